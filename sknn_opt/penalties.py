@@ -1,0 +1,40 @@
+"""The penalty on the weights, shared by all optimizers."""
+
+from ._kernel import inline, kernel, real
+
+PENALISE = "double (real *theta, real *gradient, int64 n_weights, double l1, double l2)"
+
+
+@inline
+def add_penalty(theta, gradient, n_weights, l1, l2):
+    """Add the L2 gradient in place; return the value of both penalties.
+
+    ``l1 * sum(abs(w)) + l2 / 2 * sum(w ** 2)``. The L1 term stays out of the gradient:
+    `soft_threshold` applies it after the optimizer's step, so that weights become 0.
+    """
+    squares = real(0)
+    if l1 == 0.0:
+        for i in range(n_weights):
+            squares += theta[i] * theta[i]
+            gradient[i] += real(l2) * theta[i]
+        return 0.5 * l2 * squares
+    absolutes = real(0)
+    for i in range(n_weights):
+        squares += theta[i] * theta[i]
+        absolutes += abs(theta[i])
+        gradient[i] += real(l2) * theta[i]
+    return 0.5 * l2 * squares + l1 * absolutes
+
+
+@inline
+def soft_threshold(theta, n_weights, threshold):
+    """Proximal step of the L1 penalty: move each weight towards 0 by ``threshold``."""
+    for i in range(n_weights):
+        w = theta[i]
+        magnitude = max(abs(w) - real(threshold), real(0))
+        theta[i] = magnitude if w > real(0) else -magnitude
+
+
+@kernel(PENALISE)
+def penalise(theta, gradient, n_weights, l1, l2):
+    return add_penalty(theta, gradient, n_weights, l1, l2)
