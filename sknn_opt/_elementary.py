@@ -23,30 +23,28 @@ def _split_32(x):
 
 
 def _polynomial_64(r):
-    """exp(r) - 1."""
-    p = 1.6059043836821613e-10
-    p = p * r + 2.08767569878681e-09
-    p = p * r + 2.505210838544172e-08
-    p = p * r + 2.755731922398589e-07
-    p = p * r + 2.7557319223985893e-06
-    p = p * r + 2.48015873015873e-05
-    p = p * r + 1.984126984126984e-04
-    p = p * r + 1.388888888888889e-03
-    p = p * r + 8.333333333333333e-03
-    p = p * r + 4.1666666666666664e-02
-    p = p * r + 1.6666666666666666e-01
-    p = p * r + 0.5
-    return r + r * r * p
+    """exp(r) - 1 by its series, even and odd terms apart: two short chains, not a long one."""
+    s = r * r
+    odd = 1.6059043836821613e-10 * s + 2.505210838544172e-08
+    even = 2.08767569878681e-09 * s + 2.755731922398589e-07
+    odd = odd * s + 2.7557319223985893e-06
+    even = even * s + 2.48015873015873e-05
+    odd = odd * s + 1.984126984126984e-04
+    even = even * s + 1.388888888888889e-03
+    odd = odd * s + 8.333333333333333e-03
+    even = even * s + 4.1666666666666664e-02
+    odd = odd * s + 1.6666666666666666e-01
+    even = even * s + 0.5
+    return r + s * (odd * r + even)
 
 
 def _polynomial_32(r):
-    p = real(1.984127e-04)
-    p = p * r + real(1.3888889e-03)
-    p = p * r + real(8.333334e-03)
-    p = p * r + real(4.1666668e-02)
-    p = p * r + real(1.6666667e-01)
-    p = p * r + real(0.5)
-    return r + r * r * p
+    s = r * r
+    odd = real(1.984127e-04) * s + real(8.333334e-03)
+    even = real(1.3888889e-03) * s + real(4.1666668e-02)
+    odd = odd * s + real(1.6666667e-01)
+    even = even * s + real(0.5)
+    return r + s * (odd * r + even)
 
 
 def _power_of_two_64(n):

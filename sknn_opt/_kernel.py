@@ -183,7 +183,7 @@ def _compiler():
 
 def address(array):
     """Address of an array's first element; 0 stands for no array."""
-    return 0 if array is None else array.__array_interface__["data"][0]
+    return 0 if array is None else array.ctypes.data
 
 
 def addressof_bytes(capsule):

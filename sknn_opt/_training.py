@@ -54,7 +54,11 @@ class Problem:
         self.layout = layout
         self.alpha = alpha
         self.l1_ratio = l1_ratio
-        self.n_rows = X.shape[0] if rows is None else len(rows)
+
+    @property
+    def n_rows(self):
+        """Number of rows to train on."""
+        return self.X.shape[0] if self.rows is None else len(self.rows)
 
     def total_weight(self):
         """Sum of the sample weights of the training rows."""
@@ -332,6 +336,7 @@ class MiniBatches:
         fields["alpha"], fields["l1_ratio"] = problem.alpha, problem.l1_ratio
         fields["step"] = self.state.step
         self._alive = parameters
+        self._run_address = address(run)
         return run
 
     def fit(self):
@@ -367,15 +372,15 @@ class MiniBatches:
         rates = self._learning_rates()
         run = self.run[0]
         run["loss"] = run["rows_seen"] = 0.0
-        first = 0
+        first, rates_address = 0, address(rates)
         while first < self.n_batches:
             last = min(first + self._batches_per_call, self.n_batches)
             start = time.perf_counter()
             train_batches(
                 self.theta.dtype,
                 *self.batches.arguments,
-                address(self.run),
-                address(rates[first:]),
+                self._run_address,
+                rates_address + first * rates.itemsize,
                 first,
                 last,
             )

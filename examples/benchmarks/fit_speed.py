@@ -1,0 +1,131 @@
+"""How long a fit takes, beside scikit-learn's and beside its bare matrix products.
+
+Run ``python examples/benchmarks/fit_speed.py``. The cases of a row are measured side by
+side, round by round, and the medians' ratio is printed, since machines are noisy. The
+bare products are the gemm calls of the same training steps, by the same BLAS, and nothing
+else: the floor under the time of a step.
+"""
+
+import argparse
+import statistics
+import time
+import warnings
+
+import numpy as np
+from sklearn import neural_network
+from sklearn.exceptions import ConvergenceWarning
+
+import sknn_opt
+from sknn_opt._blas import gemm
+from sknn_opt._kernel import address, kernel, real, reals, record, struct
+
+# n_samples, n_features, hidden, n_classes, batch_size, dtype, parameters, epochs
+CASES = [
+    (1797, 64, (100,), 10, 200, "f8", {}, 40),
+    (1797, 64, (100,), 10, 32, "f8", {}, 10),
+    (1797, 64, (100,), 10, 1, "f8", {}, 2),
+    (500, 10, (50,), 2, 32, "f8", {}, 40),
+    (20000, 50, (256, 128), 10, 200, "f8", {}, 4),
+    (20000, 50, (256, 128), 10, 200, "f4", {}, 4),
+    (20000, 784, (512, 512), 10, 256, "f4", {}, 1),
+    (1797, 64, (100,), 10, 200, "f8", {"activation": "tanh"}, 40),
+    (1797, 64, (100,), 10, 32, "f8", {"activation": "tanh"}, 10),
+    (1797, 64, (100,), 10, None, "f8", {"solver": "lbfgs", "max_fun": 10**6}, 100),
+]
+
+PRODUCTS = struct(
+    "products", fan_in=np.int64, fan_out=np.int64, weights=np.int64, a=np.int64, delta=np.int64
+)
+
+
+@kernel("void (products *layers, int64 n_layers, int64 n_samples, int64 batch_size)")
+def _bare_products(layers, n_layers, n_samples, batch_size):
+    """The products of one epoch, all on the same operands."""
+    for start in range(0, n_samples, batch_size):
+        rows = min(batch_size, n_samples - start)
+        for i in range(n_layers):
+            layer = record(layers, i)
+            a, w, d = reals(layer.a), reals(layer.weights), reals(layer.delta)
+            m, n = layer.fan_in, layer.fan_out
+            gemm(0, 0, rows, n, m, real(1), a, m, w, n, real(0), d, n)
+            gemm(1, 0, m, n, rows, real(1), a, m, d, n, real(0), w, n)
+            if i > 0:
+                gemm(0, 1, rows, m, n, real(1), d, n, w, n, real(0), a, m)
+
+
+def bare_products(units, n_samples, batch_size, dtype, epochs):
+    """Return a function that does the matrix products of a fit."""
+    layers = np.zeros(len(units) - 1, PRODUCTS)
+    alive = []
+    for layer, m, n in zip(layers, units, units[1:], strict=False):
+        buffers = [np.zeros(s, dtype) for s in [(m, n), (batch_size, m), (batch_size, n)]]
+        alive.append(buffers)
+        layer["fan_in"], layer["fan_out"] = m, n
+        layer["weights"], layer["a"], layer["delta"] = map(address, buffers)
+
+    def run():
+        for _ in range(epochs):
+            _bare_products(np.dtype(dtype), address(layers), len(layers), n_samples, batch_size)
+        return alive
+
+    return run
+
+
+def measure(functions, repeats):
+    """Median seconds of each function, all of them in turn in every round."""
+    for function in functions:
+        function()
+    seconds = [[] for _ in functions]
+    for _ in range(repeats):
+        for function, times in zip(functions, seconds, strict=True):
+            start = time.perf_counter()
+            function()
+            times.append(time.perf_counter() - start)
+    return [statistics.median(times) for times in seconds]
+
+
+def run_case(case, repeats):
+    n_samples, n_features, hidden, n_classes, batch_size, dtype, parameters, epochs = case
+    rng = np.random.default_rng(0)
+    X = rng.standard_normal((n_samples, n_features)).astype(dtype)
+    y = rng.integers(0, n_classes, n_samples)
+    parameters = {
+        "hidden_layer_sizes": hidden,
+        "batch_size": batch_size or "auto",
+        "max_iter": epochs,
+        "n_iter_no_change": 10**6,
+        "tol": 0.0,
+        "random_state": 0,
+        **parameters,
+    }
+    ours = sknn_opt.MLPClassifier(**parameters)
+    theirs = neural_network.MLPClassifier(**parameters)
+    units = [n_features, *hidden, n_classes if n_classes > 2 else 1]
+    functions = [lambda: ours.fit(X, y), lambda: theirs.fit(X, y)]
+    if batch_size:
+        functions.append(bare_products(units, n_samples, batch_size, dtype, epochs))
+    seconds = measure(functions, repeats)
+    steps = epochs * -(-n_samples // (batch_size or n_samples))
+    return [1e6 * s / steps for s in seconds]
+
+
+def main():
+    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    parser.add_argument("--repeats", type=int, default=7)
+    parser.add_argument("--cases", type=int, nargs="*", help="numbers of rows, from 0")
+    arguments = parser.parse_args()
+    warnings.simplefilter("ignore", ConvergenceWarning)
+    print("| n, features, hidden, classes, batch, dtype | µs a step | × faster | over gemm |")
+    print("|---|---|---|---|")
+    for number, case in enumerate(CASES):
+        if arguments.cases and number not in arguments.cases:
+            continue
+        ours, theirs, *products = run_case(case, arguments.repeats)
+        over = f"{ours / products[0]:.2f}" if products else ""
+        *sizes, parameters, _ = case
+        name = ", ".join(str(s) for s in sizes) + "".join(f", {v}" for v in parameters.values())
+        print(f"| {name} | {ours:.1f} | {theirs / ours:.2f} | {over} |", flush=True)
+
+
+if __name__ == "__main__":
+    main()
