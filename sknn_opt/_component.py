@@ -26,6 +26,22 @@ class Component(BaseEstimator):
         return np.array([float(getattr(self, p)) for p in self._kernel_parameters])
 
 
+class Registry(dict):
+    """Component classes by their canonical names; an alias finds the same class."""
+
+    def __init__(self, classes, aliases=()):
+        super().__init__(classes)
+        self.aliases = dict(aliases)
+
+    def __missing__(self, name):
+        return self[self.aliases[name]]
+
+    @property
+    def names(self):
+        """All names that are accepted, aliases included."""
+        return {*self, *self.aliases}
+
+
 def resolve(choice, registry, estimator):
     """Return the component that ``choice``, a name out of ``registry`` or an instance, is."""
     if isinstance(choice, str):

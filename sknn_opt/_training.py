@@ -247,7 +247,7 @@ class OptimizerState:
 
     def __init__(self, optimizer, theta):
         self.optimizer = type(optimizer).__name__
-        self.vectors = np.zeros((optimizer._n_slots, theta.size), theta.dtype)
+        self.vectors = optimizer.initial_state(theta)
         self.step = 0
         self.epoch = 0
         self.rate_factor = 1.0  # what plateaus have made of the learning rate

@@ -4,7 +4,7 @@ An activation is a class with its hyperparameters and two kernels; `ACTIVATIONS`
 foot, maps names to classes.
 """
 
-from ._component import Component
+from ._component import Component, Registry
 from ._elementary import logistic as _logistic
 from ._elementary import tanh as _tanh
 from ._kernel import Call, kernel, real
@@ -108,4 +108,4 @@ class ReLU(Activation):
     _backward = _relu_backward
 
 
-ACTIVATIONS = {"identity": Identity, "logistic": Logistic, "tanh": Tanh, "relu": ReLU}
+ACTIVATIONS = Registry({"identity": Identity, "logistic": Logistic, "tanh": Tanh, "relu": ReLU})

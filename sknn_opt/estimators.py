@@ -58,13 +58,13 @@ class _BaseMLP(BaseEstimator, ABC):
 
     _parameter_constraints = {
         "hidden_layer_sizes": ["array-like", Interval(Integral, 1, None, closed="left")],
-        "activation": [StrOptions(set(ACTIVATIONS)), Activation],
-        "optimizer": [StrOptions(set(OPTIMIZERS)), Optimizer],
-        "solver": [StrOptions(set(OPTIMIZERS)), None],
+        "activation": [StrOptions(ACTIVATIONS.names), Activation],
+        "optimizer": [StrOptions(OPTIMIZERS.names), Optimizer],
+        "solver": [StrOptions(OPTIMIZERS.names), None],
         "alpha": [Interval(Real, 0, None, closed="left")],
         "l1_ratio": [Interval(Real, 0, 1, closed="both")],
         "batch_size": [StrOptions({"auto"}), Interval(Integral, 1, None, closed="left")],
-        "learning_rate": [StrOptions(set(SCHEDULES)), Schedule],
+        "learning_rate": [StrOptions(SCHEDULES.names), Schedule],
         "learning_rate_init": [StrOptions({"auto"}), Interval(Real, 0, None, closed="neither")],
         "power_t": [Interval(Real, 0, None, closed="left")],
         "max_iter": [Interval(Integral, 1, None, closed="left")],
@@ -413,8 +413,8 @@ class _BaseMLP(BaseEstimator, ABC):
 
 
 def _is_first_order(choice):
-    cls = OPTIMIZERS.get(choice) if isinstance(choice, str) else type(choice)
-    return cls is None or issubclass(cls, FirstOrder)
+    cls = OPTIMIZERS[choice] if choice in OPTIMIZERS.names else type(choice)
+    return issubclass(cls, FirstOrder)
 
 
 class MLPClassifier(ClassifierMixin, _BaseMLP):
@@ -424,7 +424,7 @@ class MLPClassifier(ClassifierMixin, _BaseMLP):
     _y_numeric = False
     _parameter_constraints = {
         **_BaseMLP._parameter_constraints,
-        "loss": [StrOptions(set(CLASSIFIER_LOSSES)), Loss],
+        "loss": [StrOptions(CLASSIFIER_LOSSES.names), Loss],
         "class_weight": [StrOptions({"balanced"}), dict, list, None],
     }
 
@@ -629,7 +629,7 @@ class MLPRegressor(RegressorMixin, _BaseMLP):
     _y_numeric = True
     _parameter_constraints = {
         **_BaseMLP._parameter_constraints,
-        "loss": [StrOptions(set(REGRESSOR_LOSSES)), Loss],
+        "loss": [StrOptions(REGRESSOR_LOSSES.names), Loss],
     }
 
     def __init__(

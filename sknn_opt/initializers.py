@@ -2,7 +2,7 @@
 
 import math
 
-from ._component import Component
+from ._component import Component, Registry
 
 
 class Initializer(Component):
@@ -47,4 +47,4 @@ class Auto(Initializer):
         return coefs, random_state.uniform(-bound, bound, fan_out)
 
 
-INITIALIZERS = {"auto": Auto}
+INITIALIZERS = Registry({"auto": Auto})

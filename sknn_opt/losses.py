@@ -10,7 +10,7 @@ from typing import NamedTuple
 
 import numpy as np
 
-from ._component import Component
+from ._component import Component, Registry
 from ._elementary import exp as _exp
 from ._elementary import logistic as _logistic
 from ._kernel import Call, Kernel, address, kernel, real
@@ -213,5 +213,5 @@ class Poisson(Loss):
             )
 
 
-CLASSIFIER_LOSSES = {"log_loss": LogLoss}
-REGRESSOR_LOSSES = {"squared_error": SquaredError, "poisson": Poisson}
+CLASSIFIER_LOSSES = Registry({"log_loss": LogLoss})
+REGRESSOR_LOSSES = Registry({"squared_error": SquaredError, "poisson": Poisson})

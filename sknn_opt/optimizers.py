@@ -6,9 +6,10 @@
 import math
 from numbers import Integral, Real
 
+import numpy as np
 from sklearn.utils._param_validation import Interval
 
-from ._component import Component
+from ._component import Component, Registry
 from ._kernel import Call, kernel, real, shift
 
 UPDATE = """void (real *theta, real *gradient, real *state, int64 *layout, real *scratch,
@@ -27,12 +28,32 @@ class FirstOrder(Optimizer):
     """Base of the optimizers that step along one gradient of a mini-batch.
 
     The kernel ``_update`` changes the parameters ``theta`` in place; ``step`` counts from
-    1. ``state`` holds ``_n_slots`` vectors of theta's length, zero at the start. ``layout``
-    is described in `sknn_opt._network.Layout`.
+    1. ``state`` holds ``_n_slots`` vectors of theta's length, zero at the start; ``scratch``
+    is for the kernel to use within a step. ``layout``, described in
+    `sknn_opt._network.Layout`, says where weights and intercepts are.
     """
 
     _update = None
     _n_slots = 0
+
+    #: Whether a step needs the gradient of all samples.
+    _full_batch = False
+
+    def initial_state(self, theta):
+        """Return the state before the first step."""
+        return np.zeros((self._n_slots, theta.size), theta.dtype)
+
+    def scratch_size(self, layout):
+        """Number of reals that ``scratch`` holds."""
+        return 0
+
+    def prediction_parameters(self, theta, state):
+        """Return the parameters to predict with; ``theta`` but for a few optimizers."""
+        return theta
+
+    def training_parameters(self, theta, state):
+        """Undo `prediction_parameters`, to go on training."""
+        return theta
 
     #: What learning_rate_init="auto" stands for.
     default_learning_rate = 1e-3
@@ -190,4 +211,4 @@ class LBFGS(FullBatch):
         }
 
 
-OPTIMIZERS = {"sgd": SGD, "adam": Adam, "lbfgs": LBFGS}
+OPTIMIZERS = Registry({"sgd": SGD, "adam": Adam, "lbfgs": LBFGS})

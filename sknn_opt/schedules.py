@@ -9,7 +9,7 @@ from numbers import Real
 import numpy as np
 from sklearn.utils._param_validation import Interval
 
-from ._component import Component
+from ._component import Component, Registry
 
 
 class Schedule(Component):
@@ -92,4 +92,4 @@ class Adaptive(Schedule):
         return self.factor if learning_rate > 1e-6 else None
 
 
-SCHEDULES = {"constant": Constant, "invscaling": InvScaling, "adaptive": Adaptive}
+SCHEDULES = Registry({"constant": Constant, "invscaling": InvScaling, "adaptive": Adaptive})
