@@ -45,6 +45,8 @@ class Registry(dict):
 def resolve(choice, registry, estimator):
     """Return the component that ``choice``, a name out of ``registry`` or an instance, is."""
     if isinstance(choice, str):
+        if choice not in registry.names:
+            raise ValueError(f"{choice!r} is none of the valid names: {sorted(registry.names)}.")
         cls = registry[choice]
         choice = cls(**{name: getattr(estimator, name) for name in cls._estimator_keywords})
     choice._validate_params()

@@ -8,6 +8,7 @@ import numpy as np
 from scipy import sparse
 
 from ._blas import gemm
+from ._dropout import drop, is_dropped
 from ._kernel import (
     Call,
     address,
@@ -26,6 +27,7 @@ INPUT = struct(
     "input",
     multiply=np.int64,  # kernel addresses
     gradient=np.int64,
+    add_rows=np.int64,
     data=np.int64,  # address of the elements
     indices=np.int64,  # CSR only
     indptr=np.int64,
@@ -35,15 +37,19 @@ INPUT = struct(
     column_stride=np.int64,
     n_features=np.int64,
     block=np.int64,  # address of a buffer for gathered rows
+    mask_key=np.int64,  # dropout's, for this step
+    dropout=np.float64,
 )
 
 MULTIPLY = """void (input *source, int64 start, int64 rows, real *weights, real *z,
 int64 units)"""
 GRADIENT = """void (input *source, int64 start, int64 rows, real *delta, real *gradient,
 int64 units, real beta)"""
+ADD_ROWS = "void (input *source, int64 start, int64 rows, real *out)"
 
 call_multiply = Call(MULTIPLY)
 call_gradient = Call(GRADIENT)
+call_add_rows = Call(ADD_ROWS)
 
 
 @inline
@@ -74,6 +80,8 @@ def _dense_multiply(source, start, rows, weights, z, units):
         block, stride = shift(reals(x.data), start * x.row_stride), x.row_stride
     else:
         _gather(x, start, rows)
+        if x.dropout > 0.0:
+            drop(block, rows * stride, x.mask_key, start * stride, x.dropout)
     gemm(0, 0, rows, units, x.n_features, real(1), block, stride,
          weights, units, real(1), z, units)  # fmt: skip
 
@@ -89,15 +97,49 @@ def _dense_gradient(source, start, rows, delta, gradient, units, beta):
          delta, units, beta, gradient, units)  # fmt: skip
 
 
+@kernel(ADD_ROWS)
+def _dense_add_rows(source, start, rows, out):
+    """Add the rows that were last multiplied to ``out``."""
+    x = record(source, 0)
+    block, stride = reals(x.block), x.n_features
+    if x.direct:
+        block, stride = shift(reals(x.data), start * x.row_stride), x.row_stride
+    for i in range(rows):
+        here, there = shift(block, i * stride), shift(out, i * x.n_features)
+        for j in range(x.n_features):
+            there[j] += here[j]
+
+
+@inline
+def _csr_value(x, k, column, row):
+    """The kth stored element, of row ``row`` in this epoch, after dropout."""
+    value = reals(x.data)[k]
+    if x.dropout > 0.0:
+        number = row * x.n_features + column
+        kept = real(1.0 / (1.0 - x.dropout))
+        value = real(0) if is_dropped(x.mask_key, number, x.dropout) else value * kept
+    return value
+
+
+@kernel(ADD_ROWS)
+def _csr_add_rows(source, start, rows, out):
+    x = record(source, 0)
+    indices, indptr = int32s(x.indices), int64s(x.indptr)
+    for i in range(rows):
+        row = _row(x, start + i)
+        for k in range(indptr[row], indptr[row + 1]):
+            out[i * x.n_features + indices[k]] += _csr_value(x, k, indices[k], start + i)
+
+
 @kernel(MULTIPLY)
 def _csr_multiply(source, start, rows, weights, z, units):
     x = record(source, 0)
-    data, indices, indptr = reals(x.data), int32s(x.indices), int64s(x.indptr)
+    indices, indptr = int32s(x.indices), int64s(x.indptr)
     for i in range(rows):
         row = _row(x, start + i)
         there = shift(z, i * units)
         for k in range(indptr[row], indptr[row + 1]):
-            value = data[k]
+            value = _csr_value(x, k, indices[k], start + i)
             weight = shift(weights, indices[k] * units)
             for j in range(units):
                 there[j] += value * weight[j]
@@ -106,7 +148,7 @@ def _csr_multiply(source, start, rows, weights, z, units):
 @kernel(GRADIENT)
 def _csr_gradient(source, start, rows, delta, gradient, units, beta):
     x = record(source, 0)
-    data, indices, indptr = reals(x.data), int32s(x.indices), int64s(x.indptr)
+    indices, indptr = int32s(x.indices), int64s(x.indptr)
     if beta != real(1):
         for j in range(x.n_features * units):
             gradient[j] = real(0) if beta == real(0) else beta * gradient[j]
@@ -114,7 +156,7 @@ def _csr_gradient(source, start, rows, delta, gradient, units, beta):
         row = _row(x, start + i)
         here = shift(delta, i * units)
         for k in range(indptr[row], indptr[row + 1]):
-            value = data[k]
+            value = _csr_value(x, k, indices[k], start + i)
             there = shift(gradient, indices[k] * units)
             for j in range(units):
                 there[j] += value * here[j]
@@ -131,9 +173,11 @@ class Input:
         The largest number of rows in one call of a kernel.
     order : ndarray of int64, default=None
         Which rows of ``X``, in which order. May be changed in place between calls.
+    dropout : float, default=0
+        Probability with which an element is replaced by 0, the others being scaled up.
     """
 
-    def __init__(self, X, max_rows, order=None):
+    def __init__(self, X, max_rows, order=None, dropout=0.0):
         self.dtype = X.dtype
         self.n_rows = X.shape[0] if order is None else len(order)
         self.n_features = X.shape[1]
@@ -141,6 +185,7 @@ class Input:
         fields = self._struct[0]
         fields["n_features"] = self.n_features
         fields["order"] = address(order)
+        fields["dropout"] = dropout
         if sparse.issparse(X):
             arrays = (
                 X.data,
@@ -148,7 +193,7 @@ class Input:
                 X.indptr.astype(np.int64, copy=False),
             )
             fields["data"], fields["indices"], fields["indptr"] = map(address, arrays)
-            kernels = _csr_multiply, _csr_gradient
+            self._kernels = _csr_multiply, _csr_gradient, _csr_add_rows
         else:
             X = X if _has_whole_strides(X) else np.ascontiguousarray(X)
             row_stride, column_stride = (
@@ -156,16 +201,29 @@ class Input:
                 if X.flags.c_contiguous
                 else (s // X.itemsize for s in X.strides)
             )
-            direct = order is None and column_stride == 1 and row_stride >= self.n_features
+            direct = (
+                order is None
+                and dropout == 0
+                and column_stride == 1
+                and row_stride >= self.n_features
+            )
             block = np.empty((0 if direct else max_rows, self.n_features), X.dtype)
             fields["row_stride"], fields["column_stride"] = row_stride, column_stride
             fields["data"], fields["block"] = address(X), address(block)
             fields["direct"] = direct
             arrays = X, block
-            kernels = _dense_multiply, _dense_gradient
-        fields["multiply"], fields["gradient"] = (k.address(self.dtype) for k in kernels)
+            self._kernels = _dense_multiply, _dense_gradient, _dense_add_rows
+        fields["multiply"] = self._kernels[0].address(self.dtype)
         self._alive = arrays, order
         self.address = address(self._struct)
+
+    def allow_gradient(self):
+        """Prepare for the backward pass."""
+        self._struct[0]["gradient"] = self._kernels[1].address(self.dtype)
+
+    def allow_residual(self):
+        """Prepare for adding rows to the first layer's output."""
+        self._struct[0]["add_rows"] = self._kernels[2].address(self.dtype)
 
 
 def _has_whole_strides(X):

@@ -197,6 +197,11 @@ def addressof_bytes(capsule):
     return api.PyCapsule_GetPointer(capsule, name), name.decode()
 
 
+def pointers_to(name):
+    """Declare a helper for kernels: address -> pointer to the struct of this name."""
+    return Intrinsic(lambda dtype: _compiler().pointer_to(_structs[name]))
+
+
 # Pointer helpers, for use in kernels only.
 reals = Intrinsic(lambda dtype: _compiler().pointer_to(dtype))  # address -> real *
 doubles = Intrinsic(lambda dtype: _compiler().pointer_to(np.dtype(np.float64)))
@@ -205,3 +210,4 @@ int32s = Intrinsic(lambda dtype: _compiler().pointer_to(np.dtype(np.int32)))
 shift = Intrinsic(lambda dtype: _compiler().shift)  # (pointer, n) -> pointer + n
 record = Intrinsic(lambda dtype: _compiler().record)  # (struct *, i) -> the ith struct
 bits_to_real = Intrinsic(lambda dtype: _compiler().bits_to_real(dtype))
+real_to_bits = Intrinsic(lambda dtype: _compiler().real_to_bits(dtype))

@@ -6,11 +6,13 @@ activation, the loss or the optimizer: those arrive as addresses of kernels.
 
 import math
 from itertools import pairwise
+from typing import NamedTuple
 
 import numpy as np
 
 from ._blas import gemm
-from ._inputs import call_gradient, call_multiply
+from ._dropout import drop, mask_key
+from ._inputs import call_add_rows, call_gradient, call_multiply
 from ._kernel import (
     Call,
     address,
@@ -26,8 +28,14 @@ from ._kernel import (
 )
 from .activations import call_backward, call_forward
 from .losses import call_evaluate
+from .normalizations import (
+    NORMALIZATION,
+    call_normalize,
+    call_normalize_backward,
+    normalizations,
+)
 from .optimizers import call_update
-from .penalties import add_penalty, soft_threshold
+from .penalties import add_penalty, bound_columns, soft_threshold
 
 LAYER = struct(
     "layer",
@@ -37,12 +45,18 @@ LAYER = struct(
     intercepts=np.int64,
     weights_gradient=np.int64,
     intercepts_gradient=np.int64,
-    z=np.int64,
+    z=np.int64,  # product and intercepts; normalized, if the layer is
+    pre=np.int64,  # what the activation sees
     a=np.int64,
-    delta=np.int64,  # derivative of the loss by z
-    forward=np.int64,  # addresses of kernels; 0: the identity
+    out=np.int64,  # after dropout and residual connection
+    delta=np.int64,  # derivative of the loss by out, then by z
+    forward=np.int64,  # kernels of the activation; 0: the identity
     backward=np.int64,
-    parameters=np.int64,  # of the activation
+    parameters=np.int64,
+    normalization=np.int64,  # address of its struct; 0: none
+    residual=np.int64,  # whether the layer's input is added to its output
+    mask_key=np.int64,  # dropout's, for this step
+    dropout=np.float64,
 )
 
 OBJECTIVE = struct(
@@ -70,8 +84,14 @@ RUN = struct(
     parameters=np.int64,
     batch_gradient=np.int64,  # the kernel
     step=np.int64,  # steps done
+    max_rows=np.int64,  # of a block: batches come in one or several
+    seed=np.int64,  # of dropout
+    columns=np.int64,  # address of a buffer for the units' norms
     alpha=np.float64,  # the penalty
     l1_ratio=np.float64,
+    clip_value=np.float64,  # bounds; inf: none
+    clip_norm=np.float64,
+    max_norm=np.float64,
     loss=np.float64,  # sum over this epoch's rows so far
     rows_seen=np.float64,
     gradient_norm=np.float64,  # of the last step, of data loss and penalty
@@ -88,20 +108,36 @@ call_batch_gradient = Call(BATCH_GRADIENT)
 
 @inline
 def _forward(source, layers, n_layers, start, rows):
-    """Compute z and a of every layer for ``rows`` rows from ``start`` on."""
+    """Compute every layer's output for ``rows`` rows from ``start`` on."""
     for i in range(n_layers):
         layer = record(layers, i)
-        units = layer.fan_out
+        units, n = layer.fan_out, rows * layer.fan_out
         z, weights = reals(layer.z), reals(layer.weights)
         _repeat_row(reals(layer.intercepts), z, rows, units)
         if i == 0:
             call_multiply(record(source, 0).multiply, source, start, rows, weights, z, units)
         else:
-            below = reals(record(layers, i - 1).a)
+            below = reals(record(layers, i - 1).out)
             gemm(0, 0, rows, units, layer.fan_in, real(1), below, layer.fan_in,
                  weights, units, real(1), z, units)  # fmt: skip
+        pre, a, out = reals(layer.pre), reals(layer.a), reals(layer.out)
+        if layer.normalization != 0:
+            norm = normalizations(layer.normalization)
+            call_normalize(record(norm, 0).forward, norm, z, pre, rows, units)
         if layer.forward != 0:
-            call_forward(layer.forward, z, reals(layer.a), rows, units, doubles(layer.parameters))
+            call_forward(layer.forward, pre, a, rows, units, doubles(layer.parameters))
+        if layer.out != layer.a:
+            for j in range(n):
+                out[j] = a[j]
+        if layer.dropout > 0.0:
+            drop(out, n, layer.mask_key, start * units, layer.dropout)
+        if layer.residual != 0:
+            if i == 0:
+                call_add_rows(record(source, 0).add_rows, source, start, rows, out)
+            else:
+                below = reals(record(layers, i - 1).out)
+                for j in range(n):
+                    out[j] += below[j]
 
 
 @inline
@@ -109,8 +145,25 @@ def _backward(source, layers, n_layers, start, rows, beta):
     """From the last layer's delta: gradient = beta gradient + this block's share."""
     for i in range(n_layers - 1, -1, -1):
         layer = record(layers, i)
-        units = layer.fan_out
+        units, n = layer.fan_out, rows * layer.fan_out
         delta, gradient = reals(layer.delta), reals(layer.weights_gradient)
+        if layer.residual != 0 and i > 0:
+            # What goes past the layer; what goes through it is added below.
+            below = reals(record(layers, i - 1).delta)
+            for j in range(n):
+                below[j] = delta[j]
+        if layer.dropout > 0.0:
+            drop(delta, n, layer.mask_key, start * units, layer.dropout)
+        if layer.backward != 0:
+            call_backward(
+                layer.backward, reals(layer.pre), reals(layer.a), delta, rows, units,
+                doubles(layer.parameters),
+            )  # fmt: skip
+        if layer.normalization != 0:
+            norm = normalizations(layer.normalization)
+            call_normalize_backward(
+                record(norm, 0).backward, norm, reals(layer.z), delta, rows, units, beta
+            )
         _add_column_sums(delta, rows, units, reals(layer.intercepts_gradient), beta)
         if i == 0:
             call_gradient(
@@ -118,15 +171,11 @@ def _backward(source, layers, n_layers, start, rows, beta):
             )
             return
         below = record(layers, i - 1)
-        gemm(1, 0, layer.fan_in, units, rows, real(1), reals(below.a), layer.fan_in,
+        gemm(1, 0, layer.fan_in, units, rows, real(1), reals(below.out), layer.fan_in,
              delta, units, beta, gradient, units)  # fmt: skip
         gemm(0, 1, rows, layer.fan_in, units, real(1), delta, units,
-             reals(layer.weights), units, real(0), reals(below.delta), layer.fan_in)  # fmt: skip
-        if below.backward != 0:
-            call_backward(
-                below.backward, reals(below.z), reals(below.a), reals(below.delta), rows,
-                layer.fan_in, doubles(below.parameters),
-            )  # fmt: skip
+             reals(layer.weights), units, real(layer.residual), reals(below.delta),
+             layer.fan_in)  # fmt: skip
 
 
 @inline
@@ -210,9 +259,14 @@ def train_batches(source, layers, n_layers, target, state, learning_rates, first
         weight = _sum_of_weights(objective, start, rows)
         if weight == 0.0:
             continue  # there is nothing to learn from these rows
-        loss = call_batch_gradient(
-            run.batch_gradient, source, layers, n_layers, target, start, rows, 1.0 / weight, 0.0
-        )
+        _renew_masks(record(source, 0), layers, n_layers, run)
+        loss = 0.0
+        for block in range(start, start + rows, run.max_rows):
+            loss += call_batch_gradient(
+                run.batch_gradient, source, layers, n_layers, target, block,
+                min(run.max_rows, start + rows - block), 1.0 / weight,
+                0.0 if block == start else 1.0,
+            )  # fmt: skip
         l1 = run.alpha * run.l1_ratio / weight
         l2 = run.alpha * (1.0 - run.l1_ratio) / weight
         penalty = add_penalty(theta, gradient, n_weights, l1, l2)
@@ -220,6 +274,7 @@ def train_batches(source, layers, n_layers, target, state, learning_rates, first
         run.rows_seen += rows
         if start + rows == run.n_rows:
             run.gradient_norm = _norm(gradient, n_parameters)
+        _clip(gradient, n_parameters, run.clip_value, run.clip_norm)
         run.step += 1
         lr = learning_rates[batch - first]
         call_update(
@@ -228,6 +283,39 @@ def train_batches(source, layers, n_layers, target, state, learning_rates, first
         )  # fmt: skip
         if l1 > 0.0:
             soft_threshold(theta, n_weights, lr * l1)
+        if run.max_norm < math.inf:
+            for i in range(n_layers):
+                layer = record(layers, i)
+                bound_columns(
+                    reals(layer.weights), layer.fan_in, layer.fan_out, run.max_norm,
+                    reals(run.columns),
+                )  # fmt: skip
+
+
+@inline
+def _renew_masks(source, layers, n_layers, run):
+    if source.dropout > 0.0:
+        source.mask_key = mask_key(run.seed, run.step, 0)
+    for i in range(n_layers):
+        layer = record(layers, i)
+        if layer.dropout > 0.0:
+            layer.mask_key = mask_key(run.seed, run.step, i + 1)
+
+
+@inline
+def _clip(gradient, n, value, norm):
+    """Elementwise bound first, then the bound on the norm of what is left."""
+    if value < math.inf:
+        bound = real(value)
+        for i in range(n):
+            g = gradient[i]  # compared so that NaN stays NaN
+            gradient[i] = bound if g > bound else (-bound if g < -bound else g)
+    if norm < math.inf:
+        length = _norm(gradient, n)
+        if length > norm:
+            factor = real(norm / length)
+            for i in range(n):
+                gradient[i] *= factor
 
 
 @inline
@@ -238,18 +326,44 @@ def _norm(vector, n):
     return math.sqrt(squares)
 
 
+class Parameters(NamedTuple):
+    """Views of a vector, one array a layer; the last four only with normalization."""
+
+    coefs: list
+    intercepts: list
+    scales: list
+    shifts: list
+    means: list
+    variances: list
+
+
 class Layout:
     """Where each layer's parameters stand in the vector ``theta``.
 
-    All weights come first, layer by layer and row-major, then all intercepts, so that a
-    penalty acts on one slice. Kernels read ``table``: the number of parameters, of weights
-    and of layers, then for each layer the offset of its weights, fan_in and fan_out.
+    All weights come first, layer by layer and row-major, so that a penalty acts on one
+    slice; then all intercepts, then the scales and shifts of normalization. Behind these
+    ``n_parameters`` that are trained stand batch normalization's running statistics,
+    ``n_values`` in all, so that a copy of theta is a copy of the model. Kernels read
+    ``table``: the number of parameters, of weights and of layers, then for each layer the
+    offset of its weights, fan_in and fan_out.
+
+    Parameters
+    ----------
+    units : list of int
+        Sizes of the input, the hidden layers and the output.
+    normalization : Normalization, default=None
     """
 
-    def __init__(self, units):
+    def __init__(self, units, normalization=None):
         self.shapes = list(pairwise(units))
-        self.n_weights = sum(fan_in * fan_out for fan_in, fan_out in self.shapes)
-        self.n_parameters = self.n_weights + sum(units[1:])
+        widths, hidden = units[1:], units[1:-1]
+        normalized = [] if normalization is None else hidden
+        tracked = normalized if normalization is not None and normalization._over_batch else []
+        self._sections = [self.shapes, widths, normalized, normalized, tracked, tracked]
+        sizes = [sum(math.prod(np.atleast_1d(shape)) for shape in s) for s in self._sections]
+        self.n_weights = sizes[0]
+        self.n_parameters = sum(sizes[:4])
+        self.n_values = sum(sizes)
         table = [self.n_parameters, self.n_weights, len(self.shapes)]
         offset = 0
         for fan_in, fan_out in self.shapes:
@@ -257,20 +371,45 @@ class Layout:
             offset += fan_in * fan_out
         self.table = np.array(table)
 
-    def views(self, theta):
-        """Return the layers' weights and intercepts as views of ``theta``."""
-        coefs, intercepts = [], []
-        weight, intercept = 0, self.n_weights
-        for fan_in, fan_out in self.shapes:
-            coefs.append(theta[weight : weight + fan_in * fan_out].reshape(fan_in, fan_out))
-            intercepts.append(theta[intercept : intercept + fan_out])
-            weight += fan_in * fan_out
-            intercept += fan_out
-        return coefs, intercepts
+    def views(self, vector):
+        """Return the `Parameters` in a vector of n_values or, a gradient, of n_parameters."""
+        offset, sections = 0, []
+        for shapes in self._sections:
+            views = []
+            for shape in shapes:
+                size = math.prod(np.atleast_1d(shape))
+                views.append(vector[offset : offset + size].reshape(shape))
+                offset += size
+            sections.append(views)
+            if offset == vector.size:
+                break
+        return Parameters(*sections, *[[]] * (len(self._sections) - len(sections)))
 
-    def pack(self, coefs, intercepts, dtype):
-        """Copy weights and intercepts into a new vector."""
-        return np.concatenate([np.ravel(p) for p in [*coefs, *intercepts]], dtype=dtype)
+    def pack(self, parameters, dtype):
+        """Copy `Parameters` into a new vector."""
+        arrays = [np.ravel(array) for section in parameters for array in section]
+        return np.concatenate(arrays, dtype=dtype)
+
+
+class Architecture(NamedTuple):
+    """What a network does between its matrix products.
+
+    Attributes
+    ----------
+    activations : list of Activation
+        One for each hidden layer.
+    dropout : list of float
+        One for each hidden layer.
+    input_dropout : float
+    normalization : Normalization or None
+    residual : bool
+    """
+
+    activations: list
+    dropout: list
+    input_dropout: float = 0.0
+    normalization: object = None
+    residual: bool = False
 
 
 class Network:
@@ -280,51 +419,84 @@ class Network:
 
     Parameters
     ----------
-    coefs, intercepts : list of ndarray
-        Contiguous, of one dtype; read in place, so changes to them are seen.
-    activations : list of Activation
-        One for each hidden layer.
+    parameters : Parameters
+        Contiguous arrays of one dtype; read in place, so changes to them are seen.
+    architecture : Architecture
     max_rows : int
         Size of the buffers.
-    gradients : tuple of two lists of ndarray, default=None
-        Where the gradients by ``coefs`` and by ``intercepts`` go. Without, there is no
-        backward pass.
+    gradients : Parameters, default=None
+        Where gradients go. Without, there is no backward pass, and the network predicts:
+        no dropout, and batch normalization by the running statistics.
     """
 
-    def __init__(self, coefs, intercepts, activations, max_rows, gradients=None):
+    def __init__(self, parameters, architecture, max_rows, gradients=None):
+        coefs, intercepts = parameters[:2]
         self.dtype = coefs[0].dtype
         self.n_layers = len(coefs)
         self.n_outputs = coefs[-1].shape[1]
         self.max_rows = max_rows
         self.layers = np.zeros(self.n_layers, LAYER)
-        self._alive = [coefs, intercepts, gradients]
+        self.residual_input = False
+        self._trains = gradients is not None
+        self._alive = [parameters, gradients]
         for i, layer in enumerate(self.layers):
             layer["fan_in"], layer["fan_out"] = coefs[i].shape
             layer["weights"], layer["intercepts"] = address(coefs[i]), address(intercepts[i])
-            if gradients is not None:
-                layer["weights_gradient"] = address(gradients[0][i])
-                layer["intercepts_gradient"] = address(gradients[1][i])
-                layer["delta"] = self._buffer(i)
-            layer["z"] = layer["a"] = self._buffer(i)
-            if i < len(activations):
-                self._bind_activation(i, activations[i], gradients is not None)
+            if self._trains:
+                layer["weights_gradient"] = address(gradients.coefs[i])
+                layer["intercepts_gradient"] = address(gradients.intercepts[i])
+                layer["delta"] = self._buffer(layer)
+            layer["z"] = layer["pre"] = layer["a"] = layer["out"] = self._buffer(layer)
+            if i < self.n_layers - 1:
+                self._bind_hidden(i, layer, parameters, architecture, gradients)
 
-    def _buffer(self, i):
-        block = np.empty((self.max_rows, self.layers[i]["fan_out"]), self.dtype)
-        self._alive.append(block)
-        return address(block)
+    def _keep(self, array):
+        """Return the address of an array that lives as long as the network."""
+        self._alive.append(array)
+        return address(array)
 
-    def _bind_activation(self, i, activation, with_backward):
-        layer = self.layers[i]
-        parameters = activation.kernel_parameters()
-        self._alive.append(parameters)
-        layer["parameters"] = address(parameters)
+    def _buffer(self, layer):
+        return self._keep(np.empty((self.max_rows, layer["fan_out"]), self.dtype))
+
+    def _bind_hidden(self, i, layer, parameters, architecture, gradients):
+        if architecture.normalization is not None:
+            layer["pre"] = layer["a"] = layer["out"] = self._buffer(layer)
+            norm = self._bind_normalization(i, architecture.normalization, parameters, gradients)
+            layer["normalization"] = self._keep(norm)
+        activation = architecture.activations[i]
+        layer["parameters"] = self._keep(activation.kernel_parameters())
         if not activation._in_place:
-            layer["a"] = self._buffer(i)
+            layer["a"] = layer["out"] = self._buffer(layer)
         if activation._forward is not None:
             layer["forward"] = activation._forward.address(self.dtype)
-            if with_backward:
+            if self._trains:
                 layer["backward"] = activation._backward.address(self.dtype)
+        layer["residual"] = architecture.residual and layer["fan_in"] == layer["fan_out"]
+        layer["dropout"] = architecture.dropout[i] if self._trains else 0.0
+        if layer["residual"] or layer["dropout"]:
+            layer["out"] = self._buffer(layer)
+        self.residual_input |= bool(i == 0 and layer["residual"])
+
+    def _bind_normalization(self, i, normalization, parameters, gradients):
+        norm = np.zeros(1, NORMALIZATION)
+        fields = norm[0]
+        units = parameters.scales[i].size
+        fields["parameters"] = self._keep(normalization.kernel_parameters())
+        fields["scale"] = address(parameters.scales[i])
+        fields["shift"] = address(parameters.shifts[i])
+        fields["factor"] = self._keep(np.empty(max(units, self.max_rows), self.dtype))
+        fields["sums"] = self._keep(np.empty(2 * units, self.dtype))
+        if normalization._over_batch:
+            fields["mean"] = address(parameters.means[i])
+            fields["variance"] = address(parameters.variances[i])
+        forward = normalization._apply
+        if self._trains:
+            forward = normalization._forward
+            fields["backward"] = normalization._backward.address(self.dtype)
+            fields["scale_gradient"] = address(gradients.scales[i])
+            fields["shift_gradient"] = address(gradients.shifts[i])
+        fields["forward"] = forward.address(self.dtype)
+        return norm
 
     def raw_outputs(self, source):
         """Forward pass over all rows of an `Input`, block by block.
@@ -333,12 +505,14 @@ class Network:
         -------
         raw : ndarray of shape (n_rows, n_outputs)
         """
+        if self.residual_input:
+            source.allow_residual()
         raw = np.empty((source.n_rows, self.n_outputs), self.dtype)
         row_bytes = self.n_outputs * raw.itemsize
+        first, layers = address(raw), address(self.layers)
         for start in range(0, source.n_rows, self.max_rows):
-            self.layers[-1]["z"] = address(raw) + start * row_bytes
+            last = self.layers[-1]
+            last["z"] = last["pre"] = last["a"] = last["out"] = first + start * row_bytes
             rows = min(self.max_rows, source.n_rows - start)
-            forward_block(
-                self.dtype, source.address, address(self.layers), self.n_layers, start, rows
-            )
+            forward_block(self.dtype, source.address, layers, self.n_layers, start, rows)
         return raw

@@ -4,8 +4,11 @@ A `Problem` is what is to be learnt, a `Record` what training leaves behind. Bot
 change ``theta`` and the record, and nothing of the estimator.
 """
 
+import copy
 import time
 import warnings
+from dataclasses import dataclass
+from typing import NamedTuple
 
 import numpy as np
 from scipy.optimize import minimize
@@ -13,7 +16,15 @@ from sklearn.exceptions import ConvergenceWarning
 
 from ._inputs import Input
 from ._kernel import address
-from ._network import OBJECTIVE, RUN, Network, batch_gradient, train_batches
+from ._network import (
+    OBJECTIVE,
+    RUN,
+    Architecture,
+    Layout,
+    Network,
+    batch_gradient,
+    train_batches,
+)
 from .penalties import penalise
 
 #: Rows of a block wherever all rows are passed through a network at once.
@@ -23,37 +34,37 @@ BLOCK_ROWS = 1024
 _LONGEST_CALL = 0.2
 
 
+@dataclass
 class Problem:
     """Data, network and loss, as both trainers see them.
 
-    Parameters
+    Attributes
     ----------
     X : ndarray or CSR matrix of shape (n_samples, n_features)
     y : ndarray of shape (n_samples, n_columns)
         Targets as the loss reads them, of X's dtype.
     sample_weight : ndarray of shape (n_samples,) or None
         Of X's dtype.
-    rows : ndarray of int64 or None
-        The rows to train on; None means all.
     loss : Loss
     form : Form
         The loss's kernels for this kind of target.
-    activations : list of Activation
+    architecture : Architecture
     layout : Layout
     alpha, l1_ratio : float
+    rows : ndarray of int64 or None
+        The rows to train on; None means all.
     """
 
-    def __init__(self, X, y, sample_weight, rows, loss, form, activations, layout, alpha, l1_ratio):
-        self.X = X
-        self.y = y
-        self.sample_weight = sample_weight
-        self.rows = rows
-        self.loss = loss
-        self.form = form
-        self.activations = activations
-        self.layout = layout
-        self.alpha = alpha
-        self.l1_ratio = l1_ratio
+    X: object
+    y: np.ndarray
+    sample_weight: np.ndarray | None
+    loss: object
+    form: object
+    architecture: Architecture
+    layout: Layout
+    alpha: float
+    l1_ratio: float
+    rows: np.ndarray | None = None
 
     @property
     def n_rows(self):
@@ -72,14 +83,14 @@ class Problem:
 
         Parameters
         ----------
-        theta : ndarray of shape (n_parameters,)
+        theta : ndarray of shape (n_values,)
         held_out : ndarray of int64
             Rows of ``X``.
         score : callable
             Maps raw outputs on these rows to a float, higher being better.
         """
         block = min(BLOCK_ROWS, len(held_out))
-        network = Network(*self.layout.views(theta), self.activations, block)
+        network = Network(self.layout.views(theta), self.architecture, block)
         source = Input(self.X, block, held_out)
 
         def validation_score():
@@ -92,21 +103,20 @@ class Problem:
 class Batches:
     """Loss and gradient over blocks of rows, at the parameters in ``theta``.
 
-    ``theta`` may be changed in place between calls; the gradient is left in ``gradient``,
-    which has the same layout.
+    ``theta`` may be changed in place between calls; the gradient is left in ``gradient``.
     """
 
     def __init__(self, problem, theta, max_rows, order):
+        layout, architecture = problem.layout, problem.architecture
         self.dtype = theta.dtype
-        self.theta = theta
-        self.gradient = np.zeros_like(theta)
-        self.source = Input(problem.X, max_rows, order)
+        self.gradient = np.zeros(layout.n_parameters, theta.dtype)
+        self.source = Input(problem.X, max_rows, order, architecture.input_dropout)
+        self.source.allow_gradient()
         self.network = Network(
-            *problem.layout.views(theta),
-            problem.activations,
-            max_rows,
-            problem.layout.views(self.gradient),
+            layout.views(theta), architecture, max_rows, layout.views(self.gradient)
         )
+        if self.network.residual_input:
+            self.source.allow_residual()
         self.objective = np.zeros(1, OBJECTIVE)
         parameters = problem.loss.kernel_parameters()
         y_block = np.empty((max_rows, problem.y.shape[1]), self.dtype)
@@ -118,7 +128,7 @@ class Batches:
         fields["sample_weight"] = address(problem.sample_weight)
         fields["order"] = address(order)
         fields["y_block"], fields["weight_block"] = address(y_block), address(weight_block)
-        self._alive = problem, order, parameters, y_block, weight_block
+        self._alive = problem, theta, order, parameters, y_block, weight_block
         self.arguments = (
             self.source.address,
             address(self.network.layers),
@@ -245,24 +255,67 @@ class Record:
 class OptimizerState:
     """What a first-order optimizer carries from step to step, and the schedule's clock."""
 
-    def __init__(self, optimizer, theta):
+    def __init__(self, optimizer, theta, seed):
         self.optimizer = type(optimizer).__name__
         self.vectors = optimizer.initial_state(theta)
+        self.seed = seed  # of dropout
         self.step = 0
         self.epoch = 0
         self.rate_factor = 1.0  # what plateaus have made of the learning rate
 
     def fits(self, optimizer, theta):
+        """Whether this optimizer can go on from here with parameters like ``theta``."""
+        fresh = optimizer.initial_state(theta)
         return (
             self.optimizer == type(optimizer).__name__
-            and self.vectors.shape == (optimizer._n_slots, theta.size)
-            and self.vectors.dtype == theta.dtype
+            and self.vectors.shape == fresh.shape
+            and self.vectors.dtype == fresh.dtype
         )
 
     def copy(self):
-        twin = object.__new__(OptimizerState)
-        twin.__dict__ = {**self.__dict__, "vectors": self.vectors.copy()}
+        twin = copy.copy(self)
+        twin.vectors = self.vectors.copy()
         return twin
+
+
+@dataclass
+class Rates:
+    """The learning rate of each step.
+
+    Attributes
+    ----------
+    initial : float
+        The rate that the schedule multiplies.
+    schedule : Schedule
+    warm_up : WarmUp or None
+    max_iter : int
+    """
+
+    initial: float
+    schedule: object
+    warm_up: object
+    max_iter: int
+
+    def of_epoch(self, state, samples_seen, n_batches):
+        """Return the rates of the epoch that comes, one a batch."""
+        now = state.epoch + np.arange(n_batches) / n_batches
+        clock = now
+        if self.schedule._unit == "samples":
+            # As in scikit-learn, a new optimizer starts from the initial rate.
+            clock = samples_seen if state.epoch else 0
+        rates = np.empty(n_batches)
+        rates[:] = self.initial * state.rate_factor * self.schedule(clock, self.max_iter)
+        if self.warm_up is not None:
+            rates *= self.warm_up(now, self.max_iter)
+        return rates
+
+
+class Limits(NamedTuple):
+    """Bounds on the gradient and on each unit's incoming weights; inf is none."""
+
+    clip_value: float = np.inf
+    clip_norm: float = np.inf
+    max_norm: float = np.inf
 
 
 class MiniBatches:
@@ -271,20 +324,21 @@ class MiniBatches:
     Parameters
     ----------
     problem : Problem
-    theta : ndarray of shape (n_parameters,)
-        Changed in place.
+    theta : ndarray of shape (n_values,)
+        Changed in place. Parameters to predict with, before and after.
     record : Record
     score : callable or None
         Returns the validation score at ``theta``.
     optimizer : FirstOrder
     state : OptimizerState
         Changed in place.
-    schedule : Schedule
-    learning_rate : float
-        The rate that the schedule multiplies.
-    batch_size, max_iter : int
+    rates : Rates
+    batch_size : callable
+        Maps an epoch and the number of rows to the size of its batches.
+    max_iter : int
     shuffle : bool
     random_state : RandomState
+    limits : Limits
     """
 
     def __init__(
@@ -295,47 +349,69 @@ class MiniBatches:
         score,
         optimizer,
         state,
-        schedule,
-        learning_rate,
+        rates,
         batch_size,
         max_iter,
         shuffle,
         random_state,
+        limits,
     ):
         self.problem = problem
         self.theta = theta
         self.record = record
+        self.score = score
+        self.optimizer = optimizer
         self.state = state
-        self.schedule = schedule
-        self.learning_rate = learning_rate
+        self.rates = rates
+        self.batch_size = batch_size
         self.max_iter = max_iter
         self.shuffle = shuffle
         self.random_state = random_state
-        self.score = score
         self.order = problem.rows
         if shuffle:
             rows = np.arange(problem.n_rows) if problem.rows is None else problem.rows
             self.order = rows.astype(np.int64)
-        self.batches = Batches(problem, theta, batch_size, self.order)
-        self.n_batches = -(-problem.n_rows // batch_size)
+        n_parameters = problem.layout.n_parameters
+        # Where the optimizer predicts with other parameters than it trains.
+        self.trained = theta.copy()
+        self.trained[:n_parameters] = optimizer.training_parameters(
+            theta[:n_parameters], state.vectors
+        )
+        self.batches = Batches(problem, self.trained, self._block_rows(), self.order)
         self._batches_per_call = 8
-        self.run = self._bind(optimizer, batch_size)
+        self.run = self._bind(limits)
 
-    def _bind(self, optimizer, batch_size):
+    def _block_rows(self):
+        """Rows that pass through the network at once: a batch, or a part of a large one."""
+        n_rows = self.problem.n_rows
+        # Batches never shrink, so the last epoch has the largest ones.
+        largest = self.batch_size(self.state.epoch + self.max_iter - 1, n_rows)
+        normalization = self.problem.architecture.normalization
+        if normalization is not None and normalization._over_batch:
+            return largest
+        return min(largest, BLOCK_ROWS)
+
+    def _bind(self, limits):
         problem, batches, dtype = self.problem, self.batches, self.theta.dtype
+        layout, optimizer = problem.layout, self.optimizer
         parameters = optimizer.kernel_parameters()
+        scratch = np.empty(optimizer.scratch_size(layout), dtype)
+        columns = np.empty(max(fan_out for _, fan_out in layout.shapes), dtype)
         run = np.zeros(1, RUN)
         fields = run[0]
-        fields["n_rows"], fields["batch_size"] = problem.n_rows, batch_size
-        fields["theta"], fields["gradient"] = address(self.theta), address(batches.gradient)
-        fields["layout"] = address(problem.layout.table)
+        fields["n_rows"], fields["max_rows"] = problem.n_rows, batches.network.max_rows
+        fields["theta"], fields["gradient"] = address(self.trained), address(batches.gradient)
+        fields["layout"], fields["scratch"] = address(layout.table), address(scratch)
         fields["state"] = address(self.state.vectors)
         fields["update"] = optimizer._update.address(dtype)
         fields["parameters"] = address(parameters)
         fields["batch_gradient"] = batch_gradient.address(dtype)
+        fields["columns"] = address(columns)
         fields["alpha"], fields["l1_ratio"] = problem.alpha, problem.l1_ratio
-        fields["step"] = self.state.step
-        self._alive = parameters
+        for name, bound in limits._asdict().items():
+            fields[name] = bound
+        fields["seed"], fields["step"] = self.state.seed, self.state.step
+        self._alive = parameters, scratch, columns
         self._run_address = address(run)
         return run
 
@@ -355,6 +431,7 @@ class MiniBatches:
                     stacklevel=5,
                 )
         except KeyboardInterrupt:
+            self._show()
             warnings.warn("Training interrupted by user.", stacklevel=5)
 
     def partial_fit(self):
@@ -365,16 +442,35 @@ class MiniBatches:
             self._ends_at_plateau()
 
     def _epoch(self):
+        n_rows = self.problem.n_rows
         if self.shuffle:
-            shuffled = np.arange(len(self.order))
+            shuffled = np.arange(n_rows)
             self.random_state.shuffle(shuffled)
             self.order[:] = self.order[shuffled]
-        rates = self._learning_rates()
         run = self.run[0]
-        run["loss"] = run["rows_seen"] = 0.0
+        batch_size = self.batch_size(self.state.epoch, n_rows)
+        n_batches = -(-n_rows // batch_size)
+        rates = self.rates.of_epoch(self.state, self.record.samples_seen, n_batches)
+        run["batch_size"], run["loss"], run["rows_seen"] = batch_size, 0.0, 0.0
+        self._run_batches(n_batches, rates)
+        self.state.step = int(run["step"])
+        self.state.epoch += 1
+        self._show()
+        self._last_rate = rates[-1]
+        self.record.add(
+            self.theta,
+            run["loss"] / run["rows_seen"],
+            self._last_rate,
+            run["gradient_norm"],
+            n_rows,
+            self.score,
+        )
+
+    def _run_batches(self, n_batches, rates):
+        """Run in calls that are short enough for Ctrl-C."""
         first, rates_address = 0, address(rates)
-        while first < self.n_batches:
-            last = min(first + self._batches_per_call, self.n_batches)
+        while first < n_batches:
+            last = min(first + self._batches_per_call, n_batches)
             start = time.perf_counter()
             train_batches(
                 self.theta.dtype,
@@ -388,35 +484,21 @@ class MiniBatches:
             affordable = int((last - first) * _LONGEST_CALL / max(seconds, 1e-9))
             self._batches_per_call = min(max(affordable, 1), 16 * (last - first))
             first = last
-        self.state.step = int(run["step"])
-        self.state.epoch += 1
-        self.record.add(
-            self.theta,
-            run["loss"] / run["rows_seen"],
-            rates[-1],
-            run["gradient_norm"],
-            self.problem.n_rows,
-            self.score,
-        )
 
-    def _learning_rates(self):
-        """The rate of each step of the epoch that comes."""
-        if self.schedule._unit == "samples":
-            # As in scikit-learn, a new optimizer starts from the initial rate.
-            now = self.record.samples_seen if self.state.epoch else 0
-        else:
-            now = self.state.epoch + np.arange(self.n_batches) / self.n_batches
-        factor = self.learning_rate * self.state.rate_factor
-        rates = np.empty(self.n_batches)
-        rates[:] = factor * self.schedule(now, self.max_iter)
-        self._last_rate = rates[-1]
-        return rates
+    def _show(self):
+        """Let ``theta`` be what predicts."""
+        n_parameters = self.problem.layout.n_parameters
+        self.theta[n_parameters:] = self.trained[n_parameters:]
+        self.theta[:n_parameters] = self.optimizer.prediction_parameters(
+            self.trained[:n_parameters], self.state.vectors
+        )
 
     def _ends_at_plateau(self):
         message = self.record.stall_message()
-        factor = self.schedule.after_plateau(self._last_rate)
+        schedule = self.rates.schedule
+        factor = schedule.after_plateau(self._last_rate)
         if factor is None:
-            self.record.say(f"{message} {self.schedule._last_words}")
+            self.record.say(f"{message} {schedule._last_words}")
             return True
         self.state.rate_factor *= factor
         self.record.say(f"{message} Setting learning rate to {self._last_rate * factor:f}")
@@ -434,7 +516,7 @@ class FullBatch:
     Parameters
     ----------
     problem : Problem
-    theta : ndarray of shape (n_parameters,)
+    theta : ndarray of shape (n_values,)
         Changed in place.
     record : Record
     score : callable or None

@@ -18,7 +18,7 @@ from sklearn.metrics import accuracy_score, r2_score
 from sklearn.model_selection import train_test_split
 from sklearn.preprocessing import LabelBinarizer
 from sklearn.utils import check_random_state, column_or_1d
-from sklearn.utils._param_validation import Interval, Options, StrOptions
+from sklearn.utils._param_validation import Interval, Options, RealNotInt, StrOptions
 from sklearn.utils.class_weight import compute_class_weight, compute_sample_weight
 from sklearn.utils.metaestimators import available_if
 from sklearn.utils.multiclass import _check_partial_fit_first_call, type_of_target, unique_labels
@@ -27,24 +27,52 @@ from sklearn.utils.validation import _check_sample_weight, check_is_fitted, vali
 from ._component import resolve
 from ._documentation import CLASSIFIER, REGRESSOR
 from ._inputs import Input
-from ._network import Layout, Network
+from ._network import Architecture, Layout, Network, Parameters
 from ._training import (
     BLOCK_ROWS,
     FullBatch,
+    Limits,
     MiniBatches,
     OptimizerState,
     Problem,
+    Rates,
     Record,
 )
-from .activations import ACTIVATIONS, Activation
-from .initializers import INITIALIZERS
+from .activations import ACTIVATIONS, Activation, Identity
+from .batches import GrowingBatch
+from .initializers import INITIALIZERS, Initializer
 from .losses import CLASSIFIER_LOSSES, REGRESSOR_LOSSES, Loss
+from .normalizations import NORMALIZATIONS
 from .optimizers import OPTIMIZERS, FirstOrder, Optimizer
-from .schedules import SCHEDULES, Schedule
+from .optimizers import FullBatch as FullBatchOptimizer
+from .schedules import SCHEDULES, Schedule, WarmUp
 
 _FLOATS = (np.float64, np.float32)
 _DEFAULT_OPTIMIZER = "adam"
 _PICKLE_FORMAT = 1
+
+_PARAMETER_ATTRIBUTES = (
+    "coefs_",
+    "intercepts_",
+    "normalization_scales_",
+    "normalization_shifts_",
+    "running_means_",
+    "running_variances_",
+)
+
+# Ours, and without effect on full-batch optimizers: with the values that leave them off.
+_FIRST_ORDER_ONLY = {
+    "dropout": 0.0,
+    "input_dropout": 0.0,
+    "max_norm": None,
+    "clip_norm": None,
+    "clip_value": None,
+    "warmup": 0,
+}
+
+_NEEDS_ALL_SAMPLES = (
+    "{} needs the gradient of all samples at each step: set batch_size to 'auto' or 'full'."
+)
 
 _DIVERGED = (
     "Solver produced non-finite parameter weights. The input data may contain large values "
@@ -58,14 +86,31 @@ class _BaseMLP(BaseEstimator, ABC):
 
     _parameter_constraints = {
         "hidden_layer_sizes": ["array-like", Interval(Integral, 1, None, closed="left")],
-        "activation": [StrOptions(ACTIVATIONS.names), Activation],
+        "activation": [StrOptions(ACTIVATIONS.names), Activation, list, tuple],
+        "initializer": [StrOptions(INITIALIZERS.names), Initializer],
         "optimizer": [StrOptions(OPTIMIZERS.names), Optimizer],
         "solver": [StrOptions(OPTIMIZERS.names), None],
         "alpha": [Interval(Real, 0, None, closed="left")],
         "l1_ratio": [Interval(Real, 0, 1, closed="both")],
-        "batch_size": [StrOptions({"auto"}), Interval(Integral, 1, None, closed="left")],
+        "dropout": [Interval(Real, 0, 1, closed="left"), "array-like"],
+        "input_dropout": [Interval(Real, 0, 1, closed="left")],
+        "max_norm": [Interval(Real, 0, None, closed="neither"), None],
+        "normalization": [StrOptions(NORMALIZATIONS.names), None],
+        "residual": ["boolean"],
+        "clip_norm": [Interval(Real, 0, None, closed="neither"), None],
+        "clip_value": [Interval(Real, 0, None, closed="neither"), None],
+        "batch_size": [
+            StrOptions({"auto", "full"}),
+            Interval(Integral, 1, None, closed="left"),
+            GrowingBatch,
+        ],
         "learning_rate": [StrOptions(SCHEDULES.names), Schedule],
         "learning_rate_init": [StrOptions({"auto"}), Interval(Real, 0, None, closed="neither")],
+        "warmup": [
+            Interval(Integral, 0, None, closed="left"),
+            Interval(RealNotInt, 0, 1, closed="both"),
+        ],
+        "warmup_shape": [StrOptions({"linear", "cosine"})],
         "power_t": [Interval(Real, 0, None, closed="left")],
         "max_iter": [Interval(Integral, 1, None, closed="left")],
         "shuffle": ["boolean"],
@@ -130,10 +175,11 @@ class _BaseMLP(BaseEstimator, ABC):
             return self._fit(X, y, sample_weight, incremental=False)
 
     def _fit(self, X, y, sample_weight, incremental):
-        optimizer, learning_rate, schedule = self._resolve_optimizer()
-        activation = resolve(self.activation, ACTIVATIONS, self)
+        optimizer = resolve(self._optimizer_choice(), OPTIMIZERS, self)
         loss = resolve(self.loss, self._losses, self)
         hidden = self._hidden_sizes()
+        architecture = self._resolve_architecture(len(hidden))
+        self._check_applicable(optimizer, loss)
         if incremental and self.early_stopping:
             raise ValueError("partial_fit does not support early_stopping=True")
         continues = hasattr(self, "coefs_") and (self.warm_start or incremental)
@@ -146,31 +192,22 @@ class _BaseMLP(BaseEstimator, ABC):
         training_weight = self._training_weights(y, targets, sample_weight, incremental)
 
         random_state = check_random_state(self.random_state)
-        layout = Layout([X.shape[1], *hidden, self._n_outputs(targets, target_type)])
-        if continues:
-            self._check_architecture(layout)
-            theta = layout.pack(self.coefs_, self.intercepts_, X.dtype)
-        else:
-            theta = self._initial_theta(layout, activation, random_state, X.dtype)
-        record = Record(
-            self.tol,
-            self.n_iter_no_change,
-            self.verbose,
-            self.early_stopping,
-            vars(self) if continues else {},
-        )
+        units = [X.shape[1], *hidden, self._n_outputs(targets, target_type)]
         problem = Problem(
             X=X,
             y=targets,
             sample_weight=training_weight,
-            rows=None,
             loss=loss,
             form=loss.form(target_type),
-            activations=[activation] * len(hidden),
-            layout=layout,
+            architecture=architecture,
+            layout=Layout(units, architecture.normalization),
             alpha=self.alpha,
             l1_ratio=self.l1_ratio,
         )
+        if continues:
+            theta = self._fitted_theta(problem.layout, X.dtype)
+        else:
+            theta = self._initial_theta(problem, random_state, X.dtype)
         score = None
         if self.early_stopping:
             problem.rows, held_out = self._split(targets, target_type, random_state)
@@ -178,10 +215,16 @@ class _BaseMLP(BaseEstimator, ABC):
             score = problem.validate(
                 theta, held_out, self._scorer(targets[held_out], problem.form, weight)
             )
-
+        record = Record(
+            self.tol,
+            self.n_iter_no_change,
+            self.verbose,
+            self.early_stopping,
+            vars(self) if continues else {},
+        )
         state = None
         if isinstance(optimizer, FirstOrder):
-            state = self._optimizer_state(optimizer, theta, incremental)
+            state = self._optimizer_state(optimizer, problem, theta, random_state, incremental)
             trainer = MiniBatches(
                 problem,
                 theta,
@@ -189,12 +232,12 @@ class _BaseMLP(BaseEstimator, ABC):
                 score,
                 optimizer,
                 state,
-                schedule,
-                learning_rate,
-                self._resolve_batch_size(problem.n_rows),
-                self.max_iter,
+                self._resolve_rates(optimizer),
+                self._resolve_batch_size(optimizer, problem.n_rows),
+                1 if incremental else self.max_iter,
                 self.shuffle,
                 random_state,
+                self._resolve_limits(),
             )
         else:
             trainer = FullBatch(
@@ -209,14 +252,14 @@ class _BaseMLP(BaseEstimator, ABC):
         return self
 
     def _publish(self, theta, problem, target_type, record, state):
-        coefs, intercepts = problem.layout.views(theta)
+        parameters = problem.layout.views(theta)
+        for attribute, arrays in zip(_PARAMETER_ATTRIBUTES, parameters, strict=True):
+            setattr(self, attribute, arrays)
         vars(self).update(
-            coefs_=coefs,
-            intercepts_=intercepts,
-            n_layers_=len(coefs) + 1,
-            n_outputs_=coefs[-1].shape[1],
+            n_layers_=len(self.coefs_) + 1,
+            n_outputs_=self.coefs_[-1].shape[1],
             out_activation_=problem.form.out_activation,
-            _activations=problem.activations,
+            _architecture=problem.architecture,
             _fitted_loss=problem.loss,
             _target_type=target_type,
             _optimizer_state_=state,
@@ -253,25 +296,90 @@ class _BaseMLP(BaseEstimator, ABC):
             )
         return choice
 
-    def _resolve_optimizer(self):
-        """Return the optimizer, its learning rate and the schedule."""
-        optimizer = resolve(self._optimizer_choice(), OPTIMIZERS, self)
-        schedule = resolve(self.learning_rate, SCHEDULES, self)
-        learning_rate = self.learning_rate_init
-        if learning_rate == "auto" and isinstance(optimizer, FirstOrder):
-            learning_rate = optimizer.default_learning_rate
-        return optimizer, learning_rate, schedule
+    def _resolve_architecture(self, n_hidden):
+        """Return the `Architecture` of a network with so many hidden layers."""
+        activations = self._per_layer("activation", n_hidden, str | Activation)
+        normalization = self.normalization
+        if normalization is not None:
+            normalization = resolve(normalization, NORMALIZATIONS, self)
+        return Architecture(
+            [resolve(activation, ACTIVATIONS, self) for activation in activations],
+            self._per_layer("dropout", n_hidden, Real),
+            self.input_dropout,
+            normalization,
+            self.residual,
+        )
 
-    def _resolve_batch_size(self, n_samples):
-        if self.batch_size == "auto":
-            return min(200, n_samples)
-        if self.batch_size > n_samples:
-            warnings.warn(
-                "Got `batch_size` less than 1 or larger than sample size. It is going to be "
-                "clipped",
-                stacklevel=4,
+    def _per_layer(self, name, n_hidden, scalar):
+        """Return a parameter that holds for all hidden layers, or for each its own."""
+        value = getattr(self, name)
+        if isinstance(value, scalar):
+            return [value] * n_hidden
+        if len(value) != n_hidden:
+            raise ValueError(
+                f"{name} has {len(value)} entries for {n_hidden} hidden layers: give one for "
+                "each hidden layer, or a single one for all."
             )
-        return min(self.batch_size, n_samples)
+        return list(value)
+
+    def _check_applicable(self, optimizer, loss):
+        """Raise ValueError for keywords beyond scikit-learn's that can't have an effect."""
+        full_batch = isinstance(optimizer, FullBatchOptimizer)
+        for name, default in _FIRST_ORDER_ONLY.items():
+            value = getattr(self, name)
+            if full_batch and np.any(value != default):
+                raise ValueError(
+                    f"{name}={value!r} does not apply to full-batch optimizers. Set {name} to "
+                    f"{default!r}, or choose a first-order optimizer such as 'adam'."
+                )
+        if self.normalization == "batch" and (full_batch or self.batch_size == "full"):
+            raise ValueError(
+                "normalization='batch' needs mini-batches: it does not apply to full-batch "
+                "optimizers, nor to batch_size='full'. Choose normalization='layer', or a "
+                "first-order optimizer such as 'adam' with mini-batches."
+            )
+        smoothing = getattr(self, "label_smoothing", 0.0)
+        if smoothing != getattr(loss, "label_smoothing", 0.0):
+            raise ValueError(
+                f"label_smoothing={smoothing} applies to loss='log_loss' by name. Set it on "
+                "the loss object, LogLoss(label_smoothing=...), or set it to 0."
+            )
+        if any(not 0 <= rate < 1 for rate in np.atleast_1d(self.dropout)):
+            raise ValueError(f"dropout must be in the range [0, 1), got {self.dropout!r}.")
+
+    def _resolve_rates(self, optimizer):
+        learning_rate = self.learning_rate_init
+        if learning_rate == "auto":
+            learning_rate = optimizer.default_learning_rate
+        schedule = resolve(self.learning_rate, SCHEDULES, self)
+        warm_up = WarmUp(self.warmup, self.warmup_shape) if self.warmup else None
+        return Rates(learning_rate, schedule, warm_up, self.max_iter)
+
+    def _resolve_limits(self):
+        bounds = (self.clip_value, self.clip_norm, self.max_norm)
+        return Limits(*(np.inf if bound is None else bound for bound in bounds))
+
+    def _resolve_batch_size(self, optimizer, n_samples):
+        """Return a function of epoch and number of rows."""
+        if isinstance(self.batch_size, GrowingBatch):
+            if optimizer._full_batch:
+                raise ValueError(_NEEDS_ALL_SAMPLES.format(type(optimizer).__name__))
+            return resolve(self.batch_size, {}, self)
+        if self.batch_size == "full" or (self.batch_size == "auto" and optimizer._full_batch):
+            size = n_samples
+        elif self.batch_size == "auto":
+            size = min(200, n_samples)
+        else:
+            size = min(self.batch_size, n_samples)
+            if self.batch_size > n_samples:
+                warnings.warn(
+                    "Got `batch_size` less than 1 or larger than sample size. It is going to "
+                    "be clipped",
+                    stacklevel=4,
+                )
+        if optimizer._full_batch and size < n_samples:
+            raise ValueError(_NEEDS_ALL_SAMPLES.format(type(optimizer).__name__))
+        return lambda epoch, n_rows: size
 
     def _hidden_sizes(self):
         sizes = self.hidden_layer_sizes
@@ -351,36 +459,61 @@ class _BaseMLP(BaseEstimator, ABC):
 
     # -- the network -----------------------------------------------------------------------
 
-    def _initial_theta(self, layout, activation, random_state, dtype):
-        initializer = INITIALIZERS["auto"]()
-        layers = [initializer.draw(*shape, activation, random_state) for shape in layout.shapes]
-        return layout.pack(*zip(*layers, strict=True), dtype)
+    def _initial_theta(self, problem, random_state, dtype):
+        layout, activations = problem.layout, problem.architecture.activations
+        initializer = resolve(self.initializer, INITIALIZERS, self)
+        theta = np.empty(layout.n_values, dtype)
+        parameters = layout.views(theta)
+        # The output layer is drawn as the layer before it.
+        following = [*activations, activations[-1] if activations else Identity()]
+        for i, shape in enumerate(layout.shapes):
+            coefs, intercepts = initializer.draw(*shape, following[i], random_state)
+            parameters.coefs[i][:], parameters.intercepts[i][:] = coefs, intercepts
+        for ones in (*parameters.scales, *parameters.variances):
+            ones[:] = 1
+        for zeros in (*parameters.shifts, *parameters.means):
+            zeros[:] = 0
+        return theta
 
-    def _check_architecture(self, layout):
-        fitted = [np.shape(c) for c in self.coefs_]
-        if fitted != layout.shapes:
+    def _fitted_parameters(self):
+        return Parameters(*(getattr(self, name) for name in _PARAMETER_ATTRIBUTES))
+
+    def _fitted_theta(self, layout, dtype):
+        """Pack the fitted parameters, to go on from them."""
+        parameters = self._fitted_parameters()
+        fitted = [[np.shape(array) for array in section] for section in parameters]
+        wanted = layout.views(np.empty(layout.n_values))
+        wanted = [[array.shape for array in section] for section in wanted]
+        if fitted != wanted:
             raise ValueError(
                 "warm_start and partial_fit go on with the fitted network, whose weights have "
-                f"the shapes {fitted}, but the parameters and the data ask for "
-                f"{layout.shapes}. Fit a clone of the estimator instead."
+                f"the shapes {fitted[0]}, but the parameters and the data ask for {wanted[0]}"
+                f"{'' if fitted[0] != wanted[0] else ' with another normalization'}. Fit a "
+                "clone of the estimator instead."
             )
+        return layout.pack(parameters, dtype)
 
-    def _optimizer_state(self, optimizer, theta, incremental):
+    def _optimizer_state(self, optimizer, problem, theta, random_state, incremental):
+        theta = theta[: problem.layout.n_parameters]
         previous = getattr(self, "_optimizer_state_", None)
         if incremental and previous is not None and previous.fits(optimizer, theta):
             return previous.copy()
-        return OptimizerState(optimizer, theta)
+        architecture = problem.architecture
+        drops = architecture.input_dropout > 0 or any(architecture.dropout)
+        # Drawn only where it is used, so that the other draws stay scikit-learn's.
+        seed = random_state.randint(np.iinfo(np.int32).max) if drops else 0
+        return OptimizerState(optimizer, theta, seed)
 
     def _raw_outputs(self, X):
         """Outputs before the link, of shape (n_samples, n_outputs)."""
         check_is_fitted(self)
-        dtype = self.coefs_[0].dtype
+        dtype = np.asarray(self.coefs_[0]).dtype
         X = validate_data(self, X, accept_sparse="csr", dtype=dtype, reset=False)
-        coefs = [np.ascontiguousarray(c, dtype) for c in self.coefs_]
-        intercepts = [np.ascontiguousarray(b, dtype) for b in self.intercepts_]
+        parameters = Parameters(
+            *([np.ascontiguousarray(a, dtype) for a in s] for s in self._fitted_parameters())
+        )
         block = min(BLOCK_ROWS, X.shape[0])
-        network = Network(coefs, intercepts, self._activations, block)
-        return network.raw_outputs(Input(X, block))
+        return Network(parameters, self._architecture, block).raw_outputs(Input(X, block))
 
     # -- partial_fit -----------------------------------------------------------------------
 
@@ -425,6 +558,7 @@ class MLPClassifier(ClassifierMixin, _BaseMLP):
     _parameter_constraints = {
         **_BaseMLP._parameter_constraints,
         "loss": [StrOptions(CLASSIFIER_LOSSES.names), Loss],
+        "label_smoothing": [Interval(Real, 0, 1, closed="left")],
         "class_weight": [StrOptions({"balanced"}), dict, list, None],
     }
 
@@ -436,11 +570,21 @@ class MLPClassifier(ClassifierMixin, _BaseMLP):
         loss="log_loss",
         optimizer="adam",
         solver=None,
+        initializer="auto",
         alpha=0.0001,
         l1_ratio=0.0,
+        dropout=0.0,
+        input_dropout=0.0,
+        max_norm=None,
+        normalization=None,
+        residual=False,
+        clip_norm=None,
+        clip_value=None,
         batch_size="auto",
         learning_rate="constant",
         learning_rate_init="auto",
+        warmup=0,
+        warmup_shape="linear",
         power_t=0.5,
         max_iter=200,
         shuffle=True,
@@ -457,6 +601,7 @@ class MLPClassifier(ClassifierMixin, _BaseMLP):
         epsilon=1e-8,
         n_iter_no_change=10,
         max_fun=15000,
+        label_smoothing=0.0,
         class_weight=None,
         dtype=None,
     ):
@@ -640,11 +785,21 @@ class MLPRegressor(RegressorMixin, _BaseMLP):
         loss="squared_error",
         optimizer="adam",
         solver=None,
+        initializer="auto",
         alpha=0.0001,
         l1_ratio=0.0,
+        dropout=0.0,
+        input_dropout=0.0,
+        max_norm=None,
+        normalization=None,
+        residual=False,
+        clip_norm=None,
+        clip_value=None,
         batch_size="auto",
         learning_rate="constant",
         learning_rate_init="auto",
+        warmup=0,
+        warmup_shape="linear",
         power_t=0.5,
         max_iter=200,
         shuffle=True,

@@ -1,6 +1,8 @@
-"""The penalty on the weights, shared by all optimizers."""
+"""Penalties and bounds on the weights, shared by all optimizers."""
 
-from ._kernel import inline, kernel, real
+import math
+
+from ._kernel import inline, kernel, real, shift
 
 PENALISE = "double (real *theta, real *gradient, int64 n_weights, double l1, double l2)"
 
@@ -38,3 +40,21 @@ def soft_threshold(theta, n_weights, threshold):
 @kernel(PENALISE)
 def penalise(theta, gradient, n_weights, l1, l2):
     return add_penalty(theta, gradient, n_weights, l1, l2)
+
+
+@inline
+def bound_columns(weights, fan_in, fan_out, bound, squares):
+    """Scale each unit's incoming weights down to a Euclidean norm of at most ``bound``."""
+    for j in range(fan_out):
+        squares[j] = real(0)
+    for i in range(fan_in):
+        row = shift(weights, i * fan_out)
+        for j in range(fan_out):
+            squares[j] += row[j] * row[j]
+    factors = squares
+    for j in range(fan_out):
+        factors[j] = min(real(1), real(bound) / math.sqrt(max(squares[j], real(1e-30))))
+    for i in range(fan_in):
+        row = shift(weights, i * fan_out)
+        for j in range(fan_out):
+            row[j] *= factors[j]

@@ -1,0 +1,250 @@
+"""Normalization of hidden pre-activations, over the batch or over the layer.
+
+Both learn a scale and a shift for each unit. `NORMALIZATIONS`, at the foot, maps names to
+classes.
+"""
+
+import math
+
+import numpy as np
+
+from ._component import Component, Registry
+from ._kernel import Call, doubles, inline, kernel, pointers_to, real, reals, record, shift, struct
+
+NORMALIZATION = struct(
+    "normalization",
+    forward=np.int64,  # addresses of kernels
+    backward=np.int64,
+    scale=np.int64,  # addresses of reals, ``units`` each
+    shift=np.int64,
+    scale_gradient=np.int64,
+    shift_gradient=np.int64,
+    mean=np.int64,  # running statistics, of batch normalization only
+    variance=np.int64,
+    factor=np.int64,  # buffer: 1 / standard deviation of each unit, or of each row
+    sums=np.int64,  # buffer of 2 * units
+    uses_running=np.int64,  # set by forward, for backward
+    parameters=np.int64,
+)
+
+normalizations = pointers_to("normalization")
+
+NORMALIZE = "void (normalization *norm, real *z, real *out, int64 rows, int64 units)"
+NORMALIZE_BACKWARD = """void (normalization *norm, real *z, real *delta, int64 rows,
+int64 units, real beta)"""
+
+call_normalize = Call(NORMALIZE)
+call_normalize_backward = Call(NORMALIZE_BACKWARD)
+
+
+class Normalization(Component):
+    r"""Base of the normalizations.
+
+    .. math:: \hat z = (z - \mu) / \sqrt{\sigma^2 + \epsilon}, \qquad f(z) = \gamma \hat z + \beta
+
+    The forward kernel overwrites ``z`` with :math:`\hat z` and writes ``out``. The backward
+    kernel turns ``delta``, the derivative by ``out``, into the one by the original ``z``,
+    and sets the gradients of scale :math:`\gamma` and shift :math:`\beta` to ``beta`` times
+    themselves plus this block's share.
+    """
+
+    _forward = None
+    _backward = None
+    #: The forward kernel of prediction.
+    _apply = None
+    #: Whether running statistics are kept, and a batch must come in one block.
+    _over_batch = False
+
+
+@inline
+def _scale_and_shift(norm, z, out, rows, units):
+    gamma, beta = reals(norm.scale), reals(norm.shift)
+    for i in range(rows):
+        here, there = shift(z, i * units), shift(out, i * units)
+        for j in range(units):
+            there[j] = gamma[j] * here[j] + beta[j]
+
+
+@inline
+def _add_parameter_gradients(norm, z, delta, rows, units, beta):
+    """Leave this block's sums of delta * z and of delta in the buffer ``sums``."""
+    by_scale, by_shift = reals(norm.scale_gradient), reals(norm.shift_gradient)
+    products, totals = reals(norm.sums), shift(reals(norm.sums), units)
+    for j in range(units):
+        products[j] = totals[j] = real(0)
+    for i in range(rows):
+        here, there = shift(z, i * units), shift(delta, i * units)
+        for j in range(units):
+            products[j] += there[j] * here[j]
+            totals[j] += there[j]
+    for j in range(units):
+        by_scale[j] = products[j] + (real(0) if beta == real(0) else beta * by_scale[j])
+        by_shift[j] = totals[j] + (real(0) if beta == real(0) else beta * by_shift[j])
+
+
+@inline
+def _subtract_and_scale(z, rows, units, mean, factor):
+    for i in range(rows):
+        here = shift(z, i * units)
+        for j in range(units):
+            here[j] = (here[j] - mean[j]) * factor[j]
+
+
+@inline
+def _use_running_statistics(norm, z, units, rows):
+    variance, factor = reals(norm.variance), reals(norm.factor)
+    epsilon = real(doubles(norm.parameters)[0])
+    for j in range(units):
+        factor[j] = real(1) / math.sqrt(variance[j] + epsilon)
+    _subtract_and_scale(z, rows, units, reals(norm.mean), factor)
+
+
+@kernel(NORMALIZE)
+def _batch_apply(norm, z, out, rows, units):
+    n = record(norm, 0)
+    _use_running_statistics(n, z, units, rows)
+    _scale_and_shift(n, z, out, rows, units)
+
+
+@kernel(NORMALIZE)
+def _batch_forward(norm, z, out, rows, units):
+    n = record(norm, 0)
+    # One row has no variance. It is normalized as in prediction and teaches nothing.
+    n.uses_running = 1 if rows == 1 else 0
+    if rows == 1:
+        _use_running_statistics(n, z, units, rows)
+    else:
+        mean, variance, factor = reals(n.sums), shift(reals(n.sums), units), reals(n.factor)
+        epsilon, momentum = real(doubles(n.parameters)[0]), real(doubles(n.parameters)[1])
+        share = real(1) / real(rows)
+        for j in range(units):
+            mean[j] = variance[j] = real(0)
+        for i in range(rows):
+            here = shift(z, i * units)
+            for j in range(units):
+                mean[j] += here[j]
+        for j in range(units):
+            mean[j] *= share
+        for i in range(rows):
+            here = shift(z, i * units)
+            for j in range(units):
+                variance[j] += (here[j] - mean[j]) * (here[j] - mean[j])
+        running_mean, running_variance = reals(n.mean), reals(n.variance)
+        unbiased = real(1) / real(rows - 1)
+        for j in range(units):
+            running_mean[j] += momentum * (mean[j] - running_mean[j])
+            running_variance[j] += momentum * (variance[j] * unbiased - running_variance[j])
+            factor[j] = real(1) / math.sqrt(variance[j] * share + epsilon)
+        _subtract_and_scale(z, rows, units, mean, factor)
+    _scale_and_shift(n, z, out, rows, units)
+
+
+@kernel(NORMALIZE_BACKWARD)
+def _batch_backward(norm, z, delta, rows, units, beta):
+    n = record(norm, 0)
+    gamma, factor = reals(n.scale), reals(n.factor)
+    _add_parameter_gradients(n, z, delta, rows, units, beta)
+    products, totals = reals(n.sums), shift(reals(n.sums), units)
+    # Statistics that are constants pass no gradient on.
+    share = real(0) if n.uses_running == 1 else real(1) / real(rows)
+    for i in range(rows):
+        here, there = shift(z, i * units), shift(delta, i * units)
+        for j in range(units):
+            centred = there[j] - share * (totals[j] + here[j] * products[j])
+            there[j] = gamma[j] * factor[j] * centred
+
+
+class BatchNorm(Normalization):
+    r"""Batch normalization: mean and variance of each unit over the mini-batch.
+
+    Prediction uses running averages of the batches' statistics, of the unbiased variance
+    as in torch. A batch of a single row is normalized by them too, and leaves them alone.
+
+    Parameters
+    ----------
+    epsilon : float, default=1e-5
+        Added to the variance.
+    momentum : float, default=0.1
+        Share of the newest batch in the running averages.
+
+    References
+    ----------
+    S. Ioffe, C. Szegedy. "Batch normalization: Accelerating deep network training by
+    reducing internal covariate shift". ICML 2015, :arxiv:`1502.03167`.
+    """
+
+    _forward = _batch_forward
+    _backward = _batch_backward
+    _apply = _batch_apply
+    _over_batch = True
+    _kernel_parameters = ("epsilon", "momentum")
+
+    def __init__(self, epsilon=1e-5, momentum=0.1):
+        self.epsilon = epsilon
+        self.momentum = momentum
+
+
+@kernel(NORMALIZE)
+def _layer_forward(norm, z, out, rows, units):
+    n = record(norm, 0)
+    factor = reals(n.factor)
+    epsilon = real(doubles(n.parameters)[0])
+    share = real(1) / real(units)
+    for i in range(rows):
+        here = shift(z, i * units)
+        total = real(0)
+        for j in range(units):
+            total += here[j]
+        mean = total * share
+        squares = real(0)
+        for j in range(units):
+            here[j] -= mean
+            squares += here[j] * here[j]
+        factor[i] = real(1) / math.sqrt(squares * share + epsilon)
+        for j in range(units):
+            here[j] *= factor[i]
+    _scale_and_shift(n, z, out, rows, units)
+
+
+@kernel(NORMALIZE_BACKWARD)
+def _layer_backward(norm, z, delta, rows, units, beta):
+    n = record(norm, 0)
+    gamma, factor = reals(n.scale), reals(n.factor)
+    share = real(1) / real(units)
+    _add_parameter_gradients(n, z, delta, rows, units, beta)
+    for i in range(rows):
+        here, there = shift(z, i * units), shift(delta, i * units)
+        total, product = real(0), real(0)
+        for j in range(units):
+            there[j] *= gamma[j]
+            total += there[j]
+            product += there[j] * here[j]
+        total *= share
+        product *= share
+        for j in range(units):
+            there[j] = factor[i] * (there[j] - total - here[j] * product)
+
+
+class LayerNorm(Normalization):
+    r"""Layer normalization: mean and variance of each row over the layer's units.
+
+    Parameters
+    ----------
+    epsilon : float, default=1e-5
+        Added to the variance.
+
+    References
+    ----------
+    J. L. Ba, J. R. Kiros, G. E. Hinton. "Layer normalization". 2016, :arxiv:`1607.06450`.
+    """
+
+    _forward = _layer_forward
+    _backward = _layer_backward
+    _apply = _layer_forward
+    _kernel_parameters = ("epsilon",)
+
+    def __init__(self, epsilon=1e-5):
+        self.epsilon = epsilon
+
+
+NORMALIZATIONS = Registry({"batch": BatchNorm, "layer": LayerNorm})
