@@ -5,8 +5,6 @@ activation, the loss or the optimizer: those arrive as addresses of kernels.
 """
 
 import math
-from itertools import pairwise
-from typing import NamedTuple
 
 import numpy as np
 
@@ -324,92 +322,6 @@ def _norm(vector, n):
     for i in range(n):
         squares += float(vector[i]) * float(vector[i])
     return math.sqrt(squares)
-
-
-class Parameters(NamedTuple):
-    """Views of a vector, one array a layer; the last four only with normalization."""
-
-    coefs: list
-    intercepts: list
-    scales: list
-    shifts: list
-    means: list
-    variances: list
-
-
-class Layout:
-    """Where each layer's parameters stand in the vector ``theta``.
-
-    All weights come first, layer by layer and row-major, so that a penalty acts on one
-    slice; then all intercepts, then the scales and shifts of normalization. Behind these
-    ``n_parameters`` that are trained stand batch normalization's running statistics,
-    ``n_values`` in all, so that a copy of theta is a copy of the model. Kernels read
-    ``table``: the number of parameters, of weights and of layers, then for each layer the
-    offset of its weights, fan_in and fan_out.
-
-    Parameters
-    ----------
-    units : list of int
-        Sizes of the input, the hidden layers and the output.
-    normalization : Normalization, default=None
-    """
-
-    def __init__(self, units, normalization=None):
-        self.shapes = list(pairwise(units))
-        widths, hidden = units[1:], units[1:-1]
-        normalized = [] if normalization is None else hidden
-        tracked = normalized if normalization is not None and normalization._over_batch else []
-        self._sections = [self.shapes, widths, normalized, normalized, tracked, tracked]
-        sizes = [sum(math.prod(np.atleast_1d(shape)) for shape in s) for s in self._sections]
-        self.n_weights = sizes[0]
-        self.n_parameters = sum(sizes[:4])
-        self.n_values = sum(sizes)
-        table = [self.n_parameters, self.n_weights, len(self.shapes)]
-        offset = 0
-        for fan_in, fan_out in self.shapes:
-            table += [offset, fan_in, fan_out]
-            offset += fan_in * fan_out
-        self.table = np.array(table)
-
-    def views(self, vector):
-        """Return the `Parameters` in a vector of n_values or, a gradient, of n_parameters."""
-        offset, sections = 0, []
-        for shapes in self._sections:
-            views = []
-            for shape in shapes:
-                size = math.prod(np.atleast_1d(shape))
-                views.append(vector[offset : offset + size].reshape(shape))
-                offset += size
-            sections.append(views)
-            if offset == vector.size:
-                break
-        return Parameters(*sections, *[[]] * (len(self._sections) - len(sections)))
-
-    def pack(self, parameters, dtype):
-        """Copy `Parameters` into a new vector."""
-        arrays = [np.ravel(array) for section in parameters for array in section]
-        return np.concatenate(arrays, dtype=dtype)
-
-
-class Architecture(NamedTuple):
-    """What a network does between its matrix products.
-
-    Attributes
-    ----------
-    activations : list of Activation
-        One for each hidden layer.
-    dropout : list of float
-        One for each hidden layer.
-    input_dropout : float
-    normalization : Normalization or None
-    residual : bool
-    """
-
-    activations: list
-    dropout: list
-    input_dropout: float = 0.0
-    normalization: object = None
-    residual: bool = False
 
 
 class Network:

@@ -1,0 +1,127 @@
+"""What is to be learnt, and its loss and gradient at given parameters."""
+
+from dataclasses import dataclass
+
+import numpy as np
+
+from ._inputs import Input
+from ._kernel import address
+from ._layout import Architecture, Layout
+from ._network import OBJECTIVE, Network, batch_gradient
+
+#: Rows of a block wherever many rows are passed through a network at once.
+BLOCK_ROWS = 1024
+
+
+@dataclass
+class Problem:
+    """Data, network and loss, as both trainers see them.
+
+    Attributes
+    ----------
+    X : ndarray or CSR matrix of shape (n_samples, n_features)
+    y : ndarray of shape (n_samples, n_columns)
+        Targets as the loss reads them, of X's dtype.
+    sample_weight : ndarray of shape (n_samples,) or None
+        Of X's dtype.
+    loss : Loss
+    form : Form
+        The loss's kernels for this kind of target.
+    architecture : Architecture
+    layout : Layout
+    alpha, l1_ratio : float
+    rows : ndarray of int64 or None
+        The rows to train on; None means all.
+    """
+
+    X: object
+    y: np.ndarray
+    sample_weight: np.ndarray | None
+    loss: object
+    form: object
+    architecture: Architecture
+    layout: Layout
+    alpha: float
+    l1_ratio: float
+    rows: np.ndarray | None = None
+
+    @property
+    def n_rows(self):
+        """Number of rows to train on."""
+        return self.X.shape[0] if self.rows is None else len(self.rows)
+
+    def total_weight(self):
+        """Sum of the sample weights of the training rows."""
+        if self.sample_weight is None:
+            return float(self.n_rows)
+        rows = slice(None) if self.rows is None else self.rows
+        return float(self.sample_weight[rows].sum(dtype=np.float64))
+
+    def validate(self, theta, held_out, score):
+        """Return a function without arguments: the score at what ``theta`` holds then.
+
+        Parameters
+        ----------
+        theta : ndarray of shape (n_values,)
+        held_out : ndarray of int64
+            Rows of ``X``.
+        score : callable
+            Maps raw outputs on these rows to a float, higher being better.
+        """
+        block = min(BLOCK_ROWS, len(held_out))
+        network = Network(self.layout.views(theta), self.architecture, block)
+        source = Input(self.X, block, held_out)
+
+        def validation_score():
+            raw = network.raw_outputs(source)
+            return float(score(raw)) if np.isfinite(raw).all() else np.nan
+
+        return validation_score
+
+
+class Batches:
+    """Loss and gradient over blocks of rows, at the parameters in ``theta``.
+
+    ``theta`` may be changed in place between calls; the gradient is left in ``gradient``.
+    """
+
+    def __init__(self, problem, theta, max_rows, order):
+        layout, architecture = problem.layout, problem.architecture
+        self.dtype = theta.dtype
+        self.gradient = np.zeros(layout.n_parameters, theta.dtype)
+        self.source = Input(problem.X, max_rows, order, architecture.input_dropout)
+        self.source.allow_gradient()
+        self.network = Network(
+            layout.views(theta), architecture, max_rows, layout.views(self.gradient)
+        )
+        if self.network.residual_input:
+            self.source.allow_residual()
+        self.objective = np.zeros(1, OBJECTIVE)
+        parameters = problem.loss.kernel_parameters()
+        y_block = np.empty((max_rows, problem.y.shape[1]), self.dtype)
+        weight_block = np.empty(max_rows, self.dtype)
+        fields = self.objective[0]
+        fields["evaluate"] = problem.form.evaluate.address(self.dtype)
+        fields["parameters"] = address(parameters)
+        fields["y"], fields["n_columns"] = address(problem.y), problem.y.shape[1]
+        fields["sample_weight"] = address(problem.sample_weight)
+        fields["order"] = address(order)
+        fields["y_block"], fields["weight_block"] = address(y_block), address(weight_block)
+        self._alive = problem, theta, order, parameters, y_block, weight_block
+        self.arguments = (
+            self.source.address,
+            address(self.network.layers),
+            self.network.n_layers,
+            address(self.objective),
+        )
+
+    def loss_and_gradient(self, scale):
+        """Return ``scale`` times the sum of weight times loss; leave its gradient."""
+        loss = 0.0
+        n_rows, block = self.source.n_rows, self.network.max_rows
+        for start in range(0, n_rows, block):
+            rows = min(block, n_rows - start)
+            loss += batch_gradient(
+                self.dtype, *self.arguments, start, rows, scale, float(start > 0)
+            )
+        return scale * loss

@@ -1,0 +1,109 @@
+"""The history of training."""
+
+import time
+
+import numpy as np
+
+
+class Record:
+    """The history of training, and whether it still makes progress.
+
+    Parameters
+    ----------
+    tol : float
+    n_iter_no_change : int or inf
+    verbose : bool or int
+    validates : bool
+        Whether progress is judged by a validation score rather than by the loss.
+    previous : dict
+        Fitted attributes to go on from; empty at the first fit.
+    """
+
+    def __init__(self, tol, n_iter_no_change, verbose, validates, previous):
+        self.tol = tol
+        self.n_iter_no_change = n_iter_no_change
+        self.verbose = verbose
+        self.history = {
+            name: list(previous.get("history_", {}).get(name, ()))
+            for name in ("loss", "learning_rate", "grad_norm", "time")
+        }
+        self.validation_scores = None
+        self.best_loss = previous.get("best_loss_", np.inf)
+        self.best_score = None
+        if validates:
+            self.validation_scores = list(previous.get("validation_scores_") or ())
+            self.best_score = previous.get("best_validation_score_")
+            self.best_score = -np.inf if self.best_score is None else self.best_score
+            self.best_loss = None
+        elif self.best_loss is None:
+            self.best_loss = np.inf
+        self.loss = previous.get("loss_")
+        self.stalled = previous.get("_no_improvement_count", 0)
+        self.samples_seen = previous.get("t_", 0)
+        self.n_iter = 0
+        self.best_theta = None
+        self._seconds_before = self.history["time"][-1] if self.history["time"] else 0.0
+        self._start = time.perf_counter()
+
+    def start(self, theta):
+        """Note the parameters from which training starts, the best ones so far."""
+        if self.validation_scores is not None:
+            self.best_theta = theta.copy()
+
+    def add(self, theta, loss, learning_rate, grad_norm, n_samples, score=None):
+        """Add an epoch or iteration, ``score`` being a function that returns its score."""
+        self.n_iter += 1
+        self.loss = loss
+        self.samples_seen += n_samples
+        # The comparisons below are written so that a NaN is no improvement.
+        entry = loss, learning_rate, grad_norm, self.seconds
+        for column, value in zip(self.history.values(), entry, strict=True):
+            column.append(float(value))
+        if self.verbose:
+            print(f"Iteration {self.n_iter}, loss = {loss:.8f}")
+        if self.validation_scores is None:
+            self.stalled = 0 if loss <= self.best_loss - self.tol else self.stalled + 1
+            if loss < self.best_loss:
+                self.best_loss = loss
+            return
+        value = score()
+        self.validation_scores.append(value)
+        if self.verbose:
+            print(f"Validation score: {value:f}")
+        self.stalled = 0 if value >= self.best_score + self.tol else self.stalled + 1
+        if value > self.best_score:
+            self.best_score = value
+            self.best_theta = theta.copy()
+
+    @property
+    def seconds(self):
+        return self._seconds_before + time.perf_counter() - self._start
+
+    @property
+    def has_stalled(self):
+        return self.stalled > self.n_iter_no_change
+
+    def stall_message(self):
+        what = "Training loss" if self.validation_scores is None else "Validation score"
+        return (
+            f"{what} did not improve more than tol={self.tol:f} for "
+            f"{self.n_iter_no_change} consecutive epochs."
+        )
+
+    def say(self, message):
+        if self.verbose:
+            print(message)
+
+    def fitted_attributes(self):
+        """What training leaves on the estimator."""
+        return {
+            "history_": self.history,
+            "loss_curve_": self.history["loss"],
+            "loss_": self.loss,
+            "best_loss_": self.best_loss,
+            "validation_scores_": self.validation_scores,
+            "best_validation_score_": self.best_score,
+            "n_iter_": self.n_iter,
+            "t_": self.samples_seen,
+            "_no_improvement_count": self.stalled,
+        }
