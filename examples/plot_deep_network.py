@@ -1,0 +1,73 @@
+"""
+Why does a deep network not learn, and what helps?
+==================================================
+
+Twenty layers of tanh units, with small random weights: each layer shrinks the signal on
+its way up and the gradient on its way down, until nothing is left to learn from. Textbooks
+name four remedies. Does each of them, alone, bring this network to learn the digits?
+"""
+
+# %%
+# The patient
+# -----------
+# Normal weights of standard deviation 0.05 in layers of 64 units: a layer scales the signal
+# by about 0.05 * sqrt(64) = 0.4, twenty layers by 0.4 ** 20 = 1e-8.
+
+import warnings
+
+import matplotlib.pyplot as plt
+from sklearn.datasets import load_digits
+from sklearn.exceptions import ConvergenceWarning
+from sklearn.model_selection import train_test_split
+from sklearn.preprocessing import StandardScaler
+
+from sknn_opt import MLPClassifier
+from sknn_opt.initializers import Normal
+
+X, y = load_digits(return_X_y=True)
+X = StandardScaler().fit_transform(X)
+X_train, X_test, y_train, y_test = train_test_split(X, y, stratify=y, random_state=0)
+
+patient = {
+    "hidden_layer_sizes": (64,) * 20,
+    "activation": "tanh",
+    "initializer": Normal(std=0.05),
+    "max_iter": 30,
+    "random_state": 0,
+}
+remedies = {
+    "nothing": {},
+    "Xavier initialization": {"initializer": "glorot_uniform"},
+    "He initialization": {"initializer": "he_normal"},
+    "batch normalization": {"normalization": "batch"},
+    "layer normalization": {"normalization": "layer"},
+    "residual connections": {"residual": True},
+}
+
+# %%
+# Six trainings
+# -------------
+
+scores = {}
+figure, (left, right) = plt.subplots(1, 2, figsize=(10, 4), width_ratios=(3, 2), layout="constrained")
+for name, remedy in remedies.items():
+    network = MLPClassifier(**{**patient, **remedy})
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore", ConvergenceWarning)
+        network.fit(X_train, y_train)
+    scores[name] = network.score(X_test, y_test)
+    left.plot(range(1, network.n_iter_ + 1), network.loss_curve_, label=name)
+
+left.set(xlabel="epoch", ylabel="training loss", yscale="log", title="Training")
+left.legend()
+bars = right.barh(list(scores), list(scores.values()), color=[f"C{i}" for i in range(6)])
+right.bar_label(bars, fmt="%.2f", padding=3)
+right.axvline(0.1, color="black", linestyle=":")
+right.set(xlim=(0, 1.15), xlabel="accuracy on test data (dotted: chance)", title="Result")
+right.invert_yaxis()
+plt.show()
+
+# %%
+# Without a remedy the loss stays at log(10) = 2.3, that of guessing. Each of the others
+# learns: initialization keeps the signal's size at the start, normalization restores it in
+# every layer and at every step, and a residual connection lets it pass by the layers.
