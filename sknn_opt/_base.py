@@ -124,13 +124,14 @@ class BaseMLP(BaseEstimator, ABC):
         """Return targets, one column an output or class indices, and their type."""
 
     @abstractmethod
-    def _scorer(self, targets, form, sample_weight):
+    def _scorer(self, targets, problem, sample_weight):
         """Return a function that maps raw outputs on held-out rows to their score."""
 
     def _store(self, arguments):
         """Set each argument of the constructor as the attribute of its name."""
-        for name in self._get_param_names():
-            setattr(self, name, arguments[name])
+        for name, value in arguments.items():
+            if name != "self":
+                setattr(self, name, value)
 
     # -- fit -----------------------------------------------------------------------------
 
@@ -172,19 +173,20 @@ class BaseMLP(BaseEstimator, ABC):
 
         X, y = self._validate_input(X, y, continues)
         targets, target_type = self._validate_targets(y, continues, incremental)
-        targets = np.ascontiguousarray(targets, X.dtype).reshape(len(y), -1)
+        targets = np.ascontiguousarray(targets, X.dtype).reshape(X.shape[0], -1)
         loss.check_targets(targets)
+        form = loss.form(target_type)
         sample_weight = self._validate_weights(X, sample_weight)
         training_weight = self._training_weights(y, targets, sample_weight, incremental)
 
         random_state = check_random_state(self.random_state)
-        units = [X.shape[1], *hidden, self._n_outputs(targets, target_type)]
+        units = [X.shape[1], *hidden, self._n_outputs(loss, targets, target_type)]
         problem = Problem(
             X=X,
             y=targets,
             sample_weight=training_weight,
             loss=loss,
-            form=loss.form(target_type),
+            form=form,
             architecture=architecture,
             layout=Layout(units, architecture.normalization),
             alpha=self.alpha,
@@ -199,7 +201,12 @@ class BaseMLP(BaseEstimator, ABC):
             problem.rows, held_out = self._split(targets, target_type, random_state)
             weight = None if sample_weight is None else sample_weight[held_out]
             score = problem.validate(
-                theta, held_out, self._scorer(targets[held_out], problem.form, weight)
+                theta, held_out, self._scorer(targets[held_out], problem, weight)
+            )
+        if problem.total_weight() == 0:
+            raise ValueError(
+                "The rows to train on have no weight: sample_weight times class_weight is 0 for "
+                "each of them."
             )
         record = Record(
             self.tol,
@@ -325,7 +332,7 @@ class BaseMLP(BaseEstimator, ABC):
                 "first-order optimizer such as 'adam' with mini-batches."
             )
         smoothing = getattr(self, "label_smoothing", 0.0)
-        if smoothing != getattr(loss, "label_smoothing", 0.0):
+        if smoothing and smoothing != getattr(loss, "label_smoothing", 0.0):
             raise ValueError(
                 f"label_smoothing={smoothing} applies to loss='log_loss' by name. Set it on "
                 "the loss object, LogLoss(label_smoothing=...), or set it to 0."
@@ -361,7 +368,7 @@ class BaseMLP(BaseEstimator, ABC):
                 warnings.warn(
                     "Got `batch_size` less than 1 or larger than sample size. It is going to "
                     "be clipped",
-                    stacklevel=4,
+                    stacklevel=5,
                 )
         if optimizer._full_batch and size < n_samples:
             raise ValueError(_NEEDS_ALL_SAMPLES.format(type(optimizer).__name__))
@@ -380,7 +387,7 @@ class BaseMLP(BaseEstimator, ABC):
 
     def _validate_input(self, X, y, continues):
         if continues:
-            dtype = self.coefs_[0].dtype
+            dtype = self._fitted_dtype()
         else:
             dtype = _FLOATS if self.dtype is None else np.dtype(self.dtype)
         X, y = validate_data(
@@ -439,7 +446,7 @@ class BaseMLP(BaseEstimator, ABC):
         warnings.warn(
             "The validation set of early stopping is not stratified: a class has only one "
             "sample, or there are more classes than places in the split.",
-            stacklevel=5,
+            stacklevel=6,
         )
         return None
 
@@ -490,10 +497,15 @@ class BaseMLP(BaseEstimator, ABC):
         seed = random_state.randint(np.iinfo(np.int32).max) if drops else 0
         return OptimizerState(optimizer, theta, seed)
 
+    def _fitted_dtype(self):
+        """The floating type of ``coefs_``, to which users may assign other numbers."""
+        dtype = np.asarray(self.coefs_[0]).dtype
+        return dtype if dtype in _FLOATS else np.dtype(np.float64)
+
     def _raw_outputs(self, X):
         """Outputs before the link, of shape (n_samples, n_outputs)."""
         check_is_fitted(self)
-        dtype = np.asarray(self.coefs_[0]).dtype
+        dtype = self._fitted_dtype()
         X = validate_data(self, X, accept_sparse="csr", dtype=dtype, reset=False)
         parameters = Parameters(
             *([np.ascontiguousarray(a, dtype) for a in s] for s in self._fitted_parameters())

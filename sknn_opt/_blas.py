@@ -2,7 +2,7 @@
 
 import numpy as np
 
-from ._kernel import Intrinsic, _compiler, addressof_bytes
+from ._kernel import Intrinsic, _compiler, open_capsule
 
 _PREFIX = {np.dtype(np.float32): "s", np.dtype(np.float64): "d"}
 _ROUTINES = ("gemm",)
@@ -25,7 +25,7 @@ def symbols():
     for dtype, prefix in _PREFIX.items():
         for routine in _ROUTINES:
             capsule = cython_blas.__pyx_capi__[prefix + routine]
-            found[symbol(routine, dtype)], c_signature = addressof_bytes(capsule)
+            found[symbol(routine, dtype)], c_signature = open_capsule(capsule)
             if "int *" not in c_signature:
                 raise ImportError(f"SciPy's BLAS has no 32-bit integers: {c_signature}")
     return found

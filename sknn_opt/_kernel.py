@@ -78,6 +78,42 @@ class Kernel(_PerType):
         return self.for_dtype(dtype).call(*arguments)
 
 
+class _UserFunction(_PerType):
+    def __init__(self, function, n_arguments):
+        super().__init__()
+        self.function = function
+        self.n_arguments = n_arguments
+
+    def _make(self, dtype):
+        return _compiler().user_function(self.function, self.n_arguments, dtype)
+
+
+class _UserKernel(Kernel):
+    """A kernel that calls a user's functions: no file on disk may cache it."""
+
+    def _make(self, dtype):
+        return _compiler().callback(self.function, self.prototype, dtype, on_disk=False)
+
+
+def with_functions(template, prototype, n_arguments, **functions):
+    """Return the kernel of ``template`` with a user's functions for the globals of these names.
+
+    The functions are plain Python ones of ``n_arguments`` scalars to a scalar, all of the
+    floating type. For the same ones there is one kernel in a process.
+    """
+    key = template, *sorted(functions.items())
+    if key not in _user_kernels:
+        namespace = dict(template.__globals__)
+        for name, function in functions.items():
+            namespace[name] = _UserFunction(function, n_arguments)
+        copy = FunctionType(template.__code__, namespace)
+        _user_kernels.setdefault(key, _UserKernel(copy, prototype))
+    return _user_kernels[key]
+
+
+_user_kernels = {}
+
+
 class _Inline(_PerType):
     def __init__(self, functions, flags):
         super().__init__()
@@ -186,8 +222,8 @@ def address(array):
     return 0 if array is None else array.ctypes.data
 
 
-def addressof_bytes(capsule):
-    """Address inside a PyCapsule, for C functions that Cython modules export."""
+def open_capsule(capsule):
+    """Return the address in a PyCapsule, as Cython exports functions, and its C signature."""
     api = ctypes.pythonapi
     api.PyCapsule_GetName.restype = ctypes.c_char_p
     api.PyCapsule_GetName.argtypes = [ctypes.py_object]

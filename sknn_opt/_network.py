@@ -251,6 +251,7 @@ def train_batches(source, layers, n_layers, target, state, learning_rates, first
     theta, gradient = reals(run.theta), reals(run.gradient)
     layout = int64s(run.layout)
     n_parameters, n_weights = layout[0], layout[1]
+    clips = run.clip_value < math.inf or run.clip_norm < math.inf
     for batch in range(first, last):
         start = batch * run.batch_size
         rows = min(run.batch_size, run.n_rows - start)
@@ -259,20 +260,21 @@ def train_batches(source, layers, n_layers, target, state, learning_rates, first
             continue  # there is nothing to learn from these rows
         _renew_masks(record(source, 0), layers, n_layers, run)
         loss = 0.0
-        for block in range(start, start + rows, run.max_rows):
+        # Counted by 1: a step known only at run time brings in numba's runtime.
+        for part in range(-(-rows // run.max_rows)):
+            block = start + part * run.max_rows
             loss += call_batch_gradient(
                 run.batch_gradient, source, layers, n_layers, target, block,
                 min(run.max_rows, start + rows - block), 1.0 / weight,
-                0.0 if block == start else 1.0,
+                0.0 if part == 0 else 1.0,
             )  # fmt: skip
         l1 = run.alpha * run.l1_ratio / weight
         l2 = run.alpha * (1.0 - run.l1_ratio) / weight
         penalty = add_penalty(theta, gradient, n_weights, l1, l2)
         run.loss += (loss / weight + penalty) * rows
         run.rows_seen += rows
-        if start + rows == run.n_rows:
-            run.gradient_norm = _norm(gradient, n_parameters)
-        _clip(gradient, n_parameters, run.clip_value, run.clip_norm)
+        if clips:
+            run.gradient_norm = _clip(gradient, n_parameters, run.clip_value, run.clip_norm)
         run.step += 1
         lr = learning_rates[batch - first]
         call_update(
@@ -289,6 +291,9 @@ def train_batches(source, layers, n_layers, target, state, learning_rates, first
                     reals(run.columns),
                 )  # fmt: skip
 
+    if not clips and last * run.batch_size >= run.n_rows:
+        run.gradient_norm = _norm(gradient, n_parameters)
+
 
 @inline
 def _renew_masks(source, layers, n_layers, run):
@@ -302,7 +307,8 @@ def _renew_masks(source, layers, n_layers, run):
 
 @inline
 def _clip(gradient, n, value, norm):
-    """Elementwise bound first, then the bound on the norm of what is left."""
+    """Bound elements, then the norm of what is left; return the norm before."""
+    before = _norm(gradient, n)
     if value < math.inf:
         bound = real(value)
         for i in range(n):
@@ -314,6 +320,7 @@ def _clip(gradient, n, value, norm):
             factor = real(norm / length)
             for i in range(n):
                 gradient[i] *= factor
+    return before
 
 
 @inline

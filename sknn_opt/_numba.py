@@ -2,6 +2,7 @@
 
 import contextlib
 import ctypes
+import hashlib
 import inspect
 import pickle
 from collections.abc import Callable
@@ -13,6 +14,8 @@ from llvmlite import ir
 from numba import from_dtype, njit, types
 from numba.core import caching, cgutils
 from numba.core.ccallback import CFunc
+from numba.core.errors import NumbaError
+from numba.core.serialize import dumps
 from numba.extending import intrinsic
 
 from . import _blas
@@ -22,8 +25,32 @@ for _name, _address in _blas.symbols().items():
     llvmlite.binding.add_symbol(_name, _address)
 
 
+class _Sealed(caching.CompileResultCacheImpl):
+    """Machine code with a checksum over it and all our sources.
+
+    numba writes the index before the data, so that after a crash or on a full disk a new
+    index may name an old file; and damaged machine code would be run.
+    """
+
+    def reduce(self, compiled):
+        code = dumps(super().reduce(compiled))
+        return _checksum(code), code
+
+    def rebuild(self, target_context, data):
+        checksum, code = data
+        if checksum != _checksum(code):
+            return None
+        return super().rebuild(target_context, pickle.loads(code))
+
+
+def _checksum(code):
+    return hashlib.sha256(sources_digest().encode() + code).digest()
+
+
 class _Cache(caching.FunctionCache):
     """numba's cache on disk, keyed on all our sources, with unreadable files as misses."""
+
+    _impl_class = _Sealed
 
     def _index_key(self, sig, codegen):
         return *super()._index_key(sig, codegen), sources_digest()
@@ -32,33 +59,35 @@ class _Cache(caching.FunctionCache):
         # numba would first import everything that compiling needs: 0.3 s for nothing.
         try:
             return self._load_overload(sig, target_context)
-        except (OSError, EOFError, ValueError, pickle.PickleError):
-            self.flush()
+        except Exception:  # there is none that unpickling a damaged file could not raise
+            with contextlib.suppress(OSError):
+                self.flush()
             return None
 
     def save_overload(self, sig, data):
-        with contextlib.suppress(OSError):  # a full or read-only disk costs time, not the fit
+        with contextlib.suppress(Exception):  # a full or damaged disk costs time, not the fit
             super().save_overload(sig, data)
 
 
 class _Callback(CFunc):
     """A C callback whose helpers are made only if it is not in the cache."""
 
-    def __init__(self, function, signature, dtype):
+    def __init__(self, function, signature, dtype, on_disk):
         super().__init__(function, signature, {}, {"nopython": True, **_options(_FAST)})
         self._dtype = dtype
-        with contextlib.suppress(RuntimeError):  # numba found no folder that it may write to
-            self._cache = _Cache(function)
+        if on_disk:
+            with contextlib.suppress(RuntimeError):  # numba found no folder that it may write to
+                self._cache = _Cache(function)
 
     def _compile_uncached(self):
         bind(self._pyfunc, self._dtype)
         return super()._compile_uncached()
 
 
-def callback(function, prototype, dtype):
+def callback(function, prototype, dtype, on_disk=True):
     """Compile ``function``; return its address and a Python function that calls it."""
     returned, arguments = _signature(prototype, dtype)
-    compiled = _Callback(specialise(function, dtype), (arguments, returned), dtype)
+    compiled = _Callback(specialise(function, dtype), (arguments, returned), dtype, on_disk)
     compiled.compile()
     c_type = ctypes.CFUNCTYPE(_ctype(returned), *map(_ctype, arguments))
     return Machine(compiled.address, c_type(compiled.address), compiled)
@@ -84,6 +113,20 @@ def inline(function, dtype, fastmath):
     return njit(
         **_options(fastmath), forceinline=True, no_cpython_wrapper=True, no_cfunc_wrapper=True
     )(copy)
+
+
+def user_function(function, n_arguments, dtype):
+    """Compile a user's function of ``n_arguments`` reals to a real."""
+    element = from_dtype(dtype)
+    function = getattr(function, "py_func", function)  # what numba has compiled already
+    try:
+        return njit(element(*[element] * n_arguments), **_options(()))(function)
+    except (NumbaError, TypeError) as error:
+        name = getattr(function, "__qualname__", repr(function))
+        raise TypeError(
+            f"numba cannot compile the function {name!r} for {n_arguments} argument(s) of type "
+            f"{dtype}. Its reason: {error}"
+        ) from error
 
 
 def _options(fastmath):
@@ -163,17 +206,25 @@ def record(typing_context, pointer, index):
 
 
 def bits_to_real(dtype):
-    target = from_dtype(dtype)
-    bits = {4: types.int32, 8: types.int64}[dtype.itemsize]
+    return _bitcast(_bits[dtype], from_dtype(dtype))
 
+
+def real_to_bits(dtype):
+    return _bitcast(from_dtype(dtype), _bits[dtype])
+
+
+_bits = {np.dtype(np.float64): types.int64, np.dtype(np.float32): types.int32}
+
+
+def _bitcast(source, target):
     @intrinsic
-    def to_real(typing_context, integer):
+    def cast(typing_context, value):
         def generate(context, builder, signature, operands):
             return builder.bitcast(operands[0], context.get_value_type(target))
 
-        return target(bits), generate
+        return target(source), generate
 
-    return to_real
+    return cast
 
 
 def gemm(dtype):

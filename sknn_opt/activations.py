@@ -4,33 +4,39 @@ An activation is a class with its hyperparameters and two kernels; `ACTIVATIONS`
 foot, maps names to classes.
 """
 
-from ._component import Component, Registry
+from numbers import Real
+
+from sklearn.utils._param_validation import Interval
+
+from ._activation import BACKWARD, FORWARD, Activation, call_backward, call_forward
+from ._component import Registry
+from ._elementary import exp as _exp
+from ._elementary import expm1 as _expm1
 from ._elementary import logistic as _logistic
+from ._elementary import normal as _normal
+from ._elementary import softplus as _softplus
 from ._elementary import tanh as _tanh
-from ._kernel import Call, kernel, real
+from ._kernel import inline, inline_exactly, kernel, real
 
-FORWARD = "void (real *z, real *a, int64 rows, int64 units, double *parameters)"
-BACKWARD = "void (real *z, real *a, real *delta, int64 rows, int64 units, double *parameters)"
-
-call_forward = Call(FORWARD)
-call_backward = Call(BACKWARD)
-
-
-class Activation(Component):
-    """Base of the activation functions :math:`a = f(z)`.
-
-    Kernels work on blocks of ``rows * units`` contiguous elements. ``_forward`` writes
-    ``a``; ``_backward`` multiplies ``delta``, the derivative of the loss by ``a``, with
-    :math:`f'(z)`. Both are None for the identity.
-    """
-
-    #: Whether ``a`` overwrites ``z``: then both kernels read and write ``a`` alone.
-    _in_place = True
-    _forward = None
-    _backward = None
-
-    #: The bound of the "auto" initializer is sqrt(_auto_factor / (fan_in + fan_out)).
-    _auto_factor = 6.0
+__all__ = [
+    "ACTIVATIONS",
+    "ELU",
+    "GELU",
+    "SELU",
+    "Activation",
+    "HardTanh",
+    "Identity",
+    "LeakyReLU",
+    "Logistic",
+    "Mish",
+    "ReLU",
+    "SiLU",
+    "Softplus",
+    "Softsign",
+    "Tanh",
+    "call_backward",
+    "call_forward",
+]
 
 
 class Identity(Activation):
@@ -108,4 +114,331 @@ class ReLU(Activation):
     _backward = _relu_backward
 
 
-ACTIVATIONS = Registry({"identity": Identity, "logistic": Logistic, "tanh": Tanh, "relu": ReLU})
+@kernel(FORWARD)
+def _hard_tanh_forward(z, a, rows, units, parameters):
+    for i in range(rows * units):
+        x = a[i]
+        x = real(-1) if x < real(-1) else x
+        a[i] = real(1) if x > real(1) else x
+
+
+@kernel(BACKWARD)
+def _hard_tanh_backward(z, a, delta, rows, units, parameters):
+    for i in range(rows * units):
+        delta[i] = real(0) if abs(a[i]) == real(1) else delta[i]
+
+
+class HardTanh(Activation):
+    r"""Piecewise linear form of tanh; its derivative at -1 and 1 is taken as 0.
+
+    .. math:: f(z) = \max(-1, \min(1, z))
+    """
+
+    _forward = _hard_tanh_forward
+    _backward = _hard_tanh_backward
+
+
+@kernel(FORWARD)
+def _softsign_forward(z, a, rows, units, parameters):
+    for i in range(rows * units):
+        # Beyond these bounds f rounds to -1 and 1; infinity over infinity would be NaN.
+        x = a[i]
+        x = real(-1e20) if x < real(-1e20) else x
+        x = real(1e20) if x > real(1e20) else x
+        a[i] = x / (real(1) + abs(x))
+
+
+@kernel(BACKWARD)
+def _softsign_backward(z, a, delta, rows, units, parameters):
+    for i in range(rows * units):
+        root = real(1) - abs(a[i])
+        delta[i] *= root * root
+
+
+class Softsign(Activation):
+    r"""Like tanh, with values in (-1, 1), but slower to saturate.
+
+    .. math:: f(z) = \frac{z}{1 + |z|}
+
+    References
+    ----------
+    X. Glorot, Y. Bengio. "Understanding the difficulty of training deep feedforward neural
+    networks". AISTATS 2010.
+    """
+
+    _forward = _softsign_forward
+    _backward = _softsign_backward
+
+
+@kernel(FORWARD)
+def _leaky_relu_forward(z, a, rows, units, parameters):
+    slope = real(parameters[0])
+    for i in range(rows * units):
+        a[i] = slope * a[i] if a[i] < real(0) else a[i]
+
+
+@kernel(BACKWARD)
+def _leaky_relu_backward(z, a, delta, rows, units, parameters):
+    slope = real(parameters[0])
+    for i in range(rows * units):
+        delta[i] *= real(1) if a[i] > real(0) else slope
+
+
+class LeakyReLU(Activation):
+    r"""Rectified linear unit with a slope below 0, which is also its derivative at 0.
+
+    .. math:: f(z) = \max(0, z) + s \min(0, z)
+
+    Parameters
+    ----------
+    slope : float, default=0.01
+        The slope :math:`s` at negative z, not negative itself.
+
+    References
+    ----------
+    A. Maas, A. Hannun, A. Ng. "Rectifier nonlinearities improve neural network acoustic
+    models". ICML 2013.
+    """
+
+    _forward = _leaky_relu_forward
+    _backward = _leaky_relu_backward
+    _kernel_parameters = ("slope",)
+    _parameter_constraints = {"slope": [Interval(Real, 0, None, closed="left")]}
+
+    def __init__(self, slope=0.01):
+        self.slope = slope
+
+    @property
+    def _negative_slope(self):
+        return self.slope
+
+
+@kernel(FORWARD)
+def _elu_forward(z, a, rows, units, parameters):
+    alpha, scale = real(parameters[0]), real(parameters[1])
+    for i in range(rows * units):
+        x = a[i]
+        below = alpha * _expm1(x)
+        a[i] = scale * (below if x < real(0) else x)
+
+
+@kernel(BACKWARD)
+def _elu_backward(z, a, delta, rows, units, parameters):
+    alpha, scale = real(parameters[0]), real(parameters[1])
+    for i in range(rows * units):
+        delta[i] *= scale if a[i] > real(0) else a[i] + scale * alpha
+
+
+class ELU(Activation):
+    r"""Exponential linear unit; its derivative at 0 is taken as alpha.
+
+    .. math:: f(z) = \max(0, z) + \alpha (e^{\min(0, z)} - 1)
+
+    Parameters
+    ----------
+    alpha : float, default=1.0
+        The limit at negative infinity is :math:`-\alpha`; not negative.
+
+    References
+    ----------
+    D.-A. Clevert, T. Unterthiner, S. Hochreiter. "Fast and accurate deep network learning by
+    exponential linear units (ELUs)". ICLR 2016, :arxiv:`1511.07289`.
+    """
+
+    _forward = _elu_forward
+    _backward = _elu_backward
+    _scale = 1.0
+    _kernel_parameters = ("alpha", "_scale")
+    _parameter_constraints = {"alpha": [Interval(Real, 0, None, closed="left")]}
+
+    def __init__(self, alpha=1.0):
+        self.alpha = alpha
+
+
+class SELU(Activation):
+    r"""Scaled exponential linear unit: keeps mean 0 and variance 1 through the layers.
+
+    .. math:: f(z) = \lambda (\max(0, z) + \alpha (e^{\min(0, z)} - 1))
+
+    with :math:`\alpha = 1.6733` and :math:`\lambda = 1.0507`. Its authors draw the initial
+    weights by "lecun_normal" and standardize the inputs.
+
+    References
+    ----------
+    G. Klambauer et al. "Self-normalizing neural networks". NeurIPS 2017,
+    :arxiv:`1706.02515`.
+    """
+
+    _forward = _elu_forward
+    _backward = _elu_backward
+    _alpha = 1.6732632423543772
+    _scale = 1.0507009873554805
+    _kernel_parameters = ("_alpha", "_scale")
+
+
+@kernel(FORWARD)
+def _gelu_forward(z, a, rows, units, parameters):
+    for i in range(rows * units):
+        # Further down the other factor is 0, which must not meet an infinity.
+        x = real(-40) if z[i] < real(-40) else z[i]
+        below, _ = _normal(x)
+        a[i] = x * below
+
+
+@kernel(BACKWARD)
+def _gelu_backward(z, a, delta, rows, units, parameters):
+    for i in range(rows * units):
+        below, density = _normal(z[i])
+        delta[i] *= below + z[i] * density
+
+
+class GELU(Activation):
+    r"""Gaussian error linear unit, in its exact form.
+
+    .. math:: f(z) = z \Phi(z) = \frac{z}{2} \left(1 + \mathrm{erf} \frac{z}{\sqrt 2}\right)
+
+    References
+    ----------
+    D. Hendrycks, K. Gimpel. "Gaussian error linear units (GELUs)". 2016,
+    :arxiv:`1606.08415`.
+    """
+
+    _in_place = False
+    _forward = _gelu_forward
+    _backward = _gelu_backward
+
+
+@inline
+def _logistic_pair(x):
+    """The logistic functions of x and -x, each as exact as can be."""
+    e = _exp(-abs(x))
+    larger = real(1) / (real(1) + e)
+    smaller = e / (real(1) + e)
+    return (larger, smaller) if x > real(0) else (smaller, larger)
+
+
+@kernel(FORWARD)
+def _silu_forward(z, a, rows, units, parameters):
+    for i in range(rows * units):
+        x = real(-750) if z[i] < real(-750) else z[i]
+        above, _ = _logistic_pair(x)
+        a[i] = x * above
+
+
+@kernel(BACKWARD)
+def _silu_backward(z, a, delta, rows, units, parameters):
+    for i in range(rows * units):
+        above, below = _logistic_pair(z[i])
+        delta[i] *= above * (real(1) + z[i] * below)
+
+
+class SiLU(Activation):
+    r"""Sigmoid linear unit, also known as swish.
+
+    .. math:: f(z) = \frac{z}{1 + e^{-z}}
+
+    References
+    ----------
+    S. Elfwing, E. Uchibe, K. Doya. "Sigmoid-weighted linear units for neural network function
+    approximation in reinforcement learning". Neural Networks 107, 2018,
+    :arxiv:`1702.03118`.
+
+    P. Ramachandran, B. Zoph, Q. Le. "Searching for activation functions". 2017,
+    :arxiv:`1710.05941`.
+    """
+
+    _in_place = False
+    _forward = _silu_forward
+    _backward = _silu_backward
+
+
+def _mish_pair(x):
+    """tanh(log(1 + exp(x))) and the derivative of x times it, for x >= -750."""
+    # From x = 22 on, both round to 1. No factor may be drawn into the fractions: the largest
+    # terms are near the end of float32.
+    x = real(22) if x > real(22) else x
+    e = _exp(x)
+    n = e * (e + real(2))
+    m = n + real(2)
+    return n / m, (n * m + real(4) * x * e * (e + real(1))) / (m * m)
+
+
+_mish = inline_exactly(_mish_pair, _mish_pair)
+
+
+@kernel(FORWARD)
+def _mish_forward(z, a, rows, units, parameters):
+    for i in range(rows * units):
+        x = real(-750) if z[i] < real(-750) else z[i]
+        gate, _ = _mish(x)
+        a[i] = x * gate
+
+
+@kernel(BACKWARD)
+def _mish_backward(z, a, delta, rows, units, parameters):
+    for i in range(rows * units):
+        _, derivative = _mish(real(-750) if z[i] < real(-750) else z[i])
+        delta[i] *= derivative
+
+
+class Mish(Activation):
+    r"""Smooth and not monotonic, much like SiLU.
+
+    .. math:: f(z) = z \tanh(\log(1 + e^z))
+
+    References
+    ----------
+    D. Misra. "Mish: A self regularized non-monotonic activation function". BMVC 2020,
+    :arxiv:`1908.08681`.
+    """
+
+    _in_place = False
+    _forward = _mish_forward
+    _backward = _mish_backward
+
+
+@kernel(FORWARD)
+def _softplus_forward(z, a, rows, units, parameters):
+    for i in range(rows * units):
+        a[i] = _softplus(a[i])
+
+
+@kernel(BACKWARD)
+def _softplus_backward(z, a, delta, rows, units, parameters):
+    for i in range(rows * units):
+        delta[i] *= -_expm1(-a[i])
+
+
+class Softplus(Activation):
+    r"""Smooth form of the rectified linear unit.
+
+    .. math:: f(z) = \log(1 + e^z)
+
+    References
+    ----------
+    C. Dugas et al. "Incorporating second-order functional knowledge for better option
+    pricing". NeurIPS 2000.
+    """
+
+    _forward = _softplus_forward
+    _backward = _softplus_backward
+
+
+ACTIVATIONS = Registry(
+    {
+        "identity": Identity,
+        "logistic": Logistic,
+        "tanh": Tanh,
+        "relu": ReLU,
+        "hard_tanh": HardTanh,
+        "softsign": Softsign,
+        "leaky_relu": LeakyReLU,
+        "elu": ELU,
+        "selu": SELU,
+        "gelu": GELU,
+        "silu": SiLU,
+        "mish": Mish,
+        "softplus": Softplus,
+    },
+    aliases={"sigmoid": "logistic", "swish": "silu"},
+)

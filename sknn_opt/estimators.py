@@ -6,7 +6,7 @@ import numpy as np
 from scipy import sparse
 from scipy.special import log_expit, log_softmax
 from sklearn.base import ClassifierMixin, RegressorMixin, _fit_context
-from sklearn.metrics import accuracy_score, r2_score
+from sklearn.metrics import accuracy_score
 from sklearn.preprocessing import LabelBinarizer
 from sklearn.utils._param_validation import Interval, StrOptions
 from sklearn.utils.class_weight import compute_class_weight, compute_sample_weight
@@ -113,13 +113,17 @@ class MLPClassifier(ClassifierMixin, BaseMLP):
         else:
             by_class = compute_class_weight(self.class_weight, classes=self.classes_, y=y)
             factor = by_class[targets.ravel().astype(int)]
+        if not np.all((factor >= 0) & np.isfinite(factor)):
+            raise ValueError(
+                f"class_weight must hold finite, non-negative numbers, got {self.class_weight}."
+            )
         weight = factor if sample_weight is None else factor * sample_weight
         return weight.astype(targets.dtype)
 
-    def _n_outputs(self, targets, target_type):
+    def _n_outputs(self, loss, targets, target_type):
         return len(self.classes_) if target_type == "multiclass" else targets.shape[1]
 
-    def _scorer(self, targets, form, sample_weight):
+    def _scorer(self, targets, problem, sample_weight):
         def accuracy(raw):
             return accuracy_score(targets, self._decide(raw), sample_weight=sample_weight)
 
@@ -164,6 +168,18 @@ class MLPClassifier(ClassifierMixin, BaseMLP):
         raw = self._raw_outputs(X)
         return raw.ravel() if raw.shape[1] == 1 else raw
 
+    def _check_probabilities(self):
+        loss = self.loss
+        if isinstance(loss, str) and loss in CLASSIFIER_LOSSES.names:
+            loss = CLASSIFIER_LOSSES[loss]
+        if not getattr(loss, "has_probabilities", True):
+            raise AttributeError(
+                f"loss={self.loss!r} has no probabilities. Use decision_function, wrap the "
+                "estimator in CalibratedClassifierCV, or choose loss='log_loss'."
+            )
+        return True
+
+    @available_if(_check_probabilities)
     def predict_proba(self, X):
         """Predict class probabilities.
 
@@ -182,6 +198,7 @@ class MLPClassifier(ClassifierMixin, BaseMLP):
             raw = np.column_stack([-raw, raw])
         return self._fitted_loss.form(self._target_type).predictions(raw)
 
+    @available_if(_check_probabilities)
     def predict_log_proba(self, X):
         """Predict logarithms of class probabilities.
 
@@ -291,17 +308,17 @@ class MLPRegressor(RegressorMixin, BaseMLP):
     def _validate_targets(self, y, continues, incremental):
         return y, "continuous"
 
-    def _n_outputs(self, targets, target_type):
-        return targets.shape[1]
+    def _n_outputs(self, loss, targets, target_type):
+        return loss.n_outputs(targets.shape[1])
 
-    def _scorer(self, targets, form, sample_weight):
-        def r_squared(raw):
-            predictions = form.predictions(raw)
+    def _scorer(self, targets, problem, sample_weight):
+        def score(raw):
+            predictions = problem.form.predictions(raw)
             if not np.isfinite(predictions).all():
                 return np.nan
-            return r2_score(targets, predictions, sample_weight=sample_weight)
+            return problem.loss.score(targets, predictions, sample_weight)
 
-        return r_squared
+        return score
 
     def predict(self, X):
         """Predict targets.
@@ -313,10 +330,28 @@ class MLPRegressor(RegressorMixin, BaseMLP):
         Returns
         -------
         y : ndarray of shape (n_samples,) or (n_samples, n_outputs)
+            For a list of quantiles one column each, in ascending order in each row.
         """
         raw = self._raw_outputs(X)
         predictions = self._fitted_loss.form(self._target_type).predictions(raw)
         return predictions.ravel() if predictions.shape[1] == 1 else predictions
+
+    def score(self, X, y, sample_weight=None):
+        """Return the score of the predictions for ``X``.
+
+        Parameters
+        ----------
+        X : {array-like, sparse matrix} of shape (n_samples, n_features)
+        y : array-like of shape (n_samples,) or (n_samples, n_outputs)
+        sample_weight : array-like of shape (n_samples,), default=None
+
+        Returns
+        -------
+        score : float
+            R²; with a list of quantiles minus the mean pinball loss.
+        """
+        predictions = self.predict(X)
+        return self._fitted_loss.score(y, predictions, sample_weight)
 
     @available_if(BaseMLP._check_partial_fit)
     @_fit_context(prefer_skip_nested_validation=True)

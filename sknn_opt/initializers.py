@@ -1,12 +1,23 @@
-"""Initial weights and intercepts."""
+"""Initial weights and intercepts.
+
+`INITIALIZERS`, at the foot, maps names to classes. All but "auto" start the intercepts at
+0. No gain depends on the activation, but that the He initializers know the slope of
+`LeakyReLU`. Normal distributions are not truncated.
+"""
 
 import math
+from numbers import Real
+
+import numpy as np
+from sklearn.utils._param_validation import Interval
 
 from ._component import Component, Registry
 
+_POSITIVE = [Interval(Real, 0, None, closed="neither")]
+
 
 class Initializer(Component):
-    """Base of the initializers."""
+    """Base of the initializers: the intercepts are 0, the weights those of ``_coefs``."""
 
     def draw(self, fan_in, fan_out, activation, random_state):
         """Draw one layer.
@@ -25,6 +36,9 @@ class Initializer(Component):
         coefs : ndarray of shape (fan_in, fan_out)
         intercepts : ndarray of shape (fan_out,)
         """
+        return self._coefs(fan_in, fan_out, activation, random_state), np.zeros(fan_out)
+
+    def _coefs(self, fan_in, fan_out, activation, random_state):
         raise NotImplementedError
 
 
@@ -47,4 +61,235 @@ class Auto(Initializer):
         return coefs, random_state.uniform(-bound, bound, fan_out)
 
 
-INITIALIZERS = Registry({"auto": Auto})
+class _ScaledUniform(Initializer):
+    def _coefs(self, fan_in, fan_out, activation, random_state):
+        bound = math.sqrt(3.0 * self._variance(fan_in, fan_out, activation))
+        return random_state.uniform(-bound, bound, (fan_in, fan_out))
+
+
+class _ScaledNormal(Initializer):
+    def _coefs(self, fan_in, fan_out, activation, random_state):
+        std = math.sqrt(self._variance(fan_in, fan_out, activation))
+        return random_state.normal(0.0, std, (fan_in, fan_out))
+
+
+class _Glorot:
+    def _variance(self, fan_in, fan_out, activation):
+        return 2.0 / (fan_in + fan_out)
+
+
+class GlorotUniform(_Glorot, _ScaledUniform):
+    r"""Uniform, with a variance between what keeps signals and what keeps gradients alike.
+
+    .. math:: w \sim U\left(\pm\sqrt{6 / (n_{in} + n_{out})}\right)
+
+    References
+    ----------
+    X. Glorot, Y. Bengio. "Understanding the difficulty of training deep feedforward neural
+    networks". AISTATS 2010.
+    """
+
+
+class GlorotNormal(_Glorot, _ScaledNormal):
+    r"""Normal, with the variance of `GlorotUniform`.
+
+    .. math:: w \sim N\left(0, 2 / (n_{in} + n_{out})\right)
+
+    References
+    ----------
+    X. Glorot, Y. Bengio. "Understanding the difficulty of training deep feedforward neural
+    networks". AISTATS 2010.
+    """
+
+
+class _He:
+    def _variance(self, fan_in, fan_out, activation):
+        return 2.0 / ((1.0 + activation._negative_slope**2) * fan_in)
+
+
+class HeUniform(_He, _ScaledUniform):
+    r"""Uniform, with the variance of `HeNormal`.
+
+    .. math:: w \sim U\left(\pm\sqrt{\frac{6}{(1 + s^2) n_{in}}}\right)
+
+    with :math:`s` the slope of `LeakyReLU`, and 0 for every other activation.
+
+    References
+    ----------
+    K. He, X. Zhang, S. Ren, J. Sun. "Delving deep into rectifiers: Surpassing human-level
+    performance on ImageNet classification". ICCV 2015, :arxiv:`1502.01852`.
+    """
+
+
+class HeNormal(_He, _ScaledNormal):
+    r"""Normal, with a variance that makes up for what a rectifier cuts off.
+
+    .. math:: w \sim N\left(0, \frac{2}{(1 + s^2) n_{in}}\right)
+
+    with :math:`s` the slope of `LeakyReLU`, and 0 for every other activation.
+
+    References
+    ----------
+    K. He, X. Zhang, S. Ren, J. Sun. "Delving deep into rectifiers: Surpassing human-level
+    performance on ImageNet classification". ICCV 2015, :arxiv:`1502.01852`.
+    """
+
+
+class _LeCun:
+    def _variance(self, fan_in, fan_out, activation):
+        return 1.0 / fan_in
+
+
+class LeCunUniform(_LeCun, _ScaledUniform):
+    r"""Uniform, with the variance of `LeCunNormal`.
+
+    .. math:: w \sim U\left(\pm\sqrt{3 / n_{in}}\right)
+
+    References
+    ----------
+    Y. LeCun, L. Bottou, G. Orr, K.-R. Müller. "Efficient BackProp". In: Neural Networks:
+    Tricks of the Trade, Springer 1998.
+    """
+
+
+class LeCunNormal(_LeCun, _ScaledNormal):
+    r"""Normal, with the variance that carries the variance of the input over to z.
+
+    .. math:: w \sim N\left(0, 1 / n_{in}\right)
+
+    References
+    ----------
+    Y. LeCun, L. Bottou, G. Orr, K.-R. Müller. "Efficient BackProp". In: Neural Networks:
+    Tricks of the Trade, Springer 1998.
+    """
+
+
+class Orthogonal(Initializer):
+    r"""Orthonormal columns, or rows where there are fewer of them, times a gain.
+
+    .. math:: W = g Q \quad\text{with}\quad Q^T Q = I \quad\text{or}\quad Q Q^T = I
+
+    The distribution is the uniform one over all such matrices.
+
+    Parameters
+    ----------
+    gain : float, default=1.0
+        The factor :math:`g`. For ReLU layers, sqrt(2) makes up for what is cut off.
+
+    References
+    ----------
+    A. Saxe, J. McClelland, S. Ganguli. "Exact solutions to the nonlinear dynamics of learning
+    in deep linear neural networks". ICLR 2014, :arxiv:`1312.6120`.
+    """
+
+    _parameter_constraints = {"gain": _POSITIVE}
+
+    def __init__(self, gain=1.0):
+        self.gain = gain
+
+    def _coefs(self, fan_in, fan_out, activation, random_state):
+        longer, shorter = max(fan_in, fan_out), min(fan_in, fan_out)
+        q, r = np.linalg.qr(random_state.normal(size=(longer, shorter)))
+        # The signs of r's diagonal are arbitrary; positive ones make q uniform.
+        q *= np.where(np.diag(r) < 0, -self.gain, self.gain)
+        return q if fan_in >= fan_out else q.T
+
+
+class Uniform(Initializer):
+    r"""Uniform, the same for all layers.
+
+    .. math:: w \sim U(\pm l)
+
+    Parameters
+    ----------
+    limit : float, default=0.05
+        The bound :math:`l`.
+    """
+
+    _parameter_constraints = {"limit": _POSITIVE}
+
+    def __init__(self, limit=0.05):
+        self.limit = limit
+
+    def _coefs(self, fan_in, fan_out, activation, random_state):
+        return random_state.uniform(-self.limit, self.limit, (fan_in, fan_out))
+
+
+class Normal(Initializer):
+    r"""Normal, the same for all layers.
+
+    .. math:: w \sim N(0, \sigma^2)
+
+    Parameters
+    ----------
+    std : float, default=0.05
+        The standard deviation :math:`\sigma`.
+    """
+
+    _parameter_constraints = {"std": _POSITIVE}
+
+    def __init__(self, std=0.05):
+        self.std = std
+
+    def _coefs(self, fan_in, fan_out, activation, random_state):
+        return random_state.normal(0.0, self.std, (fan_in, fan_out))
+
+
+class Constant(Initializer):
+    r"""One value for all weights.
+
+    .. math:: w = c
+
+    The units of a hidden layer are alike then and stay so, unless dropout tells them apart:
+    this is for networks without hidden layers, and for experiments.
+
+    Parameters
+    ----------
+    value : float, default=0.1
+        The value :math:`c`. The default differs from `Zeros` and lets gradients pass.
+    """
+
+    _parameter_constraints = {"value": [Interval(Real, None, None, closed="neither")]}
+
+    def __init__(self, value=0.1):
+        self.value = value
+
+    def _coefs(self, fan_in, fan_out, activation, random_state):
+        return np.full((fan_in, fan_out), float(self.value))
+
+
+class Zeros(Initializer):
+    r"""All weights start at 0.
+
+    .. math:: w = 0
+
+    A good start for networks without hidden layers. In others the units of a layer never
+    come to differ, and with activations that are 0 at 0 the weights stay as they are.
+    """
+
+    def _coefs(self, fan_in, fan_out, activation, random_state):
+        return np.zeros((fan_in, fan_out))
+
+
+INITIALIZERS = Registry(
+    {
+        "auto": Auto,
+        "glorot_uniform": GlorotUniform,
+        "glorot_normal": GlorotNormal,
+        "he_uniform": HeUniform,
+        "he_normal": HeNormal,
+        "lecun_uniform": LeCunUniform,
+        "lecun_normal": LeCunNormal,
+        "orthogonal": Orthogonal,
+        "uniform": Uniform,
+        "normal": Normal,
+        "constant": Constant,
+        "zeros": Zeros,
+    },
+    aliases={
+        "xavier_uniform": "glorot_uniform",
+        "xavier_normal": "glorot_normal",
+        "kaiming_uniform": "he_uniform",
+        "kaiming_normal": "he_normal",
+    },
+)

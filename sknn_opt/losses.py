@@ -6,80 +6,38 @@ to classes.
 """
 
 import math
-from typing import NamedTuple
+from numbers import Real
 
 import numpy as np
+from sklearn.utils._param_validation import Interval
 
-from ._component import Component, Registry
+from ._component import Registry
 from ._elementary import exp as _exp
+from ._elementary import log1p as _log1p
 from ._elementary import logistic as _logistic
-from ._kernel import Call, Kernel, address, kernel, real
+from ._kernel import inline, kernel, real
+from ._loss import EVALUATE, LINK, Form, Loss, call_evaluate
+from ._margin_losses import Hinge, SquaredHinge
+from ._regression_losses import AbsoluteError, Gamma, Huber, LogCosh, Poisson, Quantile
 
-EVALUATE = """double (real *raw, real *y, real *weight, real *delta, int64 rows, int64 outputs,
-double scale, double *parameters)"""
-LINK = "void (real *raw, int64 rows, int64 outputs)"
-
-call_evaluate = Call(EVALUATE)
-
-
-class Form(NamedTuple):
-    """How a loss meets one type of target.
-
-    Attributes
-    ----------
-    evaluate : Kernel
-        Returns the sum over rows of weight times loss, in float64; writes ``scale`` times
-        weight times the derivative by ``raw`` to ``delta``.
-    link : Kernel or None
-        Turns raw outputs into predictions, in place; None where they are the same.
-    out_activation : str
-        scikit-learn's name of the link.
-    """
-
-    evaluate: Kernel
-    link: Kernel | None
-    out_activation: str
-
-    def predictions(self, raw):
-        """Return predictions; ``raw``, of shape (n_samples, n_outputs), may be overwritten."""
-        if self.link is not None:
-            self.link(raw.dtype, address(raw), *raw.shape)
-        return raw
-
-
-class Loss(Component):
-    """Base of the losses.
-
-    The loss of a data set is the weighted mean over samples of the sum over outputs. It
-    is computed from raw outputs, before the link, so nothing needs clipping.
-
-    A target has one column an output, but for "multiclass": one column of class indices.
-    """
-
-    #: Form by type of target: "binary", "multiclass", "multilabel-indicator", "continuous".
-    _forms = {}
-
-    def form(self, target_type):
-        """Return the `Form` for a type of target."""
-        return self._forms[target_type]
-
-    def check_targets(self, y):
-        """Raise ValueError where the loss is not defined for targets ``y``."""
-
-
-@kernel(EVALUATE)
-def _logistic_log_loss(raw, y, weight, delta, rows, outputs, scale, parameters):
-    # log(1 + exp(z)) - y z, with the exponential of a negative number only.
-    total = 0.0
-    for i in range(rows):
-        factor = real(scale) * weight[i]
-        loss = 0.0
-        for j in range(i * outputs, (i + 1) * outputs):
-            z = raw[j]
-            loss += max(z, real(0)) - y[j] * z + math.log1p(_exp(-abs(z)))
-            delta[j] = factor * (_logistic(z) - y[j])
-        total += weight[i] * loss
-    return total
+__all__ = [
+    "CLASSIFIER_LOSSES",
+    "REGRESSOR_LOSSES",
+    "AbsoluteError",
+    "Focal",
+    "Form",
+    "Gamma",
+    "Hinge",
+    "Huber",
+    "LogCosh",
+    "LogLoss",
+    "Loss",
+    "Poisson",
+    "Quantile",
+    "SquaredError",
+    "SquaredHinge",
+    "call_evaluate",
+]
 
 
 @kernel(LINK)
@@ -88,18 +46,67 @@ def _logistic_link(raw, rows, outputs):
         raw[i] = _logistic(raw[i])
 
 
-@kernel(EVALUATE)
-def _softmax_log_loss(raw, y, weight, delta, rows, outputs, scale, parameters):
+@inline
+def _subtract_maximum(raw, shifted, rows, outputs):
+    """From each row, so that nothing overflows in its softmax."""
     for i in range(rows):
         top = raw[i * outputs]
         for j in range(i * outputs, (i + 1) * outputs):
             top = raw[j] if raw[j] > top else top
         for j in range(i * outputs, (i + 1) * outputs):
-            delta[j] = raw[j] - top
-    total = 0.0
-    # raw is no longer needed shifted: delta holds raw - max, then its exponential.
+            shifted[j] = raw[j] - top
+
+
+@inline
+def _softmax(block, rows, outputs):
+    """In place, of rows whose maximum is 0."""
+    for i in range(rows * outputs):
+        block[i] = _exp(block[i])
     for i in range(rows):
-        total -= weight[i] * delta[i * outputs + np.int64(y[i])]
+        partition = real(0)
+        for j in range(i * outputs, (i + 1) * outputs):
+            partition += block[j]
+        for j in range(i * outputs, (i + 1) * outputs):
+            block[j] /= partition
+
+
+@kernel(LINK)
+def _softmax_link(raw, rows, outputs):
+    _subtract_maximum(raw, raw, rows, outputs)
+    _softmax(raw, rows, outputs)
+
+
+@kernel(EVALUATE)
+def _logistic_log_loss(raw, y, weight, delta, rows, outputs, scale, parameters):
+    # log(1 + exp(z)) - t z, with the exponential of a negative number only.
+    certain, shared = real(1.0 - parameters[0]), real(0.5 * parameters[0])
+    total = 0.0
+    for i in range(rows):
+        factor = real(scale) * weight[i]
+        loss = 0.0
+        for j in range(i * outputs, (i + 1) * outputs):
+            z = raw[j]
+            target = certain * y[j] + shared
+            small = _exp(-abs(z))
+            loss += max(z, real(0)) - target * z + _log1p(small)
+            p = (real(1) if z > real(0) else small) / (real(1) + small)
+            delta[j] = factor * (p - target)
+        total += weight[i] * loss
+    return total
+
+
+@kernel(EVALUATE)
+def _softmax_log_loss(raw, y, weight, delta, rows, outputs, scale, parameters):
+    certain, shared = real(1.0 - parameters[0]), real(parameters[0] / outputs)
+    # delta holds raw - max, then its exponential.
+    _subtract_maximum(raw, delta, rows, outputs)
+    total = 0.0
+    for i in range(rows):
+        total -= weight[i] * certain * delta[i * outputs + np.int64(y[i])]
+    if shared > real(0):
+        for i in range(rows):
+            for j in range(i * outputs, (i + 1) * outputs):
+                total -= weight[i] * shared * delta[j]
     for i in range(rows * outputs):
         delta[i] = _exp(delta[i])
     for i in range(rows):
@@ -109,47 +116,129 @@ def _softmax_log_loss(raw, y, weight, delta, rows, outputs, scale, parameters):
         total += weight[i] * math.log(partition)
         factor = real(scale) * weight[i]
         for j in range(i * outputs, (i + 1) * outputs):
-            delta[j] *= factor / partition
-        delta[i * outputs + np.int64(y[i])] -= factor
+            delta[j] = factor / partition * delta[j] - factor * shared
+        delta[i * outputs + np.int64(y[i])] -= factor * certain
     return total
-
-
-@kernel(LINK)
-def _softmax_link(raw, rows, outputs):
-    for i in range(rows):
-        top = raw[i * outputs]
-        for j in range(i * outputs, (i + 1) * outputs):
-            top = raw[j] if raw[j] > top else top
-        for j in range(i * outputs, (i + 1) * outputs):
-            raw[j] -= top
-    for i in range(rows * outputs):
-        raw[i] = _exp(raw[i])
-    for i in range(rows):
-        partition = real(0)
-        for j in range(i * outputs, (i + 1) * outputs):
-            partition += raw[j]
-        for j in range(i * outputs, (i + 1) * outputs):
-            raw[j] /= partition
 
 
 class LogLoss(Loss):
     r"""Cross-entropy: the negative log likelihood of the classes.
 
-    With raw outputs :math:`z`, for several classes (softmax link) and for one or several
+    With raw outputs :math:`z`, for :math:`K` classes (softmax link) and for one or several
     independent labels :math:`y_j \in \{0, 1\}` (logistic link):
 
     .. math::
 
-        \ell(y, z) = \log \sum_k e^{z_k} - z_y, \qquad
-        \ell(y, z) = \sum_j \log(1 + e^{z_j}) - y_j z_j
+        \ell(y, z) = \log \sum_k e^{z_k} - \sum_k t_k z_k, \qquad
+        \ell(y, z) = \sum_j \log(1 + e^{z_j}) - t_j z_j
+
+    where label smoothing :math:`s` moves the targets away from certainty:
+    :math:`t_k = (1 - s) [k = y] + s / K` and :math:`t_j = (1 - s) y_j + s / 2`.
+
+    Parameters
+    ----------
+    label_smoothing : float, default=0.0
+        Share of the target that is spread evenly over the classes, in [0, 1).
+
+    References
+    ----------
+    C. Szegedy, V. Vanhoucke, S. Ioffe, J. Shlens, Z. Wojna, "Rethinking the Inception
+    Architecture for Computer Vision", CVPR 2016 (label smoothing).
     """
 
+    _parameter_constraints = {"label_smoothing": [Interval(Real, 0, 1, closed="left")]}
+    _kernel_parameters = ("label_smoothing",)
+    _estimator_keywords = ("label_smoothing",)
     _binary = Form(_logistic_log_loss, _logistic_link, "logistic")
     _forms = {
         "binary": _binary,
         "multilabel-indicator": _binary,
         "multiclass": Form(_softmax_log_loss, _softmax_link, "softmax"),
     }
+
+    def __init__(self, label_smoothing=0.0):
+        self.label_smoothing = label_smoothing
+
+
+@kernel(EVALUATE)
+def _logistic_focal(raw, y, weight, delta, rows, outputs, scale, parameters):
+    gamma = real(parameters[0])
+    total = 0.0
+    for i in range(rows):
+        factor = real(scale) * weight[i]
+        loss = 0.0
+        for j in range(i * outputs, (i + 1) * outputs):
+            sign = real(2) * y[j] - real(1)
+            z = sign * raw[j]
+            tail = _log1p(_exp(-abs(z)))
+            log_loss = max(-z, real(0)) + tail  # -log p
+            focus = _exp(-gamma * (max(z, real(0)) + tail))  # (1 - p)^gamma
+            loss += focus * log_loss
+            slope = gamma * _logistic(z) * log_loss + _logistic(-z)
+            delta[j] = -sign * factor * focus * slope
+        total += weight[i] * loss
+    return total
+
+
+@kernel(EVALUATE)
+def _softmax_focal(raw, y, weight, delta, rows, outputs, scale, parameters):
+    gamma = real(parameters[0])
+    total = 0.0
+    _subtract_maximum(raw, delta, rows, outputs)
+    for i in range(rows):
+        target = i * outputs + np.int64(y[i])
+        shifted = delta[target]
+        rest = real(0)  # of the partition function, apart from the target for its accuracy
+        for j in range(i * outputs, (i + 1) * outputs):
+            delta[j] = _exp(delta[j])
+            rest += real(0) if j == target else delta[j]
+        partition = rest + delta[target]
+        log_loss = math.log(partition) - shifted
+        wrong = rest / partition
+        focus = real(0) if wrong == real(0) else _exp(gamma * math.log(wrong))
+        total += weight[i] * focus * log_loss
+        slope = focus * (gamma * delta[target] / partition * log_loss + wrong)
+        slope *= real(scale) * weight[i]
+        share = real(0) if rest == real(0) else slope / rest
+        for j in range(i * outputs, (i + 1) * outputs):
+            delta[j] *= share
+        delta[target] = -slope
+    return total
+
+
+class Focal(Loss):
+    r"""Focal loss: log loss that fades for examples that are already classified well.
+
+    With the probability :math:`p` of the true class (softmax link), or of each label's true
+    value (logistic link; summed over labels):
+
+    .. math:: \ell(y, z) = -(1 - p)^\gamma \log p
+
+    There is no weighting of classes in it: ``class_weight`` is the :math:`\alpha` of the
+    paper.
+
+    Parameters
+    ----------
+    gamma : float, default=2.0
+        How fast it fades; 0 is the log loss.
+
+    References
+    ----------
+    T.-Y. Lin, P. Goyal, R. Girshick, K. He, P. Dollár, "Focal Loss for Dense Object
+    Detection", ICCV 2017.
+    """
+
+    _parameter_constraints = {"gamma": [Interval(Real, 0, None, closed="left")]}
+    _kernel_parameters = ("gamma",)
+    _binary = Form(_logistic_focal, _logistic_link, "logistic")
+    _forms = {
+        "binary": _binary,
+        "multilabel-indicator": _binary,
+        "multiclass": Form(_softmax_focal, _softmax_link, "softmax"),
+    }
+
+    def __init__(self, gamma=2.0):
+        self.gamma = gamma
 
 
 @kernel(EVALUATE)
@@ -166,52 +255,88 @@ def _squared_error(raw, y, weight, delta, rows, outputs, scale, parameters):
     return total
 
 
-class SquaredError(Loss):
-    r"""Half the squared error.
-
-    .. math:: \ell(y, z) = \frac{1}{2} \sum_j (z_j - y_j)^2
-    """
-
-    _forms = {"continuous": Form(_squared_error, None, "identity")}
-
-
 @kernel(EVALUATE)
-def _poisson(raw, y, weight, delta, rows, outputs, scale, parameters):
+def _logistic_squared_error(raw, y, weight, delta, rows, outputs, scale, parameters):
     total = 0.0
     for i in range(rows):
         factor = real(scale) * weight[i]
         loss = 0.0
         for j in range(i * outputs, (i + 1) * outputs):
-            prediction = _exp(raw[j])
-            loss += prediction - y[j]
-            if y[j] > real(0):
-                loss += y[j] * (math.log(y[j]) - raw[j])
-            delta[j] = factor * (prediction - y[j])
-        total += weight[i] * loss
+            p = _logistic(raw[j])
+            residual = p - y[j]
+            loss += residual * residual
+            delta[j] = factor * residual * p * (real(1) - p)
+        total += 0.5 * weight[i] * loss
     return total
 
 
-@kernel(LINK)
-def _exponential_link(raw, rows, outputs):
-    for i in range(rows * outputs):
-        raw[i] = _exp(raw[i])
+@kernel(EVALUATE)
+def _softmax_squared_error(raw, y, weight, delta, rows, outputs, scale, parameters):
+    _subtract_maximum(raw, delta, rows, outputs)
+    _softmax(delta, rows, outputs)
+    total = 0.0
+    for i in range(rows):
+        target = i * outputs + np.int64(y[i])
+        # delta = p (r - sum of p r), with the residuals r = p - [j = target]
+        squares, wrong = 0.0, real(1) - delta[target]
+        for j in range(i * outputs, (i + 1) * outputs):
+            squares += real(0) if j == target else delta[j] * delta[j]
+        total += 0.5 * weight[i] * (squares + wrong * wrong)
+        mean = real(squares) - delta[target] * wrong
+        factor = real(scale) * weight[i]
+        at_target = -factor * delta[target] * (wrong + mean)
+        for j in range(i * outputs, (i + 1) * outputs):
+            delta[j] *= factor * (delta[j] - mean)
+        delta[target] = at_target
+    return total
 
 
-class Poisson(Loss):
-    r"""Half the Poisson deviance, with a log link: predictions are :math:`e^z`.
+class SquaredError(Loss):
+    r"""Half the squared error; in classification of the probabilities, the Brier score.
 
-    .. math:: \ell(y, z) = \sum_j y_j (\log y_j - z_j) - y_j + e^{z_j}, \quad y_j \ge 0
+    .. math::
+
+        \ell(y, z) = \frac{1}{2} \sum_j (z_j - y_j)^2, \qquad
+        \ell(y, z) = \frac{1}{2} \sum_j (p_j - y_j)^2
+
+    for numbers, and for classes: with :math:`p` the logistic function of the raw output for
+    two classes and for independent labels (one output each), and the softmax for several
+    classes, :math:`y` being one-hot.
     """
 
-    _forms = {"continuous": Form(_poisson, _exponential_link, "exp")}
+    _binary = Form(_logistic_squared_error, _logistic_link, "logistic")
+    _forms = {
+        "binary": _binary,
+        "multilabel-indicator": _binary,
+        "multiclass": Form(_softmax_squared_error, _softmax_link, "softmax"),
+        "continuous": Form(_squared_error, None, "identity"),
+    }
 
-    def check_targets(self, y):
-        if np.any(y < 0):
-            raise ValueError(
-                "Some value(s) of y are out of the valid range of the loss 'poisson': "
-                "y has to be non-negative."
-            )
 
-
-CLASSIFIER_LOSSES = Registry({"log_loss": LogLoss})
-REGRESSOR_LOSSES = Registry({"squared_error": SquaredError, "poisson": Poisson})
+CLASSIFIER_LOSSES = Registry(
+    {
+        "log_loss": LogLoss,
+        "hinge": Hinge,
+        "squared_hinge": SquaredHinge,
+        "squared_error": SquaredError,
+        "focal": Focal,
+    },
+    aliases={"cross_entropy": "log_loss", "mse": "squared_error"},
+)
+REGRESSOR_LOSSES = Registry(
+    {
+        "squared_error": SquaredError,
+        "absolute_error": AbsoluteError,
+        "huber": Huber,
+        "log_cosh": LogCosh,
+        "quantile": Quantile,
+        "poisson": Poisson,
+        "gamma": Gamma,
+    },
+    aliases={
+        "mse": "squared_error",
+        "mae": "absolute_error",
+        "smooth_l1": "huber",
+        "pinball": "quantile",
+    },
+)

@@ -1,15 +1,19 @@
-"""Learning rate schedules.
+"""Learning rate schedules, and the warm-up that goes with any of them.
 
 A schedule multiplies ``learning_rate_init``. `SCHEDULES`, at the foot, maps names to
 classes.
 """
 
-from numbers import Real
+from numbers import Integral, Real
 
 import numpy as np
-from sklearn.utils._param_validation import Interval
+from sklearn.utils._param_validation import Interval, RealNotInt, StrOptions
 
 from ._component import Component, Registry
+
+_FRACTION = [Interval(Real, 0, 1, closed="both")]
+_POSITIVE = [Interval(Real, 0, None, closed="neither")]
+_NON_NEGATIVE = [Interval(Real, 0, None, closed="left")]
 
 
 class Schedule(Component):
@@ -17,7 +21,7 @@ class Schedule(Component):
 
     ``schedule(time, max_iter)`` is the factor of the learning rate at ``time``, a float
     or an array, in epochs with fractions between them. The total of ``max_iter`` epochs
-    serves those schedules that need it.
+    serves those schedules that need it; beyond it they all hold their last value.
     """
 
     #: Unit of ``time``: "epochs", or "samples" seen before the current epoch.
@@ -27,6 +31,10 @@ class Schedule(Component):
     _last_words = "Stopping."
 
     def __call__(self, time, max_iter):
+        return self._factor(np.minimum(time, float(max_iter)), max_iter)
+
+    def _factor(self, time, max_iter):
+        """Return the factor at times up to ``max_iter``."""
         raise NotImplementedError
 
     def after_plateau(self, learning_rate):
@@ -40,8 +48,8 @@ class Constant(Schedule):
     .. math:: \eta_t = \eta_0
     """
 
-    def __call__(self, time, max_iter):
-        return np.ones_like(time, dtype=float)
+    def _factor(self, time, max_iter):
+        return np.ones_like(time)
 
 
 class InvScaling(Schedule):
@@ -57,7 +65,7 @@ class InvScaling(Schedule):
 
     _unit = "samples"
     _estimator_keywords = ("power_t",)
-    _parameter_constraints = {"power_t": [Interval(Real, 0, None, closed="left")]}
+    _parameter_constraints = {"power_t": _NON_NEGATIVE}
 
     def __init__(self, power_t=0.5):
         self.power_t = power_t
@@ -85,11 +93,325 @@ class Adaptive(Schedule):
     def __init__(self, factor=0.2):
         self.factor = factor
 
-    def __call__(self, time, max_iter):
-        return np.ones_like(time, dtype=float)
+    def _factor(self, time, max_iter):
+        return np.ones_like(time)
 
     def after_plateau(self, learning_rate):
         return self.factor if learning_rate > 1e-6 else None
 
 
-SCHEDULES = Registry({"constant": Constant, "invscaling": InvScaling, "adaptive": Adaptive})
+class Step(Schedule):
+    r"""Lower by the same factor at regular intervals.
+
+    .. math:: \eta_t = \eta_0 \gamma^{\lfloor t / s \rfloor}
+
+    Parameters
+    ----------
+    step_size : int, default=50
+        Epochs between two steps, :math:`s`.
+    gamma : float, default=0.1
+        The factor of a step, :math:`\gamma`.
+    """
+
+    _parameter_constraints = {
+        "step_size": [Interval(Integral, 1, None, closed="left")],
+        "gamma": _POSITIVE,
+    }
+
+    def __init__(self, step_size=50, gamma=0.1):
+        self.step_size = step_size
+        self.gamma = gamma
+
+    def _factor(self, time, max_iter):
+        return self.gamma ** np.floor(time / self.step_size)
+
+
+class Exponential(Schedule):
+    r"""Exponential decay.
+
+    .. math:: \eta_t = \eta_0 e^{-k t}
+
+    Parameters
+    ----------
+    decay : float, default=0.02
+        The rate of decay per epoch, :math:`k`.
+    """
+
+    _parameter_constraints = {"decay": _NON_NEGATIVE}
+
+    def __init__(self, decay=0.02):
+        self.decay = decay
+
+    def _factor(self, time, max_iter):
+        return np.exp(-self.decay * time)
+
+
+class InverseTime(Schedule):
+    r"""Decay with the inverse of time.
+
+    .. math:: \eta_t = \frac{\eta_0}{1 + k t}
+
+    Parameters
+    ----------
+    decay : float, default=0.02
+        The rate of decay per epoch, :math:`k`.
+    """
+
+    _parameter_constraints = {"decay": _NON_NEGATIVE}
+
+    def __init__(self, decay=0.02):
+        self.decay = decay
+
+    def _factor(self, time, max_iter):
+        return 1 / (1 + self.decay * time)
+
+
+class Polynomial(Schedule):
+    r"""A polynomial that falls to its end at ``max_iter``, :math:`T`; by default a line.
+
+    .. math:: \eta_t = \eta_0 \left( e + (1 - e) (1 - t / T)^p \right)
+
+    Parameters
+    ----------
+    power : float, default=1
+        The exponent :math:`p`.
+    end : float, default=0
+        The factor at the end, :math:`e`.
+    """
+
+    _parameter_constraints = {"power": _POSITIVE, "end": _FRACTION}
+
+    def __init__(self, power=1, end=0):
+        self.power = power
+        self.end = end
+
+    def _factor(self, time, max_iter):
+        return self.end + (1 - self.end) * (1 - time / max_iter) ** self.power
+
+
+class Cosine(Schedule):
+    r"""Half a cosine wave that falls to its end at ``max_iter``, :math:`T`.
+
+    .. math:: \eta_t = \eta_0 \left( e + (1 - e) \frac{1 + \cos(\pi t / T)}{2} \right)
+
+    Parameters
+    ----------
+    end : float, default=0
+        The factor at the end, :math:`e`.
+
+    References
+    ----------
+    I. Loshchilov, F. Hutter. "SGDR: Stochastic gradient descent with warm restarts". ICLR
+    2017, :arxiv:`1608.03983`, without restarts.
+    """
+
+    _parameter_constraints = {"end": _FRACTION}
+
+    def __init__(self, end=0):
+        self.end = end
+
+    def _factor(self, time, max_iter):
+        return _half_wave(1, self.end, time / max_iter)
+
+
+class CosineRestarts(Schedule):
+    r"""Half cosine waves, each longer than the one before.
+
+    At :math:`s` epochs into a cycle of :math:`T_i = m^i T_0` epochs:
+
+    .. math:: \eta_t = \eta_0 \left( e + (1 - e) \frac{1 + \cos(\pi s / T_i)}{2} \right)
+
+    Parameters
+    ----------
+    period : float, default=10
+        Epochs of the first cycle, :math:`T_0`.
+    multiplier : float, default=2
+        Ratio of the lengths of consecutive cycles, :math:`m`; at least 1.
+    end : float, default=0
+        The factor at the end of a cycle, :math:`e`.
+
+    References
+    ----------
+    I. Loshchilov, F. Hutter. "SGDR: Stochastic gradient descent with warm restarts". ICLR
+    2017, :arxiv:`1608.03983`.
+    """
+
+    _parameter_constraints = {
+        "period": _POSITIVE,
+        "multiplier": [Interval(Real, 1, None, closed="left")],
+        "end": _FRACTION,
+    }
+
+    def __init__(self, period=10, multiplier=2, end=0):
+        self.period = period
+        self.multiplier = multiplier
+        self.end = end
+
+    def _factor(self, time, max_iter):
+        cycles = time / self.period
+        if self.multiplier == 1:
+            return _half_wave(1, self.end, cycles % 1)
+        # Cycle i starts at (m^i - 1) / (m - 1) first cycles.
+        growth = self.multiplier - 1
+        i = np.floor(np.log1p(growth * cycles) / np.log(self.multiplier))
+        # The logarithm may round to the wrong side of a restart.
+        i += cycles >= (self.multiplier ** (i + 1) - 1) / growth
+        i -= cycles < (self.multiplier**i - 1) / growth
+        start = (self.multiplier**i - 1) / growth
+        return _half_wave(1, self.end, (cycles - start) / self.multiplier**i)
+
+
+class Cyclic(Schedule):
+    r"""Up from a low rate to ``learning_rate_init`` and down again, over and over.
+
+    With the part :math:`s` of a cycle that is over:
+
+    .. math::
+
+        \eta_t = \eta_0 \left( l + (1 - l) (1 - |2 s - 1|) \right) \quad\text{or}\quad
+        \eta_0 \left( l + (1 - l) \frac{1 - \cos(2 \pi s)}{2} \right)
+
+    Parameters
+    ----------
+    period : float, default=10
+        Epochs of a cycle.
+    low : float, default=0.1
+        The factor where a cycle starts and ends, :math:`l`.
+    shape : {"triangular", "cosine"}, default="triangular"
+        The first formula or the second one.
+
+    References
+    ----------
+    L. Smith. "Cyclical learning rates for training neural networks". WACV 2017,
+    :arxiv:`1506.01186`.
+    """
+
+    _parameter_constraints = {
+        "period": _POSITIVE,
+        "low": _FRACTION,
+        "shape": [StrOptions({"triangular", "cosine"})],
+    }
+
+    def __init__(self, period=10, low=0.1, shape="triangular"):
+        self.period = period
+        self.low = low
+        self.shape = shape
+
+    def _factor(self, time, max_iter):
+        rise = 1 - np.abs(2 * (time / self.period % 1) - 1)
+        if self.shape == "cosine":
+            return _half_wave(self.low, 1, rise)
+        return self.low + (1 - self.low) * rise
+
+
+class OneCycle(Schedule):
+    r"""Up to ``learning_rate_init``, then down to next to nothing at ``max_iter``, by cosines.
+
+    With the part :math:`s = t / T` of ``max_iter`` that is over and the peak at :math:`p`:
+
+    .. math::
+
+        \eta_t = \eta_0 \begin{cases}
+        1 + (a - 1) \frac{1 + \cos(\pi s / p)}{2} & s < p \\
+        e + (1 - e) \frac{1 + \cos(\pi (s - p) / (1 - p))}{2} & s \ge p \end{cases}
+
+    Parameters
+    ----------
+    peak_at : float, default=0.3
+        The part of training that leads to the peak, :math:`p`, between 0 and 1.
+    start : float, default=0.04
+        The factor at the start, :math:`a`.
+    end : float, default=4e-5
+        The factor at the end, :math:`e`.
+
+    References
+    ----------
+    L. Smith, N. Topin. "Super-convergence: Very fast training of neural networks using
+    large learning rates". 2018, :arxiv:`1708.07120`. The learning rate of torch.optim's
+    OneCycleLR; momentum stays as it is.
+    """
+
+    _parameter_constraints = {
+        "peak_at": [Interval(Real, 0, 1, closed="neither")],
+        "start": _FRACTION,
+        "end": _FRACTION,
+    }
+
+    def __init__(self, peak_at=0.3, start=0.04, end=4e-5):
+        self.peak_at = peak_at
+        self.start = start
+        self.end = end
+
+    def _factor(self, time, max_iter):
+        part = time / max_iter
+        rise = _half_wave(self.start, 1, part / self.peak_at)
+        fall = _half_wave(1, self.end, (part - self.peak_at) / (1 - self.peak_at))
+        return np.where(part < self.peak_at, rise, fall)
+
+
+class WarmUp(Component):
+    r"""A rise of the learning rate at the start of training.
+
+    ``warm_up(time, max_iter)`` is a factor beside the schedule's, whose clock runs on
+    meanwhile. With the part :math:`s` of the warm-up that is over, it rises from
+    :math:`a = 10^{-3}`, so that no step is lost, to 1, where it stays:
+
+    .. math:: a + (1 - a) s \quad\text{or}\quad a + (1 - a) \frac{1 - \cos(\pi s)}{2}
+
+    Parameters
+    ----------
+    warmup : int or float, default=0
+        Its length: epochs, an int, or a fraction of ``max_iter``, a float.
+    shape : {"linear", "cosine"}, default="linear"
+        The first formula or the second one.
+
+    References
+    ----------
+    P. Goyal et al. "Accurate, large minibatch SGD: Training ImageNet in 1 hour". 2017,
+    :arxiv:`1706.02677`, section 2.2.
+    """
+
+    _parameter_constraints = {
+        "warmup": [
+            Interval(Integral, 0, None, closed="left"),
+            Interval(RealNotInt, 0, 1, closed="both"),
+        ],
+        "shape": [StrOptions({"linear", "cosine"})],
+    }
+
+    _start = 1e-3
+
+    def __init__(self, warmup=0, shape="linear"):
+        self.warmup = warmup
+        self.shape = shape
+
+    def __call__(self, time, max_iter):
+        length = self.warmup if isinstance(self.warmup, Integral) else self.warmup * max_iter
+        if length == 0:
+            return np.ones_like(time, dtype=float)
+        part = np.minimum(np.asarray(time, dtype=float) / length, 1)
+        if self.shape == "cosine":
+            return _half_wave(self._start, 1, part)
+        return self._start + (1 - self._start) * part
+
+
+def _half_wave(start, end, part):
+    """From ``start``, where ``part`` is 0, along a cosine to ``end``, where it is 1."""
+    return end + (start - end) * (1 + np.cos(np.pi * part)) / 2
+
+
+SCHEDULES = Registry(
+    {
+        "constant": Constant,
+        "invscaling": InvScaling,
+        "adaptive": Adaptive,
+        "step": Step,
+        "exponential": Exponential,
+        "inverse_time": InverseTime,
+        "polynomial": Polynomial,
+        "cosine": Cosine,
+        "cosine_restarts": CosineRestarts,
+        "cyclic": Cyclic,
+        "one_cycle": OneCycle,
+    }
+)

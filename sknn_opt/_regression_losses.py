@@ -1,0 +1,308 @@
+"""Losses of regression but for the squared error, which learns classes too."""
+
+import math
+from itertools import pairwise
+from numbers import Real
+
+import numpy as np
+from sklearn.metrics import mean_pinball_loss
+from sklearn.utils._param_validation import Interval
+
+from ._elementary import exp as _exp
+from ._elementary import log as _log
+from ._elementary import log1p as _log1p
+from ._elementary import tanh as _tanh
+from ._kernel import inline, kernel, real
+from ._loss import EVALUATE, LINK, Form, Loss
+
+
+@inline
+def _sign(x):
+    """-1, 0 or 1; NaN stays NaN: divergence has to be seen."""
+    sign = real(1) if x > real(0) else x
+    return real(-1) if x < real(0) else sign
+
+
+@kernel(EVALUATE)
+def _absolute_error(raw, y, weight, delta, rows, outputs, scale, parameters):
+    total = 0.0
+    for i in range(rows):
+        factor = real(scale) * weight[i]
+        loss = 0.0
+        for j in range(i * outputs, (i + 1) * outputs):
+            residual = raw[j] - y[j]
+            loss += abs(residual)
+            delta[j] = factor * _sign(residual)
+        total += weight[i] * loss
+    return total
+
+
+class AbsoluteError(Loss):
+    r"""Absolute error; predictions are conditional medians.
+
+    .. math:: \ell(y, z) = \sum_j |z_j - y_j|
+    """
+
+    _forms = {"continuous": Form(_absolute_error, None, "identity")}
+
+
+@kernel(EVALUATE)
+def _huber(raw, y, weight, delta, rows, outputs, scale, parameters):
+    limit = real(parameters[0])
+    total = 0.0
+    for i in range(rows):
+        factor = real(scale) * weight[i]
+        loss = 0.0
+        for j in range(i * outputs, (i + 1) * outputs):
+            residual = raw[j] - y[j]
+            clipped = limit if residual > limit else residual
+            clipped = -limit if residual < -limit else clipped
+            loss += clipped * (residual - real(0.5) * clipped)
+            delta[j] = factor * clipped
+        total += weight[i] * loss
+    return total
+
+
+class Huber(Loss):
+    r"""Huber loss: half the squared error near the target, linear far from it.
+
+    .. math::
+
+        \ell(y, z) = \sum_j \begin{cases}
+        \frac{1}{2} (z_j - y_j)^2 & |z_j - y_j| \le \delta \\
+        \delta (|z_j - y_j| - \frac{\delta}{2}) & \text{otherwise}
+        \end{cases}
+
+    The smooth L1 loss with parameter :math:`\beta` is this one, with
+    :math:`\delta = \beta`, divided by :math:`\beta`: at 1 they are the same.
+
+    Parameters
+    ----------
+    delta : float, default=1.0
+        Where it becomes linear, in units of the target.
+
+    References
+    ----------
+    P. J. Huber, "Robust Estimation of a Location Parameter", Annals of Mathematical
+    Statistics 35, 1964.
+    """
+
+    _parameter_constraints = {"delta": [Interval(Real, 0, None, closed="neither")]}
+    _kernel_parameters = ("delta",)
+    _forms = {"continuous": Form(_huber, None, "identity")}
+
+    def __init__(self, delta=1.0):
+        self.delta = delta
+
+
+@kernel(EVALUATE)
+def _log_cosh(raw, y, weight, delta, rows, outputs, scale, parameters):
+    total = 0.0
+    for i in range(rows):
+        factor = real(scale) * weight[i]
+        loss = 0.0
+        for j in range(i * outputs, (i + 1) * outputs):
+            residual = raw[j] - y[j]
+            size, slope = abs(residual), _tanh(residual)
+            # The second form cannot overflow; the first one is exact near 0.
+            if size < real(0.5):
+                squares = slope * slope
+                loss += real(0.5) * _log1p(squares / (real(1) - squares))
+            else:
+                loss += size - real(math.log(2.0)) + _log1p(_exp(real(-2) * size))
+            delta[j] = factor * slope
+        total += weight[i] * loss
+    return total
+
+
+class LogCosh(Loss):
+    r"""Logarithm of the hyperbolic cosine: a Huber loss that is smooth everywhere.
+
+    .. math:: \ell(y, z) = \sum_j \log \cosh(z_j - y_j)
+    """
+
+    _forms = {"continuous": Form(_log_cosh, None, "identity")}
+
+
+@kernel(EVALUATE)
+def _pinball(raw, y, weight, delta, rows, outputs, scale, parameters):
+    above, below = real(1.0 - parameters[0]), real(-parameters[0])
+    total = 0.0
+    for i in range(rows):
+        factor = real(scale) * weight[i]
+        loss = 0.0
+        for j in range(i * outputs, (i + 1) * outputs):
+            residual = raw[j] - y[j]
+            slope = above if residual > real(0) else below
+            loss += slope * residual
+            delta[j] = factor * slope * abs(_sign(residual))
+        total += weight[i] * loss
+    return total
+
+
+@kernel(EVALUATE)
+def _pinballs(raw, y, weight, delta, rows, outputs, scale, parameters):
+    total = 0.0
+    for i in range(rows):
+        factor = real(scale) * weight[i]
+        loss = 0.0
+        for k in range(outputs):
+            j, q = i * outputs + k, real(parameters[k])
+            residual = raw[j] - y[i]
+            slope = real(1) - q if residual > real(0) else -q
+            loss += slope * residual
+            delta[j] = factor * slope * abs(_sign(residual))
+        total += weight[i] * loss
+    return total
+
+
+@kernel(LINK)
+def _sorting_link(raw, rows, outputs):
+    for i in range(rows):
+        for end in range(i * outputs + 1, (i + 1) * outputs):
+            j, value = end, raw[end]
+            while j > i * outputs and raw[j - 1] > value:
+                raw[j] = raw[j - 1]
+                j -= 1
+            raw[j] = value
+
+
+class Quantile(Loss):
+    r"""Pinball loss; predictions are conditional quantiles.
+
+    .. math:: \ell(y, z) = \sum_j \max(q (y_j - z_j), (1 - q) (z_j - y_j))
+
+    With several quantiles there is one target, and an output for each of them. Crossing
+    predictions are put right by sorting them, which never makes them worse.
+
+    Parameters
+    ----------
+    q : float or list of float, default=0.5
+        The quantile, in (0, 1), or several in increasing order.
+
+    References
+    ----------
+    R. Koenker, G. Bassett, "Regression Quantiles", Econometrica 46, 1978.
+
+    V. Chernozhukov, I. Fernández-Val, A. Galichon, "Quantile and Probability Curves Without
+    Crossing", Econometrica 78, 2010 (sorting).
+    """
+
+    _parameter_constraints = {"q": [Interval(Real, 0, 1, closed="neither"), "array-like"]}
+
+    def __init__(self, q=0.5):
+        self.q = q
+
+    @property
+    def _several(self):
+        return np.ndim(self.q) > 0
+
+    @property
+    def _forms(self):
+        if self._several:
+            return {"continuous": Form(_pinballs, _sorting_link, "identity")}
+        return {"continuous": Form(_pinball, None, "identity")}
+
+    def _validate_params(self):
+        super()._validate_params()
+        levels = [0, *np.ravel(self.q), 1]
+        are_numbers = all(isinstance(level, Real) for level in levels)
+        increase = are_numbers and all(low < high for low, high in pairwise(levels))
+        if np.ndim(self.q) > 1 or np.size(self.q) == 0 or not increase:
+            raise ValueError(
+                "The quantiles q must be one or several numbers between 0 and 1, in "
+                f"increasing order. Got {self.q!r} instead."
+            )
+
+    def kernel_parameters(self):
+        return np.atleast_1d(np.asarray(self.q, np.float64))
+
+    def check_targets(self, y):
+        if self._several and y.shape[1] > 1:
+            raise ValueError(
+                "y should be a 1d array where the loss 'quantile' has several quantiles, got "
+                f"an array of shape {y.shape} instead."
+            )
+
+    def n_outputs(self, n_columns):
+        return len(self.q) if self._several else n_columns
+
+    def score(self, y, predictions, sample_weight=None):
+        """Return R²; for several quantiles minus the mean of their pinball losses."""
+        if not self._several:
+            return super().score(y, predictions, sample_weight)
+        columns = np.reshape(predictions, (-1, len(self.q)))
+        return -np.mean(
+            [
+                mean_pinball_loss(y, prediction, sample_weight=sample_weight, alpha=q)
+                for q, prediction in zip(self.q, columns.T, strict=True)
+            ]
+        )
+
+
+def _check_range(valid, loss, condition):
+    if not np.all(valid):
+        raise ValueError(
+            f"Some value(s) of y are out of the valid range of the loss {loss!r}: "
+            f"y has to be {condition}."
+        )
+
+
+@kernel(LINK)
+def _exponential_link(raw, rows, outputs):
+    for i in range(rows * outputs):
+        raw[i] = _exp(raw[i])
+
+
+@kernel(EVALUATE)
+def _poisson(raw, y, weight, delta, rows, outputs, scale, parameters):
+    total = 0.0
+    for i in range(rows):
+        factor = real(scale) * weight[i]
+        loss = 0.0
+        for j in range(i * outputs, (i + 1) * outputs):
+            prediction = _exp(raw[j])
+            log_y = _log(y[j] if y[j] > real(0) else real(1))
+            loss += prediction - y[j] + y[j] * (log_y - raw[j])
+            delta[j] = factor * (prediction - y[j])
+        total += weight[i] * loss
+    return total
+
+
+class Poisson(Loss):
+    r"""Half the Poisson deviance, with a log link: predictions are :math:`e^z`.
+
+    .. math:: \ell(y, z) = \sum_j y_j (\log y_j - z_j) - y_j + e^{z_j}, \quad y_j \ge 0
+    """
+
+    _forms = {"continuous": Form(_poisson, _exponential_link, "exp")}
+
+    def check_targets(self, y):
+        _check_range(y >= 0, "poisson", "non-negative")
+
+
+@kernel(EVALUATE)
+def _gamma(raw, y, weight, delta, rows, outputs, scale, parameters):
+    total = 0.0
+    for i in range(rows):
+        factor = real(scale) * weight[i]
+        loss = 0.0
+        for j in range(i * outputs, (i + 1) * outputs):
+            log_ratio = raw[j] - _log(y[j])
+            ratio = _exp(-log_ratio)
+            loss += log_ratio + ratio - real(1)
+            delta[j] = factor * (real(1) - ratio)
+        total += weight[i] * loss
+    return total
+
+
+class Gamma(Loss):
+    r"""Half the gamma deviance, with a log link: predictions are :math:`e^z`.
+
+    .. math:: \ell(y, z) = \sum_j z_j - \log y_j + y_j e^{-z_j} - 1, \quad y_j > 0
+    """
+
+    _forms = {"continuous": Form(_gamma, _exponential_link, "exp")}
+
+    def check_targets(self, y):
+        _check_range(y > 0, "gamma", "strictly positive")

@@ -1,0 +1,56 @@
+"""Small problems that several test modules work on."""
+
+import numpy as np
+from scipy import sparse
+
+from sknn_opt._layout import Architecture, Layout
+from sknn_opt._problem import Problem
+from sknn_opt.activations import ACTIVATIONS
+from sknn_opt.losses import REGRESSOR_LOSSES
+
+N_ROWS, N_FEATURES, N_OUTPUTS = 7, 4, 3
+
+#: Targets by type: as many outputs as the network has, but for "binary".
+TARGETS = {
+    "binary": lambda random: random.integers(2, size=(N_ROWS, 1)),
+    "multiclass": lambda random: random.integers(N_OUTPUTS, size=(N_ROWS, 1)),
+    "multilabel-indicator": lambda random: random.integers(2, size=(N_ROWS, N_OUTPUTS)),
+    "continuous": lambda random: random.poisson(1.5, size=(N_ROWS, N_OUTPUTS)) + 0.5,
+}
+
+
+def make_problem(
+    loss="squared_error",
+    target_type="continuous",
+    activation="tanh",
+    hidden=(5, 2),
+    is_sparse=False,
+    weighted=False,
+    rows=None,
+    dtype="float64",
+):
+    """A small network and its data; return the problem and random parameters."""
+    random = np.random.default_rng(7)
+    X = random.normal(size=(N_ROWS, N_FEATURES)).astype(dtype)
+    if is_sparse:
+        X[random.random(X.shape) < 0.5] = 0
+        X = sparse.csr_matrix(X)
+    y = TARGETS[target_type](random).astype(dtype)
+    weight = random.uniform(0.1, 2, N_ROWS).astype(dtype) if weighted else None
+    n_outputs = 1 if target_type == "binary" else N_OUTPUTS
+    layout = Layout([N_FEATURES, *hidden, n_outputs])
+    loss = REGRESSOR_LOSSES[loss]() if isinstance(loss, str) else loss()
+    activations = [ACTIVATIONS[activation]() for _ in hidden]
+    problem = Problem(
+        X=X,
+        y=y,
+        sample_weight=weight,
+        loss=loss,
+        form=loss.form(target_type),
+        architecture=Architecture(activations, [0.0] * len(hidden)),
+        layout=layout,
+        alpha=0.0,
+        l1_ratio=0.0,
+        rows=rows,
+    )
+    return problem, random.normal(scale=0.7, size=layout.n_parameters).astype(dtype)

@@ -1,0 +1,334 @@
+import math
+import pickle
+import threading
+
+import numba
+import numpy as np
+import pytest
+from scipy.special import erfcx, expit
+from sklearn.base import clone
+
+from sknn_opt import MLPRegressor
+from sknn_opt._kernel import address
+from sknn_opt.activations import ACTIVATIONS, ELU, SELU, Activation, LeakyReLU
+
+DTYPES = ["float64", "float32"]
+TOLERANCE = {"float64": 1e-14, "float32": 1e-6}
+
+
+def _leaky_relu(slope):
+    return (
+        lambda z: np.where(z < 0, slope * z, z),
+        lambda z: np.where(z > 0, 1.0, slope),
+        (0,),
+    )
+
+
+def _elu(alpha, scale=1.0):
+    return (
+        lambda z: scale * np.where(z < 0, alpha * np.expm1(np.minimum(z, 0)), z),
+        lambda z: scale * np.where(z > 0, 1.0, alpha * np.exp(np.minimum(z, 0))),
+        (0,),
+    )
+
+
+def _gated(gate, derivative_of_gate):
+    """z times a gate that falls faster than z grows."""
+
+    def function(z):
+        return np.maximum(z, -1e4) * gate(z)
+
+    def derivative(z):
+        return gate(z) + np.clip(z, -1e4, 1e4) * derivative_of_gate(z)
+
+    return function, derivative, ()
+
+
+def _normal_density(z):
+    return np.exp(-np.square(np.clip(z, -1e4, 1e4)) / 2) / math.sqrt(2 * math.pi)
+
+
+def _normal_cdf(z):
+    tail = _normal_density(z) * math.sqrt(math.pi / 2) * erfcx(np.abs(z) / math.sqrt(2))
+    return np.where(z < 0, tail, 1 - tail)
+
+
+def _logistic(z):
+    return np.exp(np.minimum(z, 0)) / (1 + np.exp(-np.abs(z)))
+
+
+def _softplus(z):
+    return np.logaddexp(0, z)
+
+
+#: Function, derivative, and points where the derivative has a jump or a kink.
+REFERENCES = {
+    "identity": (lambda z: z, np.ones_like, ()),
+    "logistic": (expit, lambda z: expit(z) * expit(-z), ()),
+    "tanh": (np.tanh, lambda z: 1 / np.cosh(np.clip(z, -300, 300)) ** 2, ()),
+    "relu": (lambda z: np.maximum(z, 0), lambda z: (z > 0).astype(z.dtype), (0,)),
+    "hard_tanh": (lambda z: np.clip(z, -1, 1), lambda z: 1.0 * (np.abs(z) < 1), (-1, 1)),
+    "softsign": (
+        lambda z: np.clip(z, -1e20, 1e20) / (1 + np.clip(np.abs(z), 0, 1e20)),
+        lambda z: 1 / (1 + np.abs(z)) ** 2,
+        (0,),
+    ),
+    "leaky_relu": _leaky_relu(0.01),
+    "elu": _elu(1.0),
+    "selu": _elu(1.6732632423543772, 1.0507009873554805),
+    "gelu": _gated(_normal_cdf, _normal_density),
+    "silu": _gated(_logistic, lambda z: expit(z) * expit(-z)),
+    "mish": _gated(
+        lambda z: np.tanh(_softplus(z)),
+        lambda z: expit(z) / np.cosh(np.minimum(_softplus(z), 300)) ** 2,
+    ),
+    "softplus": (_softplus, expit, ()),
+}
+
+#: An activation and its reference.
+CASES = {name: (ACTIVATIONS[name](), *reference) for name, reference in REFERENCES.items()}
+CASES |= {
+    "leaky_relu, steep": (LeakyReLU(1.5), *_leaky_relu(1.5)),
+    "leaky_relu, flat": (LeakyReLU(0), *_leaky_relu(0.0)),
+    "elu, large": (ELU(2.5), *_elu(2.5)),
+    "elu, flat": (ELU(0), *_elu(0.0)),
+}
+
+Z = np.concatenate([np.linspace(-8, 8, 120), [-0.0, 0.0, 1e-300, -1e-300, 30, -30]]).reshape(6, 21)
+WIDE = np.concatenate([Z.ravel(), np.linspace(-1e4, 1e4, 127), np.linspace(-800, 800, 127)])
+WIDE = WIDE.astype("float32").astype("float64").reshape(4, -1)  # whose squares are exact
+
+every_dtype = pytest.mark.parametrize("dtype", DTYPES)
+every_case = pytest.mark.parametrize(
+    ("activation", "function", "derivative", "kinks"), CASES.values(), ids=CASES
+)
+
+
+def test_that_every_activation_is_tested():
+    assert set(REFERENCES) == set(ACTIVATIONS)
+
+
+def forward(activation, z):
+    """Return z, which an activation in place overwrites, and a."""
+    z = z.copy()
+    a = z if activation._in_place else np.empty_like(z)
+    if activation._forward is not None:
+        parameters = activation.kernel_parameters()
+        activation._forward(z.dtype, address(z), address(a), *z.shape, address(parameters))
+    return z, a
+
+
+def backward(activation, z, delta):
+    z, a = forward(activation, z)
+    delta = delta.copy()
+    if activation._backward is not None:
+        parameters = activation.kernel_parameters()
+        activation._backward(
+            z.dtype, address(z), address(a), address(delta), *z.shape, address(parameters)
+        )
+    return delta
+
+
+@every_case
+@every_dtype
+def test_values(dtype, activation, function, derivative, kinks):
+    z = WIDE.astype(dtype)
+    a = forward(activation, z)[1]
+    assert a.dtype == dtype
+    expected = function(z.astype("float64"))
+    atol = np.finfo(dtype).smallest_normal
+    np.testing.assert_allclose(a, expected, rtol=TOLERANCE[dtype], atol=atol)
+
+
+@every_case
+@every_dtype
+def test_backward_multiplies_by_the_derivative(dtype, activation, function, derivative, kinks):
+    z = WIDE.astype(dtype)
+    delta = np.random.default_rng(0).normal(size=z.shape).astype(dtype)
+    got = backward(activation, z, delta)
+    expected = delta * derivative(z.astype("float64"))
+    np.testing.assert_allclose(got, expected, rtol=0, atol=10 * TOLERANCE[dtype])
+
+
+@every_case
+def test_derivative_is_that_of_finite_differences(activation, function, derivative, kinks):
+    step, kinks = 1e-6, np.array(kinks)
+    z = Z[np.abs(Z[..., np.newaxis] - kinks).min(axis=-1, initial=np.inf) > step][np.newaxis]
+    difference = forward(activation, z + step)[1] - forward(activation, z - step)[1]
+    derivative = backward(activation, z, np.ones_like(z))
+    np.testing.assert_allclose(derivative, difference / (2 * step), rtol=0, atol=1e-8)
+
+
+@every_case
+@every_dtype
+def test_extremes(dtype, activation, function, derivative, kinks):
+    z = np.array([[np.nan, np.inf, -np.inf, *np.array([1, -1]) * np.finfo(dtype).max]], dtype)
+    with np.errstate(over="ignore", invalid="ignore"):
+        expected = function(z.astype("float64")).astype(dtype)
+    np.testing.assert_allclose(forward(activation, z)[1], expected, rtol=TOLERANCE[dtype])
+    delta = backward(activation, z, np.ones_like(z))
+    assert np.isfinite(delta[0, 3:]).all()
+
+
+@pytest.mark.parametrize(
+    ("name", "z", "expected"),
+    [
+        ("relu", [0.0, -0.0], [0, 0]),
+        ("hard_tanh", [-1, 1], [0, 0]),
+        ("leaky_relu", [0.0, -0.0], [0.01, 0.01]),
+    ],
+)
+def test_derivatives_at_kinks(name, z, expected):
+    delta = backward(ACTIVATIONS[name](), np.array([z]), np.ones((1, 2)))
+    np.testing.assert_array_equal(delta, [expected])
+
+
+@pytest.mark.parametrize("name", ACTIVATIONS)
+def test_both_kernels_or_none(name):
+    activation = ACTIVATIONS[name]()
+    assert isinstance(activation, Activation)
+    assert (activation._forward is None) == (activation._backward is None) == (name == "identity")
+
+
+@pytest.mark.parametrize(("alias", "name"), [("sigmoid", "logistic"), ("swish", "silu")])
+def test_aliases(alias, name):
+    assert alias in ACTIVATIONS.names
+    assert ACTIVATIONS[alias] is ACTIVATIONS[name]
+
+
+@pytest.mark.parametrize("activation", [LeakyReLU(-0.1), LeakyReLU(np.inf), ELU(-1), ELU("1")])
+def test_parameters_are_validated(activation):
+    with pytest.raises(ValueError, match="must be a float in the range"):
+        MLPRegressor((2,), activation=activation).fit([[0.0], [1.0]], [0.0, 1.0])
+
+
+def test_selu_keeps_mean_0_and_variance_1():
+    z = np.linspace(-12, 12, 100_001)
+    density = _normal_density(z) * (z[1] - z[0])
+    a = forward(SELU(), z[np.newaxis])[1]
+    assert np.sum(density * a) == pytest.approx(0, abs=1e-8)
+    assert np.sum(density * a**2) == pytest.approx(1, abs=1e-8)
+
+
+def _swish(z):
+    return z / (1 + math.exp(-z))
+
+
+def _swish_derivative(z):
+    s = 1 / (1 + math.exp(-z))
+    return s * (1 + z * (1 - s))
+
+
+def _of_text(z):
+    return z.upper()
+
+
+def _to_nothing(z):
+    pass
+
+
+def _of_two(z, y):
+    return z + y
+
+
+USER = Activation.from_functions(_swish, _swish_derivative)
+
+
+@every_dtype
+def test_from_functions(dtype):
+    z = Z.astype(dtype)
+    for own, ours in zip(forward(USER, z), forward(ACTIVATIONS["silu"](), z), strict=True):
+        np.testing.assert_allclose(own, ours, rtol=TOLERANCE[dtype], atol=1e-30)
+    delta = np.random.default_rng(0).normal(size=z.shape).astype(dtype)
+    ours = backward(ACTIVATIONS["silu"](), z, delta)
+    np.testing.assert_allclose(backward(USER, z, delta), ours, rtol=0, atol=10 * TOLERANCE[dtype])
+
+
+def test_from_functions_is_compiled_once_for_each_pair():
+    twins = [
+        clone(USER),
+        pickle.loads(pickle.dumps(USER)),
+        Activation.from_functions(_swish, _swish_derivative),
+    ]
+    for twin in twins:
+        assert twin.get_params() == {"f": _swish, "df": _swish_derivative}
+        assert twin._forward is USER._forward
+        assert twin._backward is USER._backward
+    swapped = Activation.from_functions(_swish_derivative, _swish)
+    assert swapped._forward not in (USER._forward, USER._backward)
+
+
+def test_a_race_of_threads_makes_one_kernel():
+    def own(z):
+        return z
+
+    barrier, made = threading.Barrier(8), []
+
+    def ask():
+        barrier.wait()
+        made.append(Activation.from_functions(own, own)._forward)
+
+    threads = [threading.Thread(target=ask) for _ in range(8)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    assert len(made) == 8
+    assert len(set(map(id, made))) == 1
+
+
+def test_a_users_functions_are_not_cached_on_disk(tmp_path, monkeypatch):
+    monkeypatch.setattr(numba.config, "CACHE_DIR", str(tmp_path))
+    factor = 2.0
+
+    def scaled(z):
+        return factor * z
+
+    double = Activation.from_functions(scaled, scaled)
+    factor = 3.0
+    assert forward(double, np.ones((1, 1)))[1] == 3
+    assert backward(double, np.ones((1, 1)), np.ones((1, 1))) == 3
+    assert not list(tmp_path.iterdir())
+
+
+@pytest.mark.filterwarnings("ignore::sklearn.exceptions.ConvergenceWarning")
+@every_dtype
+def test_a_fit_with_a_users_activation(dtype):
+    X = np.random.default_rng(0).normal(size=(40, 3)).astype(dtype)
+    own, ours = (
+        MLPRegressor((5, 4), activation=activation, max_iter=5, random_state=0).fit(X, X[:, 0])
+        for activation in (USER, "silu")
+    )
+    assert own.coefs_[0].dtype == dtype
+    expected = ours.predict(X)
+    np.testing.assert_allclose(own.predict(X), expected, rtol=0, atol=100 * TOLERANCE[dtype])
+    np.testing.assert_array_equal(pickle.loads(pickle.dumps(own)).predict(X), own.predict(X))
+    assert "FromFunctions(df=<function _swish_derivative" in repr(own)
+
+
+def test_pickle_says_which_function_it_cannot_find():
+    activation = Activation.from_functions(lambda z: z, _swish)
+    with pytest.raises((pickle.PicklingError, AttributeError), match="lambda"):
+        pickle.dumps(activation)
+
+
+@pytest.mark.parametrize(
+    ("f", "error", "message"),
+    [
+        (_of_text, TypeError, "'_of_text' .*\n.*Unknown attribute 'upper' of type float64"),
+        (_to_nothing, TypeError, "'_to_nothing' .*\n.*No conversion from none to float64"),
+        (_of_two, TypeError, "'_of_two' for 1 argument.* function takes 2 arguments"),
+        (math.tanh, TypeError, "'tanh' .* not a function"),
+        ("tanh", ValueError, "'f' parameter of FromFunctions must be a callable"),
+    ],
+)
+def test_functions_that_numba_cannot_compile(f, error, message):
+    estimator = MLPRegressor((2,), activation=Activation.from_functions(f, _swish))
+    with pytest.raises(error, match=message):
+        estimator.fit([[0.0], [1.0]], [0.0, 1.0])
+    assert not hasattr(estimator, "coefs_")
+
+
+def test_a_function_that_numba_has_compiled_already():
+    activation = Activation.from_functions(numba.njit(_swish), _swish_derivative)
+    np.testing.assert_array_equal(forward(activation, Z)[1], forward(USER, Z)[1])
