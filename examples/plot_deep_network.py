@@ -49,7 +49,9 @@ remedies = {
 # -------------
 
 scores = {}
-figure, (left, right) = plt.subplots(1, 2, figsize=(10, 4), width_ratios=(3, 2), layout="constrained")
+figure, (left, right) = plt.subplots(
+    1, 2, figsize=(10, 4), width_ratios=(3, 2), layout="constrained"
+)
 for name, remedy in remedies.items():
     network = MLPClassifier(**{**patient, **remedy})
     with warnings.catch_warnings():

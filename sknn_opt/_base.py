@@ -116,7 +116,11 @@ class BaseMLP(BaseEstimator, ABC):
             Options(Real, {np.inf}),
         ],
         "max_fun": [Interval(Integral, 1, None, closed="left")],
-        "dtype": [StrOptions({"float32", "float64"}), Options(object, set(_FLOATS)), None],
+        "dtype": [
+            StrOptions({"float32", "float64"}),
+            Options(object, {*_FLOATS, *map(np.dtype, _FLOATS)}),
+            None,
+        ],
     }
 
     @abstractmethod
@@ -308,10 +312,10 @@ class BaseMLP(BaseEstimator, ABC):
         value = getattr(self, name)
         if isinstance(value, scalar):
             return [value] * n_hidden
-        if len(value) != n_hidden:
+        if len(value) != n_hidden or not all(isinstance(v, scalar) for v in value):
             raise ValueError(
-                f"{name} has {len(value)} entries for {n_hidden} hidden layers: give one for "
-                "each hidden layer, or a single one for all."
+                f"{name} must be a single value, or a list with one for each of the {n_hidden} "
+                f"hidden layers, got {value!r}."
             )
         return list(value)
 
@@ -325,7 +329,8 @@ class BaseMLP(BaseEstimator, ABC):
                     f"{name}={value!r} does not apply to full-batch optimizers. Set {name} to "
                     f"{default!r}, or choose a first-order optimizer such as 'adam'."
                 )
-        if self.normalization == "batch" and (full_batch or self.batch_size == "full"):
+        takes_all = full_batch or optimizer._full_batch or self.batch_size == "full"
+        if self.normalization == "batch" and takes_all:
             raise ValueError(
                 "normalization='batch' needs mini-batches: it does not apply to full-batch "
                 "optimizers, nor to batch_size='full'. Choose normalization='layer', or a "
@@ -337,7 +342,7 @@ class BaseMLP(BaseEstimator, ABC):
                 f"label_smoothing={smoothing} applies to loss='log_loss' by name. Set it on "
                 "the loss object, LogLoss(label_smoothing=...), or set it to 0."
             )
-        if any(not 0 <= rate < 1 for rate in np.atleast_1d(self.dropout)):
+        if any(not 0 <= rate < 1 for rate in np.ravel(self.dropout)):
             raise ValueError(f"dropout must be in the range [0, 1), got {self.dropout!r}.")
 
     def _resolve_rates(self, optimizer):

@@ -61,41 +61,35 @@ polynomial = inline_exactly(_polynomial_64, _polynomial_32)
 power_of_two = inline_exactly(_power_of_two_64, _power_of_two_32)
 
 
-def _join(n, r):
-    """exp(n log 2 + r)"""
-    whole = np.int32(n)
-    half = whole >> 1
-    return (real(1) + polynomial(r)) * power_of_two(half) * power_of_two(whole - half)
-
-
-join = inline_exactly(_join, _join)
-
-
 def _exp_64(x):
     x = -746.0 if x < -746.0 else x
     x = 710.0 if x > 710.0 else x
     n, r = split(x)
-    return join(n, r)
+    whole = np.int32(n)
+    half = whole >> 1
+    return (1.0 + polynomial(r)) * power_of_two(half) * power_of_two(whole - half)
 
 
 def _exp_32(x):
     x = real(-104) if x < real(-104) else x
     x = real(89) if x > real(89) else x
     n, r = split(x)
-    return join(n, r)
+    whole = np.int32(n)
+    half = whole >> 1
+    return (real(1) + polynomial(r)) * power_of_two(half) * power_of_two(whole - half)
 
 
 def _expm1_64(x):
     x = -50.0 if x < -50.0 else x
     n, r = split(x)
-    scale = power_of_two(np.int32(n))
+    scale = power_of_two(np.int64(np.int32(n)))
     return scale * polynomial(r) + (scale - 1.0)
 
 
 def _expm1_32(x):
     x = real(-25) if x < real(-25) else x
     n, r = split(x)
-    scale = power_of_two(np.int32(n))
+    scale = power_of_two(np.int64(np.int32(n)))
     return scale * polynomial(r) + (scale - real(1))
 
 
@@ -181,7 +175,8 @@ log1p = inline_exactly(_log1p, _log1p)
 @inline
 def softplus(x):
     """log(1 + exp(x)) within 2 ulp."""
-    return max(x, real(0)) + log1p(exp(-abs(x)))
+    tail = log1p(exp(-abs(x)))
+    return x + tail if x > real(0) else tail
 
 
 def _normal_64(x):
@@ -194,7 +189,10 @@ def _normal_64(x):
     t = 39.0 if t > 39.0 else t
     head = np.floor(t * 1024.0) * 0.0009765625
     n, r = split(-0.5 * (head * head))
-    e = join(n, r - 0.5 * ((t - head) * (t + head)))
+    whole = np.int32(n)
+    half = whole >> 1
+    e = 1.0 + polynomial(r - 0.5 * ((t - head) * (t + head)))
+    e = e * power_of_two(half) * power_of_two(whole - half)
     p = 1.3966875503828753e-06 * t + 3.750066434333369e-05
     q = 3.500976504624234e-06 * t + 9.400022555847276e-05
     p = p * t + 0.0004931295728487328
@@ -222,7 +220,10 @@ def _normal_32(x):
     t = real(14.5) if t > real(14.5) else t
     head = np.floor(t * real(256)) * real(0.00390625)
     n, r = split(real(-0.5) * (head * head))
-    e = join(n, r - real(0.5) * ((t - head) * (t + head)))
+    whole = np.int32(n)
+    half = whole >> 1
+    e = real(1) + polynomial(r - real(0.5) * ((t - head) * (t + head)))
+    e = e * power_of_two(half) * power_of_two(whole - half)
     p = real(0.00415282996) * t + real(0.0408785664)
     q = real(0.0104094893) * t + real(0.102473489)
     p = p * t + real(0.183961754)

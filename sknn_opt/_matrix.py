@@ -7,7 +7,7 @@ import numpy as np
 from sklearn.utils._param_validation import Interval
 
 from ._blas import gemm
-from ._kernel import kernel, real, shift
+from ._kernel import inline, kernel, real, shift
 from ._optimizer import DECAY, NON_NEGATIVE, POSITIVE, UPDATE, FirstOrder
 
 
@@ -93,60 +93,66 @@ class LAMB(FirstOrder):
         return layout.n_parameters
 
 
+@inline
+def _newton_schulz(x, y, scale, rows, columns, steps):
+    """Push the singular values of ``scale x`` towards 1; return where the result is, x or y."""
+    tall, small, large = (1, columns, rows) if rows > columns else (0, rows, columns)
+    gram = shift(y, rows * columns)
+    polynomial = shift(gram, small * small)
+    for _ in range(steps):
+        # On the smaller side: X Xᵀ, or XᵀX of a tall matrix.
+        gemm(tall, 1 - tall, small, small, large, scale * scale, x, columns,
+             x, columns, real(0), gram, small)  # fmt: skip
+        for i in range(small * small):
+            polynomial[i] = gram[i]
+        gemm(0, 0, small, small, small, real(2.0315), gram, small,
+             gram, small, real(-4.7750), polynomial, small)  # fmt: skip
+        for i in range(small):
+            polynomial[i * small + i] += real(3.4445)
+        left, lda, right, ldb = polynomial, small, x, columns
+        if tall == 1:
+            left, lda, right, ldb = x, columns, polynomial, small
+        gemm(0, 0, rows, columns, small, scale, left, lda, right, ldb, real(0), y, columns)
+        x, y, scale = y, x, real(1)
+    return x
+
+
 @kernel(UPDATE)
 def _muon(theta, gradient, state, layout, scratch, lr, step, parameters):
-    n = layout[0]
-    zero, one = real(0), real(1)
     fade, new = real(parameters[0]), real(1.0 - parameters[0])
-    by_g, by_m = (new, fade) if parameters[1] != 0.0 else (zero, one)
-    shrink = real(1.0 - lr * parameters[3])
-    layer, layers_left = shift(layout, 3), layout[2] - 1
-    while layers_left > 0:
+    by_g, by_m = (new, fade) if parameters[1] != 0.0 else (real(0), real(1))
+    keep = real(1.0 - lr * parameters[3])
+    output = layout[2] - 1
+    for k in range(output):
+        layer = shift(layout, 3 + 3 * k)
         first, rows, columns = layer[0], layer[1], layer[2]
+        w, grad, m = shift(theta, first), shift(gradient, first), shift(state, first)
         size = rows * columns
-        w, g, momentum = shift(theta, first), shift(gradient, first), shift(state, first)
-        x, y = scratch, shift(scratch, size)
         squares = 0.0
         for i in range(size):
-            momentum[i] = fade * momentum[i] + new * g[i]
-            direction = by_g * g[i] + by_m * momentum[i]
-            x[i] = direction
-            squares += float(direction * direction)
+            m[i] = fade * m[i] + new * grad[i]
+            direction = by_g * grad[i] + by_m * m[i]
+            scratch[i] = direction
+            squares += float(direction) * float(direction)
         scale = real(1.0 / math.sqrt(squares)) if squares > 1e-14 else real(1e7)
-        tall, small, large = (1, columns, rows) if rows > columns else (0, rows, columns)
-        gram = shift(y, size)
-        polynomial = shift(gram, small * small)
-        for _ in range(np.int64(parameters[2])):
-            # On the smaller side: X Xᵀ, or XᵀX of a tall matrix.
-            gemm(tall, 1 - tall, small, small, large, scale * scale, x, columns,
-                 x, columns, zero, gram, small)  # fmt: skip
-            for k in range(small * small):
-                polynomial[k] = gram[k]
-            gemm(0, 0, small, small, small, real(2.0315), gram, small,
-                 gram, small, real(-4.7750), polynomial, small)  # fmt: skip
-            for d in range(small):
-                polynomial[d * small + d] += real(3.4445)
-            left, lda, right, ldb = polynomial, small, x, columns
-            if tall == 1:
-                left, lda, right, ldb = x, columns, polynomial, small
-            gemm(0, 0, rows, columns, small, scale, left, lda, right, ldb, zero, y, columns)
-            x, y, scale = y, x, one
+        steps = np.int64(parameters[2])
+        x = _newton_schulz(scratch, shift(scratch, size), scale, rows, columns, steps)
         rate = real(lr * math.sqrt(columns / rows) if columns > rows else lr)
-        for p in range(size):
-            w[p] = shrink * w[p] - rate * x[p]
-        layer, layers_left = shift(layer, 3), layers_left - 1
+        for i in range(size):
+            w[i] = keep * w[i] - rate * x[i]
     # AdamW for what is left.
-    first, last, v = layer[0], layout[1], shift(state, n)
+    n, first, last = layout[0], layout[3 + 3 * output], layout[1]
+    m, v, lr = state, shift(state, n), 0.05 * lr
     root = math.sqrt(1.0 - 0.999 ** float(step))
-    slow, epsilon = real(0.05 * lr * root / (1.0 - 0.9 ** float(step))), real(1e-8 * root)
-    keep = real(1.0 - 0.05 * lr * parameters[3])
+    rate, epsilon = real(lr * root / (1.0 - 0.9 ** float(step))), real(1e-8 * root)
+    keep = real(1.0 - lr * parameters[3])
     while first < n:
-        for q in range(first, last):
-            h = gradient[q]
-            state[q] = real(0.9) * state[q] + real(0.1) * h
-            v[q] = real(0.999) * v[q] + real(0.001) * h * h
-            theta[q] = keep * theta[q] - slow * state[q] / (math.sqrt(v[q]) + epsilon)
-        first, last, keep = last, n, one
+        for i in range(first, last):
+            g = gradient[i]
+            m[i] = real(0.9) * m[i] + real(0.1) * g
+            v[i] = real(0.999) * v[i] + real(0.001) * g * g
+            theta[i] = keep * theta[i] - rate * m[i] / (math.sqrt(v[i]) + epsilon)
+        first, last, keep = last, n, real(1)
 
 
 class Muon(FirstOrder):

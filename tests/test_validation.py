@@ -14,10 +14,12 @@ from scipy import sparse
 from sklearn.exceptions import NotFittedError
 from sklearn.utils._param_validation import InvalidParameterError
 
-from sknn_opt import MLPClassifier, MLPRegressor, estimators
+from sknn_opt import GrowingBatch, MLPClassifier, MLPRegressor, _base
 from sknn_opt._record import Record
 from sknn_opt.activations import ACTIVATIONS
-from sknn_opt.losses import CLASSIFIER_LOSSES, REGRESSOR_LOSSES
+from sknn_opt.initializers import INITIALIZERS
+from sknn_opt.losses import CLASSIFIER_LOSSES, REGRESSOR_LOSSES, LogLoss
+from sknn_opt.normalizations import NORMALIZATIONS
 from sknn_opt.optimizers import LBFGS, OPTIMIZERS, SGD, Adam, FirstOrder
 from sknn_opt.schedules import SCHEDULES, Adaptive, InvScaling
 
@@ -35,7 +37,9 @@ Y = {
     "multilabel": (_linear > 0).astype(int),
     "regressor": _linear[:, 0],
 }
-FIRST_ORDER = [name for name, cls in OPTIMIZERS.items() if issubclass(cls, FirstOrder)]
+#: One of each kind; what is each optimizer's own is tested in test_optimizers.
+CORE = ["sgd", "adam", "lbfgs"]
+FIRST_ORDER = [name for name in CORE if issubclass(OPTIMIZERS[name], FirstOrder)]
 KINDS = ["classifier", "regressor"]
 SMALL = {"hidden_layer_sizes": (3,), "max_iter": 3, "random_state": 0}
 
@@ -66,8 +70,8 @@ def no_training(monkeypatch):
     def begin(*args, **kwargs):
         raise AssertionError("training began")
 
-    monkeypatch.setattr(estimators, "MiniBatches", begin)
-    monkeypatch.setattr(estimators, "FullBatch", begin)
+    monkeypatch.setattr(_base, "MiniBatches", begin)
+    monkeypatch.setattr(_base, "FullBatch", begin)
 
 
 @contextmanager
@@ -159,7 +163,7 @@ class TestData:
     def test_weights(self, case, kind, prepare):
         _in_the_words_of_scikit_learn(prepare, kind, X, Y[kind], BAD_WEIGHTS[case])
 
-    @pytest.mark.parametrize("optimizer", OPTIMIZERS)
+    @pytest.mark.parametrize("optimizer", CORE)
     def test_negative_weights(self, optimizer, kind, prepare):
         model = prepare(kind, optimizer=optimizer)
         with unchanged(model), pytest.raises(ValueError, match=r"Negative values in .*weight"):
@@ -229,7 +233,7 @@ def test_class_weight(kind, class_weight, words, prepare):
 
 
 @pytest.mark.usefixtures("no_training")
-@pytest.mark.parametrize("optimizer", OPTIMIZERS)
+@pytest.mark.parametrize("optimizer", CORE)
 def test_weights_that_are_zero_for_all_rows_of_training(optimizer, prepare):
     weight = (Y["classifier"] == 0).astype(float)
     model = prepare("classifier", class_weight={0: 0.0, 1: 1.0}, optimizer=optimizer)
@@ -241,7 +245,18 @@ def test_weights_that_are_zero_for_all_rows_of_training(optimizer, prepare):
 
 BAD_PARAMETERS = {
     "hidden_layer_sizes": [0, -1, 2.5, "5", None, (5, 0), (-2,), (2.5,), [[3]], ("a",)],
-    "activation": [None, 1, ["relu"], ACTIVATIONS["relu"]],
+    "activation": [None, 1, ["relu", "tanh"], [1], ACTIVATIONS["relu"]],
+    "initializer": [None, 1, SGD()],
+    "dropout": [-0.1, 1.0, None, "half", [0.1, 0.2], [1.0], ["half"]],
+    "input_dropout": [-0.1, 1.0, None, [0.1]],
+    "max_norm": [0.0, -1.0, "1"],
+    "normalization": ["group", 1],
+    "residual": [None, "yes"],
+    "clip_norm": [0.0, -1.0, "1"],
+    "clip_value": [0.0, -1.0, "1"],
+    "warmup": [-1, 1.5, None, "long"],
+    "warmup_shape": ["square", None],
+    "label_smoothing": [-0.1, 1.0, None],
     "loss": [None, 1, SGD()],
     "optimizer": [None, SGD, Adaptive(), {}],
     "solver": [1, SGD()],
@@ -300,7 +315,10 @@ NAMES = {
     ("classifier", "learning_rate"): SCHEDULES,
     ("classifier", "loss"): CLASSIFIER_LOSSES,
     ("regressor", "loss"): REGRESSOR_LOSSES,
-    ("classifier", "batch_size"): ["auto"],
+    ("classifier", "initializer"): INITIALIZERS,
+    ("classifier", "normalization"): NORMALIZATIONS,
+    ("classifier", "warmup_shape"): ["linear", "cosine"],
+    ("classifier", "batch_size"): ["auto", "full"],
     ("classifier", "learning_rate_init"): ["auto"],
     ("classifier", "class_weight"): ["balanced"],
     ("classifier", "dtype"): ["float32", "float64"],
@@ -316,6 +334,38 @@ def test_unknown_names_are_answered_with_the_valid_ones(kind, keyword, name, pre
         said = message(InvalidParameterError, model.fit, X, Y[kind])
     assert f"Got {name!r}" in said
     assert all(repr(valid) in said for valid in NAMES[kind, keyword])
+
+
+@pytest.mark.usefixtures("no_training")
+@pytest.mark.parametrize(
+    ("params", "words"),
+    [
+        *(
+            ({"optimizer": "lbfgs", keyword: value}, f"{keyword}=.*choose a first-order optimizer")
+            for keyword, value in {
+                "dropout": 0.5,
+                "input_dropout": 0.5,
+                "max_norm": 1.0,
+                "clip_norm": 1.0,
+                "clip_value": 1.0,
+                "warmup": 2,
+            }.items()
+        ),
+        ({"optimizer": "lbfgs", "normalization": "batch"}, "normalization='layer'"),
+        ({"batch_size": "full", "normalization": "batch"}, "normalization='layer'"),
+        ({"optimizer": "rprop", "normalization": "batch"}, "normalization='layer'"),
+        ({"loss": "hinge", "label_smoothing": 0.1}, "label_smoothing=0.1 applies to"),
+        ({"loss": LogLoss(label_smoothing=0.2), "label_smoothing": 0.1}, "on the loss object"),
+        ({"optimizer": "rprop", "batch_size": 5}, "batch_size to 'auto' or 'full'"),
+        ({"optimizer": "rprop", "batch_size": GrowingBatch()}, "batch_size to 'auto' or 'full'"),
+        ({"activation": ["tanh", "unheard"], "hidden_layer_sizes": (3, 3)}, "valid names"),
+    ],
+    ids=lambda value: "-".join(map(str, value)) if isinstance(value, dict) else "",
+)
+def test_what_cannot_apply_is_refused_with_advice(params, words, prepare):
+    model = prepare("classifier", **params)
+    with unchanged(model), pytest.raises(ValueError, match=words):
+        model.fit(X, Y["classifier"])
 
 
 def test_hidden_layer_sizes_in_the_words_of_scikit_learn(prepare):
@@ -482,7 +532,7 @@ class TestPartialFit:
             assert message(ValueError, model.partial_fit, X, Y[kind], **classes) == expected
 
     @pytest.mark.parametrize("kind", KINDS)
-    @pytest.mark.parametrize("optimizer", [o for o in OPTIMIZERS if o not in FIRST_ORDER])
+    @pytest.mark.parametrize("optimizer", [o for o in CORE if o not in FIRST_ORDER])
     def test_full_batch_optimizers(self, kind, optimizer, prepare):
         for params in ({"optimizer": optimizer}, {"optimizer": OPTIMIZERS[optimizer]()}):
             model = prepare(kind, **params)
@@ -539,7 +589,7 @@ def test_divergence_in_partial_fit(params, prepare):
         assert_diverged(message(ValueError, model.partial_fit, X, Y["regressor"]))
 
 
-@pytest.mark.parametrize("optimizer", OPTIMIZERS)
+@pytest.mark.parametrize("optimizer", CORE)
 def test_divergence_is_judged_after_best_weights_are_restored(optimizer, fitted):
     params = {"optimizer": optimizer, "learning_rate_init": 1e20, "early_stopping": True}
     model = fitted("classifier").set_params(**params, max_iter=40, warm_start=True)
@@ -553,7 +603,7 @@ def test_divergence_is_judged_after_best_weights_are_restored(optimizer, fitted)
 @pytest.mark.parametrize(
     ("call", "optimizer"),
     [
-        *product(["fit", "warm fit"], OPTIMIZERS),
+        *product(["fit", "warm fit"], CORE),
         *product(["partial_fit"], FIRST_ORDER),
     ],
 )
