@@ -10,6 +10,8 @@ numba on first use, once per floating type. The rules:
   (``Call``), or one of the pointer helpers at the foot of this module. Nothing is captured.
 - Hyperparameters arrive at run time through ``real *parameters``: an address is an
   integer, so changing a component or its parameters recompiles nothing.
+- Nothing that needs numba's own runtime, which is not there when a kernel comes from the
+  cache: no arrays, and no ``range`` whose step is known only at run time.
 - Two pointers to the same buffer cost the vectorisation: an in-place kernel uses one.
 
 Machine code is cached on disk by numba. Its key holds a hash of the whole package, because

@@ -266,7 +266,8 @@ class MiniBatches:
     def _ends_at_plateau(self):
         message = self.record.stall_message()
         schedule = self.rates.schedule
-        factor = schedule.after_plateau(self._last_rate)
+        # Without the factor of a warm-up, which is no sign that the rate is too small.
+        factor = schedule.after_plateau(self.rates.initial * self.state.rate_factor)
         if factor is None:
             self.record.say(f"{message} {schedule._last_words}")
             return True

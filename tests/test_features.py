@@ -94,8 +94,10 @@ def test_dropout_is_for_training_only():
     digits = load_digits()
     data = train_test_split(digits.data / 16, digits.target, random_state=0)
     X_train, X_test, y_train, y_test = data
-    model = MLPClassifier((100, 50), dropout=[0.5, 0.2], input_dropout=0.1, max_iter=40,
-                          random_state=0, learning_rate_init=0.005).fit(X_train, y_train)  # fmt: skip
+    model = MLPClassifier(
+        (100, 50), dropout=[0.5, 0.2], input_dropout=0.1, max_iter=40, random_state=0,
+        learning_rate_init=0.005,
+    ).fit(X_train, y_train)  # fmt: skip
     assert model.score(X_test, y_test) > 0.95
     np.testing.assert_array_equal(model.predict_proba(X_test), model.predict_proba(X_test))
     again = MLPClassifier(**model.get_params()).fit(X_train, y_train)

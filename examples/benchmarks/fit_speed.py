@@ -41,8 +41,8 @@ PRODUCTS = struct(
 @kernel("void (products *layers, int64 n_layers, int64 n_samples, int64 batch_size)")
 def _bare_products(layers, n_layers, n_samples, batch_size):
     """The products of one epoch, all on the same operands."""
-    for start in range(0, n_samples, batch_size):
-        rows = min(batch_size, n_samples - start)
+    for batch in range(-(-n_samples // batch_size)):
+        rows = min(batch_size, n_samples - batch * batch_size)
         for i in range(n_layers):
             layer = record(layers, i)
             a, w, d = reals(layer.a), reals(layer.weights), reals(layer.delta)
