@@ -218,8 +218,6 @@ def train_batches(source, layers, n_layers, target, state, learning_rates, first
         penalty = add_penalty(theta, gradient, n_weights, l1, l2)
         run.loss += (loss / weight + penalty) * rows
         run.rows_seen += rows
-        if start + rows == run.n_rows:
-            run.gradient_norm = _norm(gradient, n_parameters)
         run.step += 1
         lr = learning_rates[batch - first]
         call_update(
@@ -228,6 +226,8 @@ def train_batches(source, layers, n_layers, target, state, learning_rates, first
         )  # fmt: skip
         if l1 > 0.0:
             soft_threshold(theta, n_weights, lr * l1)
+    if last * run.batch_size >= run.n_rows:
+        run.gradient_norm = _norm(gradient, n_parameters)
 
 
 @inline

@@ -2,6 +2,7 @@
 
 import contextlib
 import ctypes
+import hashlib
 import inspect
 import pickle
 from collections.abc import Callable
@@ -13,6 +14,7 @@ from llvmlite import ir
 from numba import from_dtype, njit, types
 from numba.core import caching, cgutils
 from numba.core.ccallback import CFunc
+from numba.core.serialize import dumps
 from numba.extending import intrinsic
 
 from . import _blas
@@ -22,8 +24,32 @@ for _name, _address in _blas.symbols().items():
     llvmlite.binding.add_symbol(_name, _address)
 
 
+class _Sealed(caching.CompileResultCacheImpl):
+    """Machine code with a checksum over it and all our sources.
+
+    numba writes the index before the data, so that after a crash or on a full disk a new
+    index may name an old file; and damaged machine code would be run.
+    """
+
+    def reduce(self, compiled):
+        code = dumps(super().reduce(compiled))
+        return _checksum(code), code
+
+    def rebuild(self, target_context, data):
+        checksum, code = data
+        if checksum != _checksum(code):
+            return None
+        return super().rebuild(target_context, pickle.loads(code))
+
+
+def _checksum(code):
+    return hashlib.sha256(sources_digest().encode() + code).digest()
+
+
 class _Cache(caching.FunctionCache):
     """numba's cache on disk, keyed on all our sources, with unreadable files as misses."""
+
+    _impl_class = _Sealed
 
     def _index_key(self, sig, codegen):
         return *super()._index_key(sig, codegen), sources_digest()
@@ -32,12 +58,13 @@ class _Cache(caching.FunctionCache):
         # numba would first import everything that compiling needs: 0.3 s for nothing.
         try:
             return self._load_overload(sig, target_context)
-        except (OSError, EOFError, ValueError, pickle.PickleError):
-            self.flush()
+        except Exception:  # there is none that unpickling a damaged file could not raise
+            with contextlib.suppress(OSError):
+                self.flush()
             return None
 
     def save_overload(self, sig, data):
-        with contextlib.suppress(OSError):  # a full or read-only disk costs time, not the fit
+        with contextlib.suppress(Exception):  # a full or damaged disk costs time, not the fit
             super().save_overload(sig, data)
 
 

@@ -360,7 +360,11 @@ class MiniBatches:
     def partial_fit(self):
         """Train for one epoch."""
         self.record.start(self.theta)
-        self._epoch()
+        try:
+            self._epoch()
+        except KeyboardInterrupt:
+            warnings.warn("Training interrupted by user.", stacklevel=5)
+            return
         if self.record.has_stalled:
             self._ends_at_plateau()
 

@@ -98,8 +98,9 @@ class _BaseMLP(BaseEstimator, ABC):
 
     def _store(self, arguments):
         """Set each argument of the constructor as the attribute of its name."""
-        for name in self._get_param_names():
-            setattr(self, name, arguments[name])
+        for name, value in arguments.items():
+            if name != "self":
+                setattr(self, name, value)
 
     # -- fit -----------------------------------------------------------------------------
 
@@ -140,7 +141,7 @@ class _BaseMLP(BaseEstimator, ABC):
 
         X, y = self._validate_input(X, y, continues)
         targets, target_type = self._validate_targets(y, continues, incremental)
-        targets = np.ascontiguousarray(targets, X.dtype).reshape(len(y), -1)
+        targets = np.ascontiguousarray(targets, X.dtype).reshape(X.shape[0], -1)
         loss.check_targets(targets)
         sample_weight = self._validate_weights(X, sample_weight)
         training_weight = self._training_weights(y, targets, sample_weight, incremental)
@@ -177,6 +178,11 @@ class _BaseMLP(BaseEstimator, ABC):
             weight = None if sample_weight is None else sample_weight[held_out]
             score = problem.validate(
                 theta, held_out, self._scorer(targets[held_out], problem.form, weight)
+            )
+        if problem.total_weight() == 0:
+            raise ValueError(
+                "The rows to train on have no weight: sample_weight times class_weight is 0 for "
+                "each of them."
             )
 
         state = None
@@ -269,7 +275,7 @@ class _BaseMLP(BaseEstimator, ABC):
             warnings.warn(
                 "Got `batch_size` less than 1 or larger than sample size. It is going to be "
                 "clipped",
-                stacklevel=4,
+                stacklevel=5,
             )
         return min(self.batch_size, n_samples)
 
@@ -286,7 +292,7 @@ class _BaseMLP(BaseEstimator, ABC):
 
     def _validate_input(self, X, y, continues):
         if continues:
-            dtype = self.coefs_[0].dtype
+            dtype = self._fitted_dtype()
         else:
             dtype = _FLOATS if self.dtype is None else np.dtype(self.dtype)
         X, y = validate_data(
@@ -345,7 +351,7 @@ class _BaseMLP(BaseEstimator, ABC):
         warnings.warn(
             "The validation set of early stopping is not stratified: a class has only one "
             "sample, or there are more classes than places in the split.",
-            stacklevel=5,
+            stacklevel=6,
         )
         return None
 
@@ -371,10 +377,15 @@ class _BaseMLP(BaseEstimator, ABC):
             return previous.copy()
         return OptimizerState(optimizer, theta)
 
+    def _fitted_dtype(self):
+        """The floating type of ``coefs_``, to which users may assign other numbers."""
+        dtype = np.asarray(self.coefs_[0]).dtype
+        return dtype if dtype in _FLOATS else np.dtype(np.float64)
+
     def _raw_outputs(self, X):
         """Outputs before the link, of shape (n_samples, n_outputs)."""
         check_is_fitted(self)
-        dtype = self.coefs_[0].dtype
+        dtype = self._fitted_dtype()
         X = validate_data(self, X, accept_sparse="csr", dtype=dtype, reset=False)
         coefs = [np.ascontiguousarray(c, dtype) for c in self.coefs_]
         intercepts = [np.ascontiguousarray(b, dtype) for b in self.intercepts_]
@@ -500,6 +511,10 @@ class MLPClassifier(ClassifierMixin, _BaseMLP):
         else:
             by_class = compute_class_weight(self.class_weight, classes=self.classes_, y=y)
             factor = by_class[targets.ravel().astype(int)]
+        if not np.all((factor >= 0) & np.isfinite(factor)):
+            raise ValueError(
+                f"class_weight must hold finite, non-negative numbers, got {self.class_weight}."
+            )
         weight = factor if sample_weight is None else factor * sample_weight
         return weight.astype(targets.dtype)
 
