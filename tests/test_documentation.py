@@ -1,0 +1,224 @@
+"""The estimators' docstrings are complete and true; code in docstrings and docs/ runs."""
+
+import ast
+import doctest
+import importlib
+import inspect
+import pkgutil
+import re
+from pathlib import Path
+
+import numpy as np
+import pytest
+from sklearn.datasets import load_iris
+
+import sknn_opt
+from sknn_opt import MLPClassifier, MLPRegressor
+from sknn_opt.activations import ACTIVATIONS
+from sknn_opt.losses import CLASSIFIER_LOSSES, REGRESSOR_LOSSES
+from sknn_opt.optimizers import OPTIMIZERS
+from sknn_opt.schedules import SCHEDULES
+
+pytestmark = pytest.mark.usefixtures("one_blas_thread")
+
+DOCS = Path(__file__).parents[1] / "docs"
+PAGES = sorted(DOCS.glob("*.rst"))
+MODULES = [f"sknn_opt.{module.name}" for module in pkgutil.iter_modules(sknn_opt.__path__)]
+
+X, Y = load_iris(as_frame=True, return_X_y=True)
+
+both = pytest.mark.parametrize("estimator", [MLPClassifier, MLPRegressor])
+
+
+def _sections(estimator):
+    """Text of each section of a class's docstring, by its heading."""
+    parts = re.split(r"^(\w[\w ]*)\n-{3,}\n", inspect.cleandoc(estimator.__doc__), flags=re.M)
+    return dict(zip(parts[1::2], parts[2::2], strict=True))
+
+
+def _entries(estimator, section):
+    """Type and text of each entry of a section, by its name."""
+    parts = re.split(r"^(\w+) : (.*)\n", _sections(estimator)[section], flags=re.M)
+    return {
+        name: (kind, text)
+        for name, kind, text in zip(parts[1::3], parts[2::3], parts[3::3], strict=True)
+    }
+
+
+@both
+def test_parameters_are_those_of_the_constructor(estimator):
+    documented = _entries(estimator, "Parameters")
+    defaults = {
+        name: ast.literal_eval(re.search(r"default=(.*)", kind)[1])
+        for name, (kind, _) in documented.items()
+    }
+    signature = inspect.signature(estimator).parameters
+    assert list(defaults) == list(signature)
+    assert defaults == {name: parameter.default for name, parameter in signature.items()}
+
+
+@both
+def test_parameters_are_explained(estimator):
+    for name, (_, text) in _entries(estimator, "Parameters").items():
+        assert len(text.split()) > 5, name
+
+
+@both
+@pytest.mark.parametrize("name", ["activation", "loss", "optimizer", "solver", "learning_rate"])
+def test_names_are_those_of_the_registry(estimator, name):
+    losses = CLASSIFIER_LOSSES if estimator is MLPClassifier else REGRESSOR_LOSSES
+    registry = {
+        "activation": ACTIVATIONS,
+        "loss": losses,
+        "optimizer": OPTIMIZERS,
+        "solver": OPTIMIZERS,
+        "learning_rate": SCHEDULES,
+    }[name]
+    kind, _ = _entries(estimator, "Parameters")[name]
+    assert ast.literal_eval(re.match(r"{.*?}", kind)[0]) == set(registry)
+
+
+# For each parameter another value, and what has to be set for it to show.
+_CHANGES = {
+    "hidden_layer_sizes": ((4,), {}),
+    "activation": ("tanh", {}),
+    "alpha": (10.0, {}),
+    "l1_ratio": (1.0, {"alpha": 1.0}),
+    "batch_size": (30, {}),
+    "learning_rate": ("invscaling", {}),
+    "learning_rate_init": (0.1, {}),
+    "power_t": (0.1, {"learning_rate": "invscaling"}),
+    "max_iter": (3, {}),
+    "shuffle": (False, {"batch_size": 30}),
+    "random_state": (1, {}),
+    "tol": (10.0, {"n_iter_no_change": 1}),
+    "momentum": (0.5, {}),
+    "nesterovs_momentum": (False, {}),
+    "early_stopping": (True, {}),
+    "validation_fraction": (0.4, {"early_stopping": True}),
+    "beta_1": (0.5, {}),
+    "beta_2": (0.5, {}),
+    "epsilon": (0.1, {}),
+    "n_iter_no_change": (1, {"tol": 0.5}),
+    "max_fun": (2, {}),
+    "class_weight": ({0: 5.0}, {}),
+    "dtype": ("float32", {}),
+}
+_WITHOUT_EFFECT_ON_ONE_FIT = {"loss", "optimizer", "solver", "verbose", "warm_start"}
+
+
+def test_each_parameter_is_tried():
+    parameters = set(inspect.signature(MLPClassifier).parameters)
+    assert set(_CHANGES) == parameters - _WITHOUT_EFFECT_ON_ONE_FIT
+
+
+@pytest.mark.filterwarnings("ignore::sklearn.exceptions.ConvergenceWarning")
+@pytest.mark.parametrize("optimizer", OPTIMIZERS)
+@pytest.mark.parametrize("name", _CHANGES)
+def test_parameters_matter_for_the_optimizers_that_are_named(name, optimizer):
+    value, others = _CHANGES[name]
+    settings = {"hidden_layer_sizes": (5,), "max_iter": 5, "random_state": 0, **others}
+    before, after = (
+        MLPClassifier(optimizer=optimizer, **{**settings, **change}).fit(X, Y).coefs_
+        for change in ({}, {name: value})
+    )
+    matters = not all(
+        a.dtype == b.dtype and np.array_equal(a, b) for a, b in zip(before, after, strict=True)
+    )
+    for estimator in (MLPClassifier, MLPRegressor):
+        if name in inspect.signature(estimator).parameters:
+            _, text = _entries(estimator, "Parameters")[name]
+            named = re.search(r"Optimizers:\s+([a-z, ]+)[.;]", text)[1]
+            assert matters == (named == "all" or optimizer in named.split(", "))
+
+
+@both
+@pytest.mark.parametrize("early_stopping", [False, True])
+def test_attributes_are_those_that_fit_leaves(estimator, early_stopping):
+    model = estimator((3,), optimizer="lbfgs", tol=10.0, early_stopping=early_stopping).fit(X, Y)
+    left = {name for name in vars(model) if name.endswith("_") and not name.startswith("_")}
+    documented = _entries(estimator, "Attributes")
+    assert left == set(documented)
+    assert set(model.history_) == set(re.findall(r'"(\w+)"', documented["history_"][1]))
+
+
+# scikit-learn's, and ours: what the interface promises for every optimizer.
+_PROMISED = {
+    "best_loss_",
+    "best_validation_score_",
+    "coefs_",
+    "feature_names_in_",
+    "history_",
+    "intercepts_",
+    "loss_",
+    "loss_curve_",
+    "n_features_in_",
+    "n_iter_",
+    "n_layers_",
+    "n_outputs_",
+    "out_activation_",
+    "t_",
+    "validation_scores_",
+}
+
+
+@both
+def test_promised_attributes_are_documented(estimator):
+    classes = {"classes_"} if estimator is MLPClassifier else set()
+    assert set(_entries(estimator, "Attributes")) == _PROMISED | classes
+
+
+@both
+def test_docstring_has_all_sections(estimator):
+    assert list(_sections(estimator)) == [
+        "Parameters",
+        "Attributes",
+        "Raises",
+        "See Also",
+        "Notes",
+        "References",
+        "Examples",
+    ]
+
+
+def _run_doctests(test):
+    runner = doctest.DocTestRunner(optionflags=doctest.ELLIPSIS)
+    report = []
+    runner.run(test, out=report.append)
+    assert not runner.summarize(verbose=False).failed, "".join(report)
+
+
+@pytest.mark.parametrize("name", MODULES)
+def test_examples_in_docstrings(name):
+    module = importlib.import_module(name)
+    for test in doctest.DocTestFinder().find(module, name):
+        _run_doctests(test)
+
+
+@both
+def test_estimators_have_examples(estimator):
+    assert doctest.DocTestFinder().find(estimator)[0].examples
+
+
+@pytest.mark.parametrize("page", PAGES, ids=lambda page: page.stem)
+def test_examples_in_the_user_guide(page):
+    text = page.read_text(encoding="utf-8")
+    _run_doctests(doctest.DocTestParser().get_doctest(text, {}, page.name, str(page), 0))
+
+
+def test_the_user_guide_has_no_code_that_is_not_run():
+    for page in PAGES:
+        languages = re.findall(r"code-block:: (\w+)|^(.*)::$", page.read_text("utf-8"), re.M)
+        assert {language for language, _ in languages} <= {"console", ""}, page.name
+
+
+def test_each_page_is_in_the_table_of_contents():
+    listed = re.findall(r"^   (\w+)$", (DOCS / "index.rst").read_text("utf-8"), re.M)
+    assert sorted(listed) == [page.stem for page in PAGES if page.stem != "index"]
+
+
+def test_each_class_is_in_the_reference():
+    reference = (DOCS / "api.rst").read_text("utf-8").split()
+    for registry in (ACTIVATIONS, CLASSIFIER_LOSSES, REGRESSOR_LOSSES, OPTIMIZERS, SCHEDULES):
+        for cls in registry.values():
+            assert f"{cls.__module__.removeprefix('sknn_opt.')}.{cls.__name__}" in reference

@@ -1,0 +1,252 @@
+import copy
+import io
+import pickle
+
+import cloudpickle
+import joblib
+import numpy as np
+import pytest
+from scipy import sparse
+from sklearn.datasets import load_digits, make_multilabel_classification
+
+from sknn_opt import MLPClassifier, MLPRegressor
+from sknn_opt.activations import Tanh
+from sknn_opt.optimizers import SGD, Adam
+from sknn_opt.schedules import Adaptive
+
+pytestmark = pytest.mark.filterwarnings("ignore::sklearn.exceptions.ConvergenceWarning")
+
+
+def _through_joblib(estimator):
+    file = io.BytesIO()
+    joblib.dump(estimator, file)
+    file.seek(0)
+    return joblib.load(file)
+
+
+WAYS = {
+    "pickle": lambda e: pickle.loads(pickle.dumps(e)),
+    "pickle protocol 2": lambda e: pickle.loads(pickle.dumps(e, protocol=2)),
+    "joblib": _through_joblib,
+    "cloudpickle": lambda e: cloudpickle.loads(cloudpickle.dumps(e)),
+    "deepcopy": copy.deepcopy,
+}
+
+every_way = pytest.mark.parametrize("through", WAYS.values(), ids=WAYS)
+
+
+def _digits():
+    X, y = load_digits(return_X_y=True)
+    return X[:300] / 16, y[:300]
+
+
+def _multilabel():
+    return make_multilabel_classification(100, 6, n_classes=3, random_state=0)
+
+
+def _two_targets():
+    X, y = _digits()
+    return X, np.column_stack([y, -y])
+
+
+#: Estimator and data.
+MODELS = {
+    "adam": (MLPClassifier(20), _digits),
+    "strings": (
+        MLPClassifier((10, 5), activation="tanh", optimizer="sgd"),
+        lambda: (_digits()[0], np.array(list("abcdefghij"))[_digits()[1]]),
+    ),
+    "binary, CSR": (
+        MLPClassifier(5, early_stopping=True),
+        lambda: (sparse.csr_matrix(_digits()[0]), _digits()[1] > 4),
+    ),
+    "multilabel": (MLPClassifier(5, optimizer="lbfgs"), _multilabel),
+    "sparse labels": (
+        MLPClassifier(5),
+        lambda: (_multilabel()[0], sparse.csr_matrix(_multilabel()[1])),
+    ),
+    "linear": (MLPRegressor((), optimizer="lbfgs", l1_ratio=0.5, alpha=0.1), _digits),
+    "poisson": (MLPRegressor(5, loss="poisson", dtype="float32"), _digits),
+    "two targets": (MLPRegressor(5, early_stopping=True, optimizer="lbfgs"), _two_targets),
+    "components": (
+        MLPRegressor(
+            5, activation=Tanh(), optimizer=SGD(momentum=0.5), learning_rate=Adaptive(0.5)
+        ),
+        _digits,
+    ),
+}
+
+every_model = pytest.mark.parametrize("name", MODELS)
+
+
+def fit(name, max_iter=10):
+    estimator, data = MODELS[name]
+    X, y = data()
+    estimator = copy.deepcopy(estimator).set_params(max_iter=max_iter, random_state=0)
+    return estimator.fit(X, y), X, y
+
+
+def _outputs(estimator, X):
+    methods = ("predict", "predict_proba", "predict_log_proba", "decision_function")
+    for method in methods:
+        if hasattr(estimator, method):
+            output = getattr(estimator, method)(X)
+            yield output.toarray() if sparse.issparse(output) else output
+
+
+@every_way
+@every_model
+def test_predictions_survive(name, through):
+    estimator, X, y = fit(name)
+    twin = through(estimator)
+    for ours, theirs in zip(_outputs(twin, X), _outputs(estimator, X), strict=True):
+        np.testing.assert_array_equal(ours, theirs)
+    assert repr(twin) == repr(estimator)
+    np.testing.assert_equal(twin.history_, estimator.history_)
+    assert twin.score(X, y) == estimator.score(X, y)
+    for pair in zip(twin.coefs_, estimator.coefs_, strict=True):
+        assert not np.shares_memory(*pair)
+
+
+@every_way
+@pytest.mark.parametrize("optimizer", ["sgd", "adam", Adam(beta_1=0.5)], ids=str)
+@pytest.mark.parametrize("seed", ["int", "RandomState"])
+def test_partial_fit_goes_on_as_if_nothing_had_happened(through, optimizer, seed):
+    X, y = _digits()
+    seed = 0 if seed == "int" else np.random.RandomState(0)
+    estimator = MLPClassifier(
+        10, optimizer=optimizer, random_state=seed, learning_rate="invscaling", batch_size=64
+    )
+    for _ in range(2):
+        estimator.partial_fit(X, y, classes=range(10))
+    twin = through(estimator)
+    for e in (estimator, twin):
+        for _ in range(2):
+            e.partial_fit(X, y)
+    assert_same_parameters(twin, estimator)
+    for column in ("loss", "learning_rate", "grad_norm"):
+        assert twin.history_[column] == estimator.history_[column]
+    assert twin.t_ == estimator.t_ == 4 * len(y)
+
+
+def assert_same_parameters(ours, theirs):
+    for a, b in zip(
+        ours.coefs_ + ours.intercepts_, theirs.coefs_ + theirs.intercepts_, strict=True
+    ):
+        np.testing.assert_array_equal(a, b)
+
+
+def test_the_state_of_the_optimizer_travels():
+    X, y = _digits()
+    adam = MLPClassifier(10, random_state=0).partial_fit(X, y, classes=range(10))
+    with_state = pickle.loads(pickle.dumps(adam)).partial_fit(X, y)
+    adam._optimizer_state_ = None
+    without = pickle.loads(pickle.dumps(adam)).partial_fit(X, y)
+    assert np.abs(with_state.coefs_[0] - without.coefs_[0]).max() > 1e-5
+
+
+@every_way
+@pytest.mark.parametrize("name", ["adam", "binary, CSR", "two targets", "components"])
+def test_a_warm_start_goes_on(name, through):
+    estimator, X, y = fit(name)
+    estimator.set_params(warm_start=True)
+    twin = through(estimator)
+    assert_same_parameters(twin.fit(X, y), estimator.fit(X, y))
+
+
+@every_way
+def test_partial_fit_after_fit_goes_on(through):
+    estimator, X, y = fit("adam")
+    twin = through(estimator)
+    assert_same_parameters(twin.partial_fit(X, y), estimator.partial_fit(X, y))
+
+
+@pytest.mark.parametrize("max_iter", [1, 200])
+@every_model
+def test_size(name, max_iter):
+    estimator, _, _ = fit(name, max_iter)
+    n_bytes = sum(a.nbytes for a in estimator.coefs_ + estimator.intercepts_)
+    limit = 1.2 * n_bytes + 20_000
+    assert len(pickle.dumps(estimator)) <= limit
+    assert len(cloudpickle.dumps(estimator)) <= limit
+
+
+def test_size_of_a_large_model():
+    X, y = _digits()
+    estimator = MLPClassifier((300, 300), max_iter=2, dtype="float32").fit(X, y)
+    n_bytes = 4 * (64 * 300 + 300 * 300 + 300 * 10 + 610)
+    assert len(pickle.dumps(estimator)) <= 1.2 * n_bytes + 20_000
+
+
+def test_a_pickle_holds_no_kernels():
+    estimator, _, _ = fit("components")
+    content = pickle.dumps(estimator)
+    for name in (b"_kernel", b"_numba", b"numba", b"llvmlite"):
+        assert name not in content
+
+
+@pytest.mark.parametrize("version", [None, 0, 2, "1"])
+def test_a_pickle_of_another_format_is_refused(version):
+    estimator, _, _ = fit("adam")
+    state = estimator.__getstate__()
+    assert state["_pickle_format"] == 1
+    if version is None:
+        del state["_pickle_format"]
+    else:
+        state["_pickle_format"] = version
+    fresh = MLPClassifier.__new__(MLPClassifier)
+    with pytest.raises(ValueError, match=f"pickle of MLPClassifier has format {version}"):
+        fresh.__setstate__(state)
+    assert vars(fresh) == {}
+
+
+def test_the_format_is_no_attribute():
+    estimator, _, _ = fit("adam")
+    twin = pickle.loads(pickle.dumps(estimator))
+    assert vars(twin).keys() == vars(estimator).keys()
+
+
+@pytest.mark.parametrize("make", [MLPClassifier, MLPRegressor])
+@every_way
+def test_an_unfitted_estimator_survives(make, through):
+    estimator = make(hidden_layer_sizes=(3, 4), optimizer=SGD(momentum=0.1), alpha=0.3)
+    twin = through(estimator)
+    assert repr(twin) == repr(estimator)
+    assert vars(twin).keys() == vars(estimator).keys()
+
+
+@every_model
+def test_a_memory_mapped_model_predicts_and_goes_on(name, tmp_path):
+    estimator, X, y = fit(name)
+    joblib.dump(estimator, tmp_path / "model.joblib")
+    mapped = joblib.load(tmp_path / "model.joblib", mmap_mode="r")
+    assert isinstance(mapped.coefs_[0], np.memmap)
+    assert not mapped.coefs_[0].flags.writeable
+    for ours, theirs in zip(_outputs(mapped, X), _outputs(estimator, X), strict=True):
+        np.testing.assert_array_equal(ours, theirs)
+    before = mapped.coefs_[0].copy()
+    mapped_coefs = mapped.coefs_[0]
+    mapped.set_params(warm_start=True).fit(X, y)
+    np.testing.assert_array_equal(mapped_coefs, before)
+    assert_same_parameters(mapped, estimator.set_params(warm_start=True).fit(X, y))
+
+
+def test_a_memory_mapped_state_goes_on(tmp_path):
+    X, y = _digits()
+    estimator = MLPClassifier(10, random_state=0).partial_fit(X, y, classes=range(10))
+    joblib.dump(estimator, tmp_path / "model.joblib")
+    mapped = joblib.load(tmp_path / "model.joblib", mmap_mode="r")
+    for _ in range(2):
+        mapped.partial_fit(X, y)
+        estimator.partial_fit(X, y)
+    assert_same_parameters(mapped, estimator)
+
+
+def test_a_shallow_copy_trains_apart():
+    estimator, X, y = fit("adam")
+    before = [c.copy() for c in estimator.coefs_]
+    twin = copy.copy(estimator).set_params(warm_start=True).fit(X, y)
+    for coefs, unchanged, trained in zip(estimator.coefs_, before, twin.coefs_, strict=True):
+        np.testing.assert_array_equal(coefs, unchanged)
+        assert np.any(trained != coefs)
+    assert len(estimator.loss_curve_) == 10

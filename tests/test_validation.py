@@ -1,0 +1,587 @@
+"""Bad input: an error that helps, before training, that leaves the estimator as it was."""
+
+import inspect
+import pickle
+from contextlib import contextmanager
+from copy import deepcopy
+from itertools import product
+
+import numpy as np
+import pandas as pd
+import pytest
+import sklearn.neural_network as theirs
+from scipy import sparse
+from sklearn.exceptions import NotFittedError
+from sklearn.utils._param_validation import InvalidParameterError
+
+from sknn_opt import MLPClassifier, MLPRegressor, estimators
+from sknn_opt._training import Record
+from sknn_opt.activations import ACTIVATIONS
+from sknn_opt.losses import CLASSIFIER_LOSSES, REGRESSOR_LOSSES
+from sknn_opt.optimizers import LBFGS, OPTIMIZERS, SGD, Adam, FirstOrder
+from sknn_opt.schedules import SCHEDULES, Adaptive, InvScaling
+
+pytestmark = [
+    pytest.mark.usefixtures("one_blas_thread"),
+    pytest.mark.filterwarnings("ignore::sklearn.exceptions.ConvergenceWarning"),
+]
+
+N = 30
+_rng = np.random.RandomState(0)
+X = _rng.normal(size=(N, 4))
+_linear = X @ _rng.normal(size=(4, 3))
+Y = {
+    "classifier": (_linear[:, 0] > 0).astype(int),
+    "multilabel": (_linear > 0).astype(int),
+    "regressor": _linear[:, 0],
+}
+FIRST_ORDER = [name for name, cls in OPTIMIZERS.items() if issubclass(cls, FirstOrder)]
+KINDS = ["classifier", "regressor"]
+SMALL = {"hidden_layer_sizes": (3,), "max_iter": 3, "random_state": 0}
+
+
+def make(kind, module=None, **params):
+    name = "MLPRegressor" if kind == "regressor" else "MLPClassifier"
+    cls = globals()[name] if module is None else getattr(module, name)
+    return cls(**{**SMALL, **params})
+
+
+@pytest.fixture(scope="module")
+def fitted():
+    """A function that returns a fitted estimator, ours or scikit-learn's."""
+    modules = (None, theirs)
+    models = {(kind, m): make(kind, m).fit(X, Y[kind]) for kind in Y for m in modules}
+    return lambda kind, module=None: deepcopy(models[kind, module])
+
+
+@pytest.fixture(params=[False, True], ids=["unfitted", "fitted"])
+def prepare(request, fitted):
+    """A function that returns an estimator, new or fitted before."""
+    new = fitted if request.param else make
+    return lambda kind, **params: new(kind).set_params(**params)
+
+
+@pytest.fixture
+def no_training(monkeypatch):
+    def begin(*args, **kwargs):
+        raise AssertionError("training began")
+
+    monkeypatch.setattr(estimators, "MiniBatches", begin)
+    monkeypatch.setattr(estimators, "FullBatch", begin)
+
+
+@contextmanager
+def unchanged(model):
+    """Check that the same attributes hold the same objects, with the same content."""
+    before, content = dict(vars(model)), pickle.dumps(model)
+    yield
+    assert vars(model).keys() == before.keys()
+    assert all(vars(model)[name] is value for name, value in before.items())
+    assert pickle.dumps(model) == content
+
+
+def message(error, function, *args, **kwargs):
+    with pytest.raises(error) as caught:
+        function(*args, **kwargs)
+    return str(caught.value)
+
+
+# -- data --------------------------------------------------------------------------------
+
+
+def _with(array, value):
+    array = np.array(array, np.result_type(array, value))
+    array.flat[3] = value
+    return array
+
+
+BAD_X = {
+    "NaN": _with(X, np.nan),
+    "infinity": _with(X, np.inf),
+    "minus infinity": _with(X, -np.inf).astype(np.float32),
+    "NaN in CSR": sparse.csr_array(_with(X, np.nan)),
+    "infinity in CSC": sparse.csc_array(_with(X, np.inf)),
+    "missing in a frame": pd.DataFrame(_with(X, np.nan)),
+    "no rows": X[:0],
+    "no columns": X[:, :0],
+    "1-D": X[:, 0],
+    "0-D": 1.0,
+    "3-D": X[:, :, np.newaxis],
+    "other length": X[:-1],
+    "other length, CSR": sparse.csr_array(X[:-1]),
+    "text": np.full(X.shape, "a"),
+    "complex": X * 1j,
+    "objects": np.full(X.shape, {}, object),
+    "None": None,
+}
+
+BAD_Y = {
+    "other length": lambda y: y[:-1],
+    "no rows": lambda y: y[:0],
+    "None": lambda y: None,
+    "NaN": lambda y: _with(y, np.nan),
+    "infinity": lambda y: _with(y, np.inf),
+    "3-D": lambda y: y.reshape(N, 1, 1),
+    "0-D": lambda y: 1.0,
+    "complex": lambda y: y * 1j,
+    "text in numbers": lambda y: np.array([*y[:-1], "a"], object),
+}
+
+BAD_WEIGHTS = {
+    "other length": np.ones(N - 1),
+    "2-D": np.ones((N, 1)),
+    "NaN": _with(np.ones(N), np.nan),
+    "infinity": _with(np.ones(N), np.inf),
+    "all zero": np.zeros(N),
+    "text": np.full(N, "a"),
+}
+
+
+def _in_the_words_of_scikit_learn(prepare, kind, *data):
+    expected = message((ValueError, TypeError), make(kind, theirs).fit, *data)
+    model = prepare(kind)
+    with unchanged(model):
+        assert message((ValueError, TypeError), model.fit, *data) == expected
+
+
+@pytest.mark.usefixtures("no_training")
+@pytest.mark.parametrize("kind", KINDS)
+class TestData:
+    @pytest.mark.parametrize("case", BAD_X)
+    def test_x(self, case, kind, prepare):
+        _in_the_words_of_scikit_learn(prepare, kind, BAD_X[case], Y[kind])
+
+    @pytest.mark.parametrize("case", BAD_Y)
+    def test_y(self, case, kind, prepare):
+        _in_the_words_of_scikit_learn(prepare, kind, X, BAD_Y[case](Y[kind]))
+
+    @pytest.mark.parametrize("case", BAD_WEIGHTS)
+    def test_weights(self, case, kind, prepare):
+        _in_the_words_of_scikit_learn(prepare, kind, X, Y[kind], BAD_WEIGHTS[case])
+
+    @pytest.mark.parametrize("optimizer", OPTIMIZERS)
+    def test_negative_weights(self, optimizer, kind, prepare):
+        model = prepare(kind, optimizer=optimizer)
+        with unchanged(model), pytest.raises(ValueError, match=r"Negative values in .*weight"):
+            model.fit(X, Y[kind], _with(np.ones(N), -1e-9))
+
+    @pytest.mark.filterwarnings("ignore:overflow encountered in cast")
+    def test_numbers_too_large_for_float32(self, kind, prepare):
+        model = prepare(kind, dtype="float32")
+        with unchanged(model), pytest.raises(ValueError, match=r"too large for dtype.*float32"):
+            model.fit(_with(X, 1e300), Y[kind])
+
+    @pytest.mark.parametrize("fraction", [0.0, 0.01, 0.99])
+    def test_validation_fraction_without_rows(self, fraction, kind, prepare):
+        params = {"early_stopping": True, "validation_fraction": fraction}
+        expected = message(ValueError, make(kind, theirs, **params).fit, X, Y[kind])
+        model = prepare(kind, **params)
+        with unchanged(model):
+            assert message(ValueError, model.fit, X, Y[kind]) == expected
+
+
+@pytest.mark.usefixtures("no_training")
+@pytest.mark.parametrize(
+    "y",
+    [_linear[:, 0], np.c_[Y["classifier"], Y["classifier"] + 1], np.full(N, {}, object)],
+    ids=["continuous", "several columns of classes", "objects"],
+)
+def test_targets_that_are_no_classes(y, prepare):
+    _in_the_words_of_scikit_learn(prepare, "classifier", X, y)
+
+
+@pytest.mark.usefixtures("no_training")
+def test_binary_class_of_one_row_cannot_be_stratified(prepare):
+    y = (np.arange(N) == 0).astype(int)
+    expected = message(ValueError, make("", theirs, early_stopping=True).fit, X, y)
+    model = prepare("classifier", early_stopping=True)
+    with unchanged(model):
+        assert message(ValueError, model.fit, X, y) == expected
+
+
+@pytest.mark.usefixtures("no_training")
+def test_poisson_needs_targets_that_are_not_negative(prepare):
+    model = prepare("regressor", loss="poisson")
+    with unchanged(model), pytest.raises(ValueError, match=r"'poisson'.*non-negative"):
+        model.fit(X, _with(np.ones(N), -1e-9))
+
+
+@pytest.mark.usefixtures("no_training")
+@pytest.mark.parametrize(
+    ("kind", "class_weight", "words"),
+    [
+        ("classifier", "uniform", "'class_weight' parameter of MLPClassifier.*'balanced'"),
+        ("classifier", 2.0, "'class_weight' parameter of MLPClassifier.*'balanced'"),
+        ("classifier", {0: 1.0, 7: 1.0}, "classes.*1.*not in class_weight"),
+        ("classifier", {0: 1.0, 1: -1.0}, "non-negative numbers, got .*-1.0"),
+        ("classifier", {0: 1.0, 1: np.nan}, "finite.*nan"),
+        ("classifier", {0: 0.0, 1: 0.0}, "rows to train on have no weight"),
+        ("classifier", [{0: 1.0, 1: 2.0}], "not in class_weight"),
+        ("multilabel", {0: 1.0, 1: 2.0}, "class_weight should be a list of dicts.*'balanced'"),
+        ("multilabel", [{0: 1.0, 1: 2.0}], "1 element.*3 outputs"),
+    ],
+    ids=str,
+)
+def test_class_weight(kind, class_weight, words, prepare):
+    model = prepare(kind, class_weight=class_weight)
+    with unchanged(model), pytest.raises(ValueError, match=words):
+        model.fit(X, Y[kind])
+
+
+@pytest.mark.usefixtures("no_training")
+@pytest.mark.parametrize("optimizer", OPTIMIZERS)
+def test_weights_that_are_zero_for_all_rows_of_training(optimizer, prepare):
+    weight = (Y["classifier"] == 0).astype(float)
+    model = prepare("classifier", class_weight={0: 0.0, 1: 1.0}, optimizer=optimizer)
+    with unchanged(model), pytest.raises(ValueError, match="rows to train on have no weight"):
+        model.fit(X, Y["classifier"], weight)
+
+
+# -- parameters --------------------------------------------------------------------------
+
+BAD_PARAMETERS = {
+    "hidden_layer_sizes": [0, -1, 2.5, "5", None, (5, 0), (-2,), (2.5,), [[3]], ("a",)],
+    "activation": [None, 1, ["relu"], ACTIVATIONS["relu"]],
+    "loss": [None, 1, SGD()],
+    "optimizer": [None, SGD, Adaptive(), {}],
+    "solver": [1, SGD()],
+    "alpha": [-1e-9, "1", None, [1.0]],
+    "l1_ratio": [-0.1, 1.1, None, "half"],
+    "batch_size": [0, -5, 2.5, None, "whole"],
+    "learning_rate": [None, 0.1, Adaptive],
+    "learning_rate_init": [0.0, -1.0, None, "fast"],
+    "power_t": [-0.1, None, "1"],
+    "max_iter": [0, -1, 1.5, None, "many"],
+    "shuffle": [None, "yes"],
+    "random_state": ["seed", -1, 1.5],
+    "tol": [-1e-9, None, "1"],
+    "verbose": [-1, "yes"],
+    "warm_start": [None, "yes"],
+    "momentum": [-0.1, 1.1, None, "1"],
+    "nesterovs_momentum": [None, "yes"],
+    "early_stopping": [None, "yes"],
+    "validation_fraction": [-0.1, 1.0, None, "half"],
+    "beta_1": [-0.1, 1.0, None, "1"],
+    "beta_2": [-0.1, 1.0, None, "1"],
+    "epsilon": [0.0, -1.0, None, "1"],
+    "n_iter_no_change": [0, 1.5, None, "1"],
+    "max_fun": [0, 1.5, None, "1"],
+    "class_weight": [1, "uniform", ("balanced",)],
+    "dtype": ["float16", "double", int, np.float16, 64],
+}
+
+
+def test_that_every_keyword_has_bad_values():
+    keywords = {
+        k for cls in (MLPClassifier, MLPRegressor) for k in inspect.signature(cls).parameters
+    }
+    assert set(BAD_PARAMETERS) == keywords
+
+
+@pytest.mark.usefixtures("no_training")
+@pytest.mark.parametrize("kind", KINDS)
+@pytest.mark.parametrize("keyword", BAD_PARAMETERS)
+def test_parameters_of_wrong_type_or_size(keyword, kind, prepare):
+    for value in BAD_PARAMETERS[keyword]:
+        model = prepare(kind)
+        if keyword not in model.get_params():
+            continue
+        model.set_params(**{keyword: value})
+        with unchanged(model):
+            said = message(ValueError, model.fit, X, Y[kind])
+        assert said.startswith((f"The '{keyword}' parameter of MLP", f"{keyword} must be"))
+        assert "Got " in said or "got " in said
+
+
+NAMES = {
+    ("classifier", "activation"): ACTIVATIONS,
+    ("classifier", "optimizer"): OPTIMIZERS,
+    ("classifier", "solver"): OPTIMIZERS,
+    ("classifier", "learning_rate"): SCHEDULES,
+    ("classifier", "loss"): CLASSIFIER_LOSSES,
+    ("regressor", "loss"): REGRESSOR_LOSSES,
+    ("classifier", "batch_size"): ["auto"],
+    ("classifier", "learning_rate_init"): ["auto"],
+    ("classifier", "class_weight"): ["balanced"],
+    ("classifier", "dtype"): ["float32", "float64"],
+}
+
+
+@pytest.mark.usefixtures("no_training")
+@pytest.mark.parametrize(("kind", "keyword"), NAMES)
+@pytest.mark.parametrize("name", ["unheard", "", "RELU"])
+def test_unknown_names_are_answered_with_the_valid_ones(kind, keyword, name, prepare):
+    model = prepare(kind, **{keyword: name})
+    with unchanged(model):
+        said = message(InvalidParameterError, model.fit, X, Y[kind])
+    assert f"Got {name!r}" in said
+    assert all(repr(valid) in said for valid in NAMES[kind, keyword])
+
+
+def test_hidden_layer_sizes_in_the_words_of_scikit_learn(prepare):
+    expected = message(ValueError, theirs.MLPRegressor(hidden_layer_sizes=(5, 0)).fit, X, X[:, 0])
+    assert (
+        message(ValueError, prepare("regressor", hidden_layer_sizes=(5, 0)).fit, X, X[:, 0])
+        == expected
+    )
+
+
+@pytest.mark.usefixtures("no_training")
+@pytest.mark.parametrize(
+    ("keyword", "component", "words"),
+    [
+        ("optimizer", SGD(momentum=2), "'momentum' parameter of SGD"),
+        ("optimizer", SGD(nesterovs_momentum="yes"), "'nesterovs_momentum' parameter of SGD"),
+        ("optimizer", Adam(beta_1=1.0), "'beta_1' parameter of Adam"),
+        ("optimizer", Adam(beta_2=-1.0), "'beta_2' parameter of Adam"),
+        ("optimizer", Adam(epsilon=0.0), "'epsilon' parameter of Adam"),
+        ("optimizer", LBFGS(history_size=0), "'history_size' parameter of LBFGS"),
+        ("optimizer", LBFGS(gtol=-1.0), "'gtol' parameter of LBFGS"),
+        ("learning_rate", InvScaling(power_t=-1), "'power_t' parameter of InvScaling"),
+        ("learning_rate", Adaptive(factor=1.0), "'factor' parameter of Adaptive"),
+    ],
+    ids=str,
+)
+def test_parameters_of_components(keyword, component, words, prepare):
+    model = prepare("regressor", **{keyword: component})
+    with unchanged(model), pytest.raises(InvalidParameterError, match=words):
+        model.fit(X, Y["regressor"])
+
+
+@pytest.mark.usefixtures("no_training")
+def test_optimizer_and_solver_that_contradict_each_other(prepare):
+    model = prepare("regressor", optimizer="lbfgs", solver="sgd")
+    with unchanged(model), pytest.raises(ValueError, match=r"'sgd'.*'lbfgs'.*Set only one"):
+        model.fit(X, Y["regressor"])
+
+
+# -- calls that do not fit what went before ----------------------------------------------
+
+
+def _methods(kind):
+    return ["predict"] + [
+        "predict_proba",
+        "predict_log_proba",
+        "decision_function",
+    ] * (kind != "regressor")
+
+
+@pytest.mark.parametrize("kind", ["classifier", "multilabel", "regressor"])
+def test_predictions_before_fit(kind):
+    expected = message(NotFittedError, make(kind, theirs).predict, X)
+    model = make(kind)
+    for method in _methods(kind):
+        with unchanged(model):
+            assert message(NotFittedError, getattr(model, method), X) == expected
+    with pytest.raises(ValueError, match="NaN"):
+        model.fit(BAD_X["NaN"], Y[kind])
+    assert message(NotFittedError, model.predict, X) == expected
+
+
+@pytest.mark.parametrize(
+    "bad", [X[:, :3], np.c_[X, X], BAD_X["NaN"], BAD_X["infinity in CSC"], X[0], X[:0]]
+)
+@pytest.mark.parametrize("kind", ["classifier", "regressor"])
+def test_predictions_for_bad_x(bad, kind):
+    model, other = (make(kind, module).fit(X, Y[kind]) for module in (None, theirs))
+    expected = message(ValueError, other.predict, bad)
+    for method in _methods(kind):
+        with unchanged(model):
+            assert message(ValueError, getattr(model, method), bad) == expected
+
+
+GOING_ON = {
+    "partial_fit": lambda model: model.partial_fit,
+    "warm fit": lambda model: model.set_params(warm_start=True).fit,
+}
+
+
+@pytest.fixture(params=GOING_ON)
+def go_on(request, fitted):
+    """A function that returns a method of a fitted estimator that trains it further."""
+    return lambda kind, module=None: GOING_ON[request.param](fitted(kind, module))
+
+
+@pytest.mark.usefixtures("no_training")
+class TestGoingOn:
+    def _in_the_words_of_scikit_learn(self, go_on, kind, *data):
+        expected = message(ValueError, go_on(kind, theirs), *data)
+        call = go_on(kind)
+        with unchanged(call.__self__):
+            assert message(ValueError, call, *data) == expected
+
+    @pytest.mark.parametrize("x", [X[:, :3], sparse.csr_array(np.c_[X, X])], ids=["3", "8"])
+    @pytest.mark.parametrize("kind", KINDS)
+    def test_other_number_of_features(self, x, kind, go_on):
+        self._in_the_words_of_scikit_learn(go_on, kind, x, Y[kind])
+
+    @pytest.mark.parametrize("y", [np.arange(N) % 3, np.arange(N) % 2 + 1, ["a", "b"] * (N // 2)])
+    def test_other_classes(self, y, go_on):
+        self._in_the_words_of_scikit_learn(go_on, "classifier", X, y)
+
+    @pytest.mark.parametrize("case", ["NaN", "no rows", "1-D", "other length", "text"])
+    @pytest.mark.parametrize("kind", KINDS)
+    def test_x(self, case, kind, go_on):
+        self._in_the_words_of_scikit_learn(go_on, kind, BAD_X[case], Y[kind])
+
+    @pytest.mark.parametrize("case", ["other length", "NaN", "all zero"])
+    @pytest.mark.parametrize("kind", KINDS)
+    def test_weights(self, case, kind, go_on):
+        self._in_the_words_of_scikit_learn(go_on, kind, X, Y[kind], BAD_WEIGHTS[case])
+
+    @pytest.mark.parametrize(
+        ("kind", "y", "params"),
+        [
+            ("regressor", _linear, {}),
+            ("regressor", _linear[:, 0], {"hidden_layer_sizes": (4,)}),
+            ("regressor", _linear[:, 0], {"hidden_layer_sizes": ()}),
+            ("classifier", Y["multilabel"][:, :2], {}),
+            ("multilabel", Y["multilabel"][:, 0], {}),
+        ],
+        ids=["outputs", "units", "layers", "several labels", "one label"],
+    )
+    def test_other_architecture(self, kind, y, params, go_on):
+        call = go_on(kind)
+        call.__self__.set_params(**params)
+        words = r"shapes .*but.* ask for .*clone|same classes as"
+        with unchanged(call.__self__), pytest.raises(ValueError, match=words):
+            call(X, y)
+
+
+@pytest.mark.usefixtures("no_training")
+class TestPartialFit:
+    def test_first_call_without_classes(self):
+        expected = message(ValueError, make("", theirs).partial_fit, X, Y["classifier"])
+        model = make("classifier")
+        with unchanged(model):
+            assert message(ValueError, model.partial_fit, X, Y["classifier"]) == expected
+
+    @pytest.mark.parametrize("classes", [[0, 2], [1]])
+    def test_labels_that_are_not_among_the_classes(self, classes):
+        arguments = X, Y["classifier"], None, classes
+        expected = message(ValueError, make("", theirs).partial_fit, *arguments)
+        model = make("classifier")
+        with unchanged(model):
+            assert message(ValueError, model.partial_fit, *arguments) == expected
+
+    def test_other_classes_than_before(self, fitted):
+        arguments = X, Y["classifier"], None, [0, 1, 2]
+        expected = message(ValueError, fitted("classifier", theirs).partial_fit, *arguments)
+        model = fitted("classifier")
+        with unchanged(model):
+            assert message(ValueError, model.partial_fit, *arguments) == expected
+
+    @pytest.mark.parametrize("kind", KINDS)
+    def test_early_stopping(self, kind, prepare):
+        classes = {"classes": [0, 1]} if kind == "classifier" else {}
+        expected = message(
+            ValueError, make(kind, theirs, early_stopping=True).partial_fit, X, Y[kind], **classes
+        )
+        model = prepare(kind, early_stopping=True)
+        with unchanged(model):
+            assert message(ValueError, model.partial_fit, X, Y[kind], **classes) == expected
+
+    @pytest.mark.parametrize("kind", KINDS)
+    @pytest.mark.parametrize("optimizer", [o for o in OPTIMIZERS if o not in FIRST_ORDER])
+    def test_full_batch_optimizers(self, kind, optimizer, prepare):
+        for params in ({"optimizer": optimizer}, {"optimizer": OPTIMIZERS[optimizer]()}):
+            model = prepare(kind, **params)
+            assert not hasattr(model, "partial_fit")
+            with pytest.raises(AttributeError, match="has no attribute 'partial_fit'") as caught:
+                _ = model.partial_fit
+            assert "only available for stochastic optimizers" in str(caught.value.__cause__)
+
+    def test_balanced(self, prepare):
+        model = prepare("classifier", class_weight="balanced")
+        with unchanged(model), pytest.raises(ValueError, match=r"compute_class_weight.*a dict"):
+            model.partial_fit(X, Y["classifier"], classes=[0, 1])
+
+
+# -- what goes wrong in training ---------------------------------------------------------
+
+SENTENCE = (
+    "Solver produced non-finite parameter weights. The input data may contain large values and "
+    "need to be preprocessed."
+)
+REMEDIES = ["StandardScaler", "TransformedTargetRegressor", "learning_rate_init", "alpha"]
+DIVERGING = [
+    {"optimizer": "sgd", "learning_rate_init": 1e20, "max_iter": 40},
+    {"optimizer": "sgd", "learning_rate_init": 1e20, "max_iter": 40, "dtype": "float32"},
+    {"optimizer": "adam", "learning_rate_init": 1e308, "max_iter": 40},
+]
+
+
+def assert_diverged(text):
+    assert text.startswith(SENTENCE)
+    assert all(remedy in text for remedy in REMEDIES)
+
+
+def test_first_sentence_is_that_of_scikit_learn():
+    model = make("regressor", theirs, solver="sgd", learning_rate_init=1e20, max_iter=40)
+    with np.errstate(all="ignore"):
+        assert message(ValueError, model.fit, X, Y["regressor"]) == SENTENCE
+
+
+@pytest.mark.parametrize("params", DIVERGING, ids=str)
+@pytest.mark.parametrize("warm_start", [False, True])
+def test_divergence(params, warm_start, prepare):
+    model = prepare("regressor", **params, activation="identity", warm_start=warm_start)
+    if params.get("dtype") == "float32" and hasattr(model, "coefs_"):
+        model.coefs_ = [c.astype(np.float32) for c in model.coefs_]
+    with unchanged(model):
+        assert_diverged(message(ValueError, model.fit, X, Y["regressor"]))
+
+
+@pytest.mark.parametrize("params", DIVERGING, ids=str)
+def test_divergence_in_partial_fit(params, prepare):
+    model = prepare("regressor", **params, activation="identity", batch_size=1)
+    with unchanged(model):
+        assert_diverged(message(ValueError, model.partial_fit, X, Y["regressor"]))
+
+
+@pytest.mark.parametrize("optimizer", OPTIMIZERS)
+def test_divergence_is_judged_after_best_weights_are_restored(optimizer, fitted):
+    params = {"optimizer": optimizer, "learning_rate_init": 1e20, "early_stopping": True}
+    model = fitted("classifier").set_params(**params, max_iter=40, warm_start=True)
+    model.fit(X, Y["classifier"])
+    assert all(np.isfinite(c).all() for c in model.coefs_)
+    model.coefs_[0][0, 0] = np.inf  # then the best weights are not finite
+    with unchanged(model):
+        assert_diverged(message(ValueError, model.fit, X, Y["classifier"]))
+
+
+@pytest.mark.parametrize(
+    ("call", "optimizer"),
+    [
+        *product(["fit", "warm fit"], OPTIMIZERS),
+        *product(["partial_fit"], FIRST_ORDER),
+    ],
+)
+@pytest.mark.parametrize("kind", KINDS)
+def test_exceptions_in_training_leave_the_last_fit(call, optimizer, kind, prepare, monkeypatch):
+    class Failure(Exception):
+        pass
+
+    def fail(record, *args):
+        add(record, *args)
+        raise Failure
+
+    model = prepare(kind, optimizer=optimizer, warm_start=call == "warm fit")
+    arguments = {"X": X, "y": Y[kind]}
+    if call == "partial_fit":
+        if kind == "classifier":
+            arguments["classes"] = [0, 1]
+        model.partial_fit(**arguments)  # so that there is an optimizer's state to go on from
+    add = Record.add
+    monkeypatch.setattr(Record, "add", fail)
+    with unchanged(model), pytest.raises(Failure):
+        getattr(model, call.split()[-1])(**arguments)
+
+
+@pytest.mark.parametrize("kind", Y)
+def test_a_failed_fit_can_be_repeated(kind):
+    model, expected = make(kind), make(kind).fit(X, Y[kind])
+    with pytest.raises(ValueError, match="NaN"):
+        model.fit(BAD_X["NaN"], Y[kind])
+    model.fit(X, Y[kind])
+    np.testing.assert_array_equal(model.predict(X), expected.predict(X))
