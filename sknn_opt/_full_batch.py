@@ -98,13 +98,10 @@ class FullBatch:
     def _assign(self, x):
         """Let ``theta`` be what SciPy's vector stands for."""
         if self.l1 > 0:
-            positive, negative, rest = np.split(x, self._split_at())
+            n_weights = self.problem.layout.n_weights
+            positive, negative, rest = np.split(x, [n_weights, 2 * n_weights])
             x = np.concatenate([positive - negative, rest])
         self.theta[:] = x
-
-    def _split_at(self):
-        n_weights = self.problem.layout.n_weights
-        return [n_weights, 2 * n_weights]
 
     def _iteration(self, intermediate_result):
         self._assign(intermediate_result.x)
