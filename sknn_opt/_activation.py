@@ -15,13 +15,15 @@ class Activation(Component):
 
     Kernels work on blocks of ``rows * units`` contiguous elements. ``_forward`` writes
     ``a``; ``_backward`` multiplies ``delta``, the derivative of the loss by ``a``, with
-    :math:`f'(z)`. Both are None for the identity.
+    :math:`f'(z)`. Both are None for the identity. ``_curvature`` multiplies ``delta`` with
+    :math:`f''(z)`; it is None where f is linear, or not twice differentiable.
     """
 
     #: Whether ``a`` overwrites ``z``: then both kernels read and write ``a`` alone.
     _in_place = True
     _forward = None
     _backward = None
+    _curvature = None
 
     #: The bound of the "auto" initializer is sqrt(_auto_factor / (fan_in + fan_out)).
     _auto_factor = 6.0

@@ -9,9 +9,12 @@ from ._kernel import Call, Kernel, address, real, with_functions
 
 EVALUATE = """double (real *raw, real *y, real *weight, real *delta, int64 rows, int64 outputs,
 double scale, double *parameters)"""
+CURVATURE = """void (real *raw, real *y, real *weight, real *tangent, int64 rows, int64 outputs,
+double scale, double *parameters)"""
 LINK = "void (real *raw, int64 rows, int64 outputs)"
 
 call_evaluate = Call(EVALUATE)
+call_curvature = Call(CURVATURE)
 
 
 class Form(NamedTuple):
@@ -26,11 +29,15 @@ class Form(NamedTuple):
         Turns raw outputs into predictions, in place; None where they are the same.
     out_activation : str
         scikit-learn's name of the link.
+    curvature : Kernel or None
+        Replaces each row of ``tangent`` by ``scale`` times weight times the matrix of second
+        derivatives by ``raw`` times that row. None where they are all 0.
     """
 
     evaluate: Kernel
     link: Kernel | None
     out_activation: str
+    curvature: Kernel | None = None
 
     def predictions(self, raw):
         """Return predictions; ``raw``, of shape (n_samples, n_outputs), may be overwritten."""
@@ -55,6 +62,9 @@ class Loss(Component):
 
     #: Whether the predictions of a classifier are probabilities.
     has_probabilities = True
+
+    #: Whether second derivatives by the raw outputs exist everywhere.
+    _twice_differentiable = True
 
     @staticmethod
     def from_functions(value, derivative):
