@@ -31,6 +31,12 @@ class Activation(Component):
     #: The slope at z < 0 that the He initializers allow for.
     _negative_slope = 0.0
 
+    @property
+    def _twice_differentiable(self):
+        """Whether second derivatives exist everywhere and are known."""
+        linear = self._forward is None
+        return linear or self._curvature is not None
+
     @staticmethod
     def from_functions(f, df):
         """Make an activation from plain Python functions of one number.

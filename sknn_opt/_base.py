@@ -56,6 +56,9 @@ _FIRST_ORDER_ONLY = {
     "warmup": 0,
 }
 
+# The other way round.
+_FULL_BATCH_ONLY = {"n_jobs": None}
+
 _NEEDS_ALL_SAMPLES = (
     "{} needs the gradient of all samples at each step: set batch_size to 'auto' or 'full'."
 )
@@ -116,6 +119,8 @@ class BaseMLP(BaseEstimator, ABC):
             Options(Real, {np.inf}),
         ],
         "max_fun": [Interval(Integral, 1, None, closed="left")],
+        "max_time": [Interval(Real, 0, None, closed="neither"), None],
+        "n_jobs": [Integral, None],
         "dtype": [
             StrOptions({"float32", "float64"}),
             Options(object, {*_FLOATS, *map(np.dtype, _FLOATS)}),
@@ -218,6 +223,7 @@ class BaseMLP(BaseEstimator, ABC):
             self.verbose,
             self.early_stopping,
             vars(self) if continues else {},
+            np.inf if self.max_time is None else self.max_time,
         )
         state = None
         if isinstance(optimizer, FirstOrder):
@@ -237,8 +243,17 @@ class BaseMLP(BaseEstimator, ABC):
                 self._resolve_limits(),
             )
         else:
+            optimizer.check(problem)
             trainer = FullBatch(
-                problem, theta, record, score, optimizer, self.tol, self.max_iter, self.max_fun
+                problem,
+                theta,
+                record,
+                score,
+                optimizer,
+                self.tol,
+                self.max_iter,
+                self.max_fun,
+                self.n_jobs,
             )
         trainer.partial_fit() if incremental else trainer.fit()
 
@@ -322,12 +337,14 @@ class BaseMLP(BaseEstimator, ABC):
     def _check_applicable(self, optimizer, loss):
         """Raise ValueError for keywords beyond scikit-learn's that can't have an effect."""
         full_batch = isinstance(optimizer, FullBatchOptimizer)
-        for name, default in _FIRST_ORDER_ONLY.items():
+        kind, others = ("full-batch", "first-order"), ("'lbfgs'", "'adam'")
+        for name, default in (_FULL_BATCH_ONLY, _FIRST_ORDER_ONLY)[full_batch].items():
             value = getattr(self, name)
-            if full_batch and np.any(value != default):
+            if np.any(value != default):
                 raise ValueError(
-                    f"{name}={value!r} does not apply to full-batch optimizers. Set {name} to "
-                    f"{default!r}, or choose a first-order optimizer such as 'adam'."
+                    f"{name}={value!r} does not apply to {kind[not full_batch]} optimizers. "
+                    f"Set {name} to {default!r}, or choose a {kind[full_batch]} optimizer such "
+                    f"as {others[full_batch]}."
                 )
         takes_all = full_batch or optimizer._full_batch or self.batch_size == "full"
         if self.normalization == "batch" and takes_all:

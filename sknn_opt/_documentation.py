@@ -19,7 +19,7 @@ _OBJECTIVE = r"""Training minimizes, over weights :math:`w` and intercepts,
 
 where :math:`z_i` are the raw outputs of the network for sample :math:`i`, :math:`s_i` is its
 weight, :math:`\alpha` is `alpha` and :math:`\rho` is `l1_ratio`. The sums run over a mini-batch
-for first-order optimizers, and over all training samples for 'lbfgs'. The loss :math:`\ell` is
+for first-order optimizers, and over all training samples for full-batch ones. The loss :math:`\ell` is
 a sum over the outputs. Intercepts are not penalized.
 """
 
@@ -40,7 +40,8 @@ activation : str, Activation or list of these, default='relu'
 _OPTIMIZER = """
 optimizer : str or Optimizer, default='adam'
     How the objective is minimized, by steps on mini-batches (first-order optimizers) or on
-    all samples at once ('lbfgs' [3]_, often the best choice for small data). Names:
+    all samples at once (full-batch optimizers: 'lbfgs' [3]_, 'bfgs', 'cg', 'newton-cg',
+    'trust-ncg' and 'lm', often the best choice for small data). Names:
     @OPTIMIZERS@.
 
     An object from `sknn_opt.optimizers` has its own parameters instead of the keywords of
@@ -63,7 +64,7 @@ alpha : float, default=0.0001
 l1_ratio : float, default=0.0
     Share of the L1 norm in the penalty, from 0, all L2, to 1, all L1. L1 makes weights
     exactly 0. First-order optimizers apply it by soft-thresholding after each step [4]_;
-    'lbfgs' splits each weight into two non-negative parts. Optimizers: all.
+    'lbfgs' splits each weight into two non-negative parts. Optimizers: first-order, lbfgs.
 
 dropout : float or list of float, default=0.0
     Probability with which a hidden unit's output is replaced by 0 in training, the others
@@ -119,7 +120,7 @@ power_t : float, default=0.5
     Exponent of ``learning_rate='invscaling'``, by name. Optimizers: first-order.
 
 max_iter : int, default=200
-    Largest number of epochs (first-order) or of iterations ('lbfgs') of one fit.
+    Largest number of epochs (first-order) or of iterations (full-batch) of one fit.
     Optimizers: all.
 
 shuffle : bool, default=True
@@ -131,8 +132,9 @@ random_state : int, RandomState instance or None, default=None
     the order of samples. An int gives the same model in each call. Optimizers: all.
 
 tol : float, default=0.0001
-    Smallest progress, see `n_iter_no_change`. For 'lbfgs' training also ends where no
-    element of the gradient is larger in size than `tol`. Optimizers: all.
+    Smallest progress, see `n_iter_no_change`. With full-batch optimizers training ends
+    where no element of the gradient ('trust-ncg': its norm; 'newton-cg': the mean change of
+    a parameter in an iteration) is larger in size than `tol`. Optimizers: all.
 
 verbose : bool or int, default=False
     Whether to print the progress of training. Optimizers: all.
@@ -171,14 +173,24 @@ epsilon : float, default=1e-08
 n_iter_no_change : int, default=10
     Training ends after more than this many epochs in a row in which the training loss
     fell, or with `early_stopping` the validation score rose, by less than `tol`.
-    ``numpy.inf`` is accepted. Optimizers: first-order; with `early_stopping` lbfgs
-    too.
+    ``numpy.inf`` is accepted. Optimizers: first-order; with `early_stopping` full-batch
+    ones too.
 
 max_fun : int, default=15000
-    Largest number of evaluations of the objective. Optimizers: lbfgs.
+    Largest number of evaluations of the objective: training ends with the iteration that
+    exceeds it. Products with the Hessian do not count. Optimizers: full-batch.
+
+max_time : float, default=None
+    Seconds that one call of fit or partial_fit may train. Then what is learnt so far is
+    kept, with a warning. Optimizers: all.
 """
 
 _DTYPE = """
+n_jobs : int, default=None
+    Number of threads that evaluate the objective on blocks of samples; -1 is all cores. The
+    result does not depend on it. Meanwhile BLAS is held to one thread in the whole
+    process. None leaves the threads to BLAS. Optimizers: full-batch.
+
 dtype : {'float32', 'float64'} or NumPy type, default=None
     Floating type of training, parameters and predictions. None is the type of ``X`` if
     that is one of these, and float64 otherwise. Optimizers: all.

@@ -1,22 +1,22 @@
-"""Full-batch training by SciPy's minimizers."""
+"""Training on the loss of all samples at once."""
 
 import warnings
+from contextlib import ExitStack
 
 import numpy as np
-from scipy.optimize import minimize
+from joblib import effective_n_jobs
 from sklearn.exceptions import ConvergenceWarning
 
-from ._kernel import address
-from ._problem import BLOCK_ROWS, Batches
-from .penalties import penalise
+from ._objective import Objective
+from ._row_blocks import one_blas_thread
+
+
+class _Stop(Exception):
+    """Ends a minimization at the last iterate, with a warning or, without a text, not."""
 
 
 class FullBatch:
-    """Trains by a minimizer of SciPy on the loss of all samples.
-
-    An L1 penalty is handled by splitting each weight into two non-negative parts, see
-    `sknn_opt.optimizers.LBFGS`. SciPy works in float64; the loss is computed in theta's
-    dtype.
+    """Trains by a minimizer on the loss of all samples.
 
     Parameters
     ----------
@@ -29,95 +29,77 @@ class FullBatch:
     optimizer : sknn_opt.optimizers.FullBatch
     tol : float
     max_iter, max_fun : int
+    n_jobs : int or None
+        Number of threads. None leaves the parallelism to BLAS.
     """
 
-    def __init__(self, problem, theta, record, score, optimizer, tol, max_iter, max_fun):
+    def __init__(self, problem, theta, record, score, optimizer, tol, max_iter, max_fun, n_jobs):
         self.problem = problem
         self.theta = theta
         self.record = record
-        self.optimizer = optimizer
-        self.options = optimizer.scipy_options(tol, max_iter, max_fun)
         self.score = score
-        self.batches = Batches(problem, theta, min(BLOCK_ROWS, problem.n_rows), problem.rows)
-        self.scale = 1.0 / problem.total_weight()
-        self.l1 = problem.alpha * problem.l1_ratio * self.scale
-        self.l2 = problem.alpha * (1.0 - problem.l1_ratio) * self.scale
+        self.optimizer = optimizer
+        self.tol = tol
+        self.max_iter = max_iter
+        self.max_fun = max_fun
+        self.n_jobs = n_jobs
 
     def fit(self):
-        """Minimize until SciPy or the record ends it."""
-        record, theta = self.record, self.theta
-        record.start(theta)
-        self.accepted = theta.copy()
-        start, bounds = theta.astype(np.float64), None
-        if self.l1 > 0:
-            weights, rest = np.split(start, [self.problem.layout.n_weights])
-            start = np.concatenate([weights.clip(min=0), -weights.clip(max=0), rest])
-            bounds = [(0, None)] * (2 * weights.size) + [(None, None)] * rest.size
+        """Minimize until the optimizer or the record ends it."""
+        self.record.start(self.theta)
+        self.accepted = self.theta.copy()
+        failure = None
         try:
-            result = minimize(
-                self._loss_and_gradient,
-                start,
-                method=self.optimizer._scipy_method,
-                jac=True,
-                bounds=bounds,
-                callback=self._iteration,
-                options=self.options,
-            )
+            with ExitStack() as stack:
+                n_threads = 1
+                if self.n_jobs is not None:
+                    n_threads = effective_n_jobs(self.n_jobs)
+                    stack.enter_context(one_blas_thread())
+                self.objective = Objective(self.problem, self.theta, n_threads, self._check_time)
+                stack.callback(self.objective.close)
+                result = self.optimizer.minimize(
+                    self.objective, self._iteration, self.tol, self.max_iter
+                )
+            self.objective.assign(result.x)
+            self.record.loss = float(result.fun)
+            if not result.success:
+                failure = f"(status={result.status}): {result.message}"
         except KeyboardInterrupt:
             warnings.warn("Training interrupted by user.", stacklevel=5)
-            theta[:] = self.accepted
-            return
-        self._assign(result.x)
-        record.loss = float(result.fun)
-        if result.status != 0 and not self._stops():
+            self.theta[:] = self.accepted
+        except _Stop as stop:
+            self.theta[:] = self.accepted
+            failure = stop.args[0]
+        if failure:
             name = type(self.optimizer).__name__
             warnings.warn(
-                f"{name} failed to converge after {record.n_iter} iteration(s) "
-                f"(status={result.status}): {result.message}. Increase max_iter or max_fun, "
-                "raise tol, or scale the features (StandardScaler) and targets.",
+                f"{name} failed to converge after {self.record.n_iter} iteration(s) {failure} "
+                "Increase max_iter, max_fun or max_time, raise tol, or scale the features "
+                "(StandardScaler) and targets.",
                 ConvergenceWarning,
                 stacklevel=5,
             )
 
-    def _loss_and_gradient(self, x):
-        self._assign(x)
-        loss = self.batches.loss_and_gradient(self.scale)
-        n_weights = self.problem.layout.n_weights
-        gradient = self.batches.gradient
-        loss += penalise(
-            self.theta.dtype, address(self.theta), address(gradient), n_weights, self.l1, self.l2
-        )
-        gradient = gradient.astype(np.float64)
-        self.gradient_norm = np.linalg.norm(gradient)
-        if self.l1 > 0:
-            by_weights, rest = np.split(gradient, [n_weights])
-            gradient = np.concatenate([by_weights + self.l1, self.l1 - by_weights, rest])
-            loss += self.l1 * (x[: 2 * n_weights].sum() - np.abs(self.theta[:n_weights]).sum())
-        return loss, gradient
-
-    def _assign(self, x):
-        """Let ``theta`` be what SciPy's vector stands for."""
-        if self.l1 > 0:
-            n_weights = self.problem.layout.n_weights
-            positive, negative, rest = np.split(x, [n_weights, 2 * n_weights])
-            x = np.concatenate([positive - negative, rest])
-        self.theta[:] = x
-
-    def _iteration(self, intermediate_result):
-        self._assign(intermediate_result.x)
+    def _iteration(self, x, loss):
+        self.objective.assign(x)
         self.accepted[:] = self.theta
         self.record.add(
             self.theta,
-            float(intermediate_result.fun),
+            loss,
             np.nan,  # a line search has no learning rate
-            self.gradient_norm,
+            self.objective.gradient_norm(x),
             self.problem.n_rows,
             self.score,
         )
-        if self._stops():
+        # Without validation, convergence is for the minimizer to judge.
+        if self.score is not None and self.record.has_stalled:
             self.record.say(f"{self.record.stall_message()} Stopping.")
-            raise StopIteration
+            raise _Stop(None)
+        if self.objective.n_evaluations > self.max_fun:
+            raise _Stop(f"as max_fun={self.max_fun} evaluations of the loss were reached.")
+        self._check_time()
 
-    def _stops(self):
-        """Without validation, convergence is for the minimizer to judge."""
-        return self.score is not None and self.record.has_stalled
+    def _check_time(self):
+        """The first evaluation may end whatever time it takes: there is a loss to show."""
+        if self.objective.n_evaluations > 1 and self.record.is_out_of_time:
+            raise _Stop(f"as max_time={self.record.max_time} seconds were over.")

@@ -59,7 +59,8 @@ LAYER = struct(
 
 OBJECTIVE = struct(
     "objective",
-    evaluate=np.int64,  # kernel and parameters of the loss
+    evaluate=np.int64,  # kernels and parameters of the loss
+    curvature=np.int64,
     parameters=np.int64,
     y=np.int64,  # targets and sample weights of the whole data set; weight 0: all are 1
     sample_weight=np.int64,
@@ -105,13 +106,13 @@ call_batch_gradient = Call(BATCH_GRADIENT)
 
 
 @inline
-def _forward(source, layers, n_layers, start, rows):
+def forward_pass(source, layers, n_layers, start, rows):
     """Compute every layer's output for ``rows`` rows from ``start`` on."""
     for i in range(n_layers):
         layer = record(layers, i)
         units, n = layer.fan_out, rows * layer.fan_out
         z, weights = reals(layer.z), reals(layer.weights)
-        _repeat_row(reals(layer.intercepts), z, rows, units)
+        repeat_row(reals(layer.intercepts), z, rows, units)
         if i == 0:
             call_multiply(record(source, 0).multiply, source, start, rows, weights, z, units)
         else:
@@ -143,26 +144,15 @@ def _backward(source, layers, n_layers, start, rows, beta):
     """From the last layer's delta: gradient = beta gradient + this block's share."""
     for i in range(n_layers - 1, -1, -1):
         layer = record(layers, i)
-        units, n = layer.fan_out, rows * layer.fan_out
+        units = layer.fan_out
         delta, gradient = reals(layer.delta), reals(layer.weights_gradient)
-        if layer.residual != 0 and i > 0:
-            # What goes past the layer; what goes through it is added below.
-            below = reals(record(layers, i - 1).delta)
-            for j in range(n):
-                below[j] = delta[j]
-        if layer.dropout > 0.0:
-            drop(delta, n, layer.mask_key, start * units, layer.dropout)
-        if layer.backward != 0:
-            call_backward(
-                layer.backward, reals(layer.pre), reals(layer.a), delta, rows, units,
-                doubles(layer.parameters),
-            )  # fmt: skip
+        to_preactivation(layers, i, start, rows)
         if layer.normalization != 0:
             norm = normalizations(layer.normalization)
             call_normalize_backward(
                 record(norm, 0).backward, norm, reals(layer.z), delta, rows, units, beta
             )
-        _add_column_sums(delta, rows, units, reals(layer.intercepts_gradient), beta)
+        add_column_sums(delta, rows, units, reals(layer.intercepts_gradient), beta)
         if i == 0:
             call_gradient(
                 record(source, 0).gradient, source, start, rows, delta, gradient, units, beta
@@ -171,13 +161,40 @@ def _backward(source, layers, n_layers, start, rows, beta):
         below = record(layers, i - 1)
         gemm(1, 0, layer.fan_in, units, rows, real(1), reals(below.out), layer.fan_in,
              delta, units, beta, gradient, units)  # fmt: skip
-        gemm(0, 1, rows, layer.fan_in, units, real(1), delta, units,
-             reals(layer.weights), units, real(layer.residual), reals(below.delta),
-             layer.fan_in)  # fmt: skip
+        to_layer_below(layers, i, rows)
 
 
 @inline
-def _repeat_row(row, block, rows, columns):
+def to_preactivation(layers, i, start, rows):
+    """Turn delta, the derivative by a layer's output, into the one by what f sees."""
+    layer = record(layers, i)
+    n = rows * layer.fan_out
+    delta = reals(layer.delta)
+    if layer.residual != 0 and i > 0:
+        # What goes past the layer; what goes through it is added below.
+        below = reals(record(layers, i - 1).delta)
+        for j in range(n):
+            below[j] = delta[j]
+    if layer.dropout > 0.0:
+        drop(delta, n, layer.mask_key, start * layer.fan_out, layer.dropout)
+    if layer.backward != 0:
+        call_backward(
+            layer.backward, reals(layer.pre), reals(layer.a), delta, rows, layer.fan_out,
+            doubles(layer.parameters),
+        )  # fmt: skip
+
+
+@inline
+def to_layer_below(layers, i, rows):
+    """Pass delta, the derivative by z, on to the output of the layer below."""
+    layer = record(layers, i)
+    gemm(0, 1, rows, layer.fan_in, layer.fan_out, real(1), reals(layer.delta), layer.fan_out,
+         reals(layer.weights), layer.fan_out, real(layer.residual),
+         reals(record(layers, i - 1).delta), layer.fan_in)  # fmt: skip
+
+
+@inline
+def repeat_row(row, block, rows, columns):
     for i in range(rows):
         here = shift(block, i * columns)
         for j in range(columns):
@@ -185,7 +202,7 @@ def _repeat_row(row, block, rows, columns):
 
 
 @inline
-def _add_column_sums(block, rows, columns, sums, beta):
+def add_column_sums(block, rows, columns, sums, beta):
     for j in range(columns):
         sums[j] = real(0) if beta == real(0) else beta * sums[j]
     for i in range(rows):
@@ -200,7 +217,7 @@ def _row(objective, i):
 
 
 @inline
-def _gather_targets(objective, start, rows):
+def gather_targets(objective, start, rows):
     y, y_block = reals(objective.y), reals(objective.y_block)
     weight_block = reals(objective.weight_block)
     columns = objective.n_columns
@@ -225,15 +242,15 @@ def _sum_of_weights(objective, start, rows):
 
 @kernel(FORWARD_BLOCK)
 def forward_block(source, layers, n_layers, start, rows):
-    _forward(source, layers, n_layers, start, rows)
+    forward_pass(source, layers, n_layers, start, rows)
 
 
 @kernel(BATCH_GRADIENT)
 def batch_gradient(source, layers, n_layers, target, start, rows, scale, beta):
     """Sum of weight times loss; gradient = beta gradient + scale times its derivative."""
     objective = record(target, 0)
-    _forward(source, layers, n_layers, start, rows)
-    _gather_targets(objective, start, rows)
+    forward_pass(source, layers, n_layers, start, rows)
+    gather_targets(objective, start, rows)
     last = record(layers, n_layers - 1)
     loss = call_evaluate(
         objective.evaluate, reals(last.z), reals(objective.y_block),
@@ -355,6 +372,7 @@ class Network:
         self.n_outputs = coefs[-1].shape[1]
         self.max_rows = max_rows
         self.layers = np.zeros(self.n_layers, LAYER)
+        self.normalizations = []
         self.residual_input = False
         self._trains = gradients is not None
         self._alive = [parameters, gradients]
@@ -369,21 +387,22 @@ class Network:
             if i < self.n_layers - 1:
                 self._bind_hidden(i, layer, parameters, architecture, gradients)
 
-    def _keep(self, array):
+    def keep(self, array):
         """Return the address of an array that lives as long as the network."""
         self._alive.append(array)
         return address(array)
 
     def _buffer(self, layer):
-        return self._keep(np.empty((self.max_rows, layer["fan_out"]), self.dtype))
+        return self.keep(np.empty((self.max_rows, layer["fan_out"]), self.dtype))
 
     def _bind_hidden(self, i, layer, parameters, architecture, gradients):
         if architecture.normalization is not None:
             layer["pre"] = layer["a"] = layer["out"] = self._buffer(layer)
             norm = self._bind_normalization(i, architecture.normalization, parameters, gradients)
-            layer["normalization"] = self._keep(norm)
+            self.normalizations.append(norm)
+            layer["normalization"] = address(norm)
         activation = architecture.activations[i]
-        layer["parameters"] = self._keep(activation.kernel_parameters())
+        layer["parameters"] = self.keep(activation.kernel_parameters())
         if not activation._in_place:
             layer["a"] = layer["out"] = self._buffer(layer)
         if activation._forward is not None:
@@ -400,11 +419,11 @@ class Network:
         norm = np.zeros(1, NORMALIZATION)
         fields = norm[0]
         units = parameters.scales[i].size
-        fields["parameters"] = self._keep(normalization.kernel_parameters())
+        fields["parameters"] = self.keep(normalization.kernel_parameters())
         fields["scale"] = address(parameters.scales[i])
         fields["shift"] = address(parameters.shifts[i])
-        fields["factor"] = self._keep(np.empty(max(units, self.max_rows), self.dtype))
-        fields["sums"] = self._keep(np.empty(2 * units, self.dtype))
+        fields["factor"] = self.keep(np.empty(max(units, self.max_rows), self.dtype))
+        fields["sums"] = self.keep(np.empty(2 * units, self.dtype))
         if normalization._over_batch:
             fields["mean"] = address(parameters.means[i])
             fields["variance"] = address(parameters.variances[i])

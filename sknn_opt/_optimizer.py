@@ -64,3 +64,44 @@ class FirstOrder(Optimizer):
 
 class FullBatch(Optimizer):
     """Base of the optimizers that work on the loss of all samples."""
+
+    #: Whether it minimizes within bounds, which is how an L1 penalty is met.
+    _takes_bounds = False
+
+    def check(self, problem):
+        """Raise ValueError where it cannot train the network on its loss and penalty."""
+        if problem.alpha * problem.l1_ratio > 0 and not self._takes_bounds:
+            raise ValueError(
+                f"{type(self).__name__} needs a smooth objective, which an L1 penalty is not: "
+                "set l1_ratio to 0, or choose optimizer='lbfgs' or a first-order optimizer "
+                "such as 'adam'."
+            )
+
+    def _check_size(self, problem):
+        """Raise ValueError where a matrix of the parameters would be too large."""
+        n_parameters = problem.layout.n_parameters
+        if n_parameters > self.max_parameters:
+            raise ValueError(
+                f"{type(self).__name__} works on a matrix of n_parameters x n_parameters, and "
+                f"the network has {n_parameters} parameters, more than max_parameters="
+                f"{self.max_parameters}. Choose optimizer='lbfgs', which takes memory in "
+                "proportion to n_parameters; fewer hidden units; or a larger max_parameters."
+            )
+
+    def minimize(self, objective, iteration, tol, max_iter):
+        """Minimize an `sknn_opt._objective.Objective` from ``objective.vector()`` on.
+
+        Parameters
+        ----------
+        objective : Objective
+        iteration : callable
+            Called as ``iteration(x, loss)`` after each iteration; raises to stop.
+        tol : float
+            What a tolerance that is None stands for.
+        max_iter : int
+
+        Returns
+        -------
+        result : scipy.optimize.OptimizeResult
+        """
+        raise NotImplementedError

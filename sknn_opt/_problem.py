@@ -80,15 +80,17 @@ class Problem:
 
 
 class Batches:
-    """Loss and gradient over blocks of rows, at the parameters in ``theta``.
+    """Loss and gradient of blocks of rows, at the parameters in ``theta``.
 
-    ``theta`` may be changed in place between calls; the gradient is left in ``gradient``.
+    ``theta`` may be changed in place between calls; gradients go to ``gradient``.
     """
 
-    def __init__(self, problem, theta, max_rows, order):
+    def __init__(self, problem, theta, max_rows, order, gradient=None):
         layout, architecture = problem.layout, problem.architecture
         self.dtype = theta.dtype
-        self.gradient = np.zeros(layout.n_parameters, theta.dtype)
+        if gradient is None:
+            gradient = np.zeros(layout.n_parameters, theta.dtype)
+        self.gradient = gradient
         self.source = Input(problem.X, max_rows, order, architecture.input_dropout)
         self.source.allow_gradient()
         self.network = Network(
@@ -115,13 +117,10 @@ class Batches:
             address(self.objective),
         )
 
-    def loss_and_gradient(self, scale):
-        """Return ``scale`` times the sum of weight times loss; leave its gradient."""
-        loss = 0.0
-        n_rows, block = self.source.n_rows, self.network.max_rows
-        for start in range(0, n_rows, block):
-            rows = min(block, n_rows - start)
-            loss += batch_gradient(
-                self.dtype, *self.arguments, start, rows, scale, float(start > 0)
-            )
-        return scale * loss
+    def __call__(self, start, rows, scale):
+        """Return ``scale`` times the sum of weight times loss over a block, and its gradient.
+
+        The block has ``rows`` rows of the order from ``start`` on. The gradient is a buffer.
+        """
+        loss = batch_gradient(self.dtype, *self.arguments, start, rows, scale, 0.0)
+        return scale * loss, self.gradient

@@ -17,12 +17,15 @@ class Record:
         Whether progress is judged by a validation score rather than by the loss.
     previous : dict
         Fitted attributes to go on from; empty at the first fit.
+    max_time : float, default=inf
+        Seconds that training may take from now on.
     """
 
-    def __init__(self, tol, n_iter_no_change, verbose, validates, previous):
+    def __init__(self, tol, n_iter_no_change, verbose, validates, previous, max_time=np.inf):
         self.tol = tol
         self.n_iter_no_change = n_iter_no_change
         self.verbose = verbose
+        self.max_time = max_time
         self.history = {
             name: list(previous.get("history_", {}).get(name, ()))
             for name in ("loss", "learning_rate", "grad_norm", "time")
@@ -78,6 +81,10 @@ class Record:
     @property
     def seconds(self):
         return self._seconds_before + time.perf_counter() - self._start
+
+    @property
+    def is_out_of_time(self):
+        return time.perf_counter() - self._start > self.max_time
 
     @property
     def has_stalled(self):

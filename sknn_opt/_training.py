@@ -186,6 +186,9 @@ class MiniBatches:
         try:
             for _ in range(self.max_iter):
                 self._epoch()
+                if self.record.is_out_of_time:
+                    self._warn_of_time()
+                    break
                 if self.record.has_stalled and self._ends_at_plateau():
                     break
             else:
@@ -208,8 +211,18 @@ class MiniBatches:
             self._show()
             warnings.warn("Training interrupted by user.", stacklevel=5)
             return
+        if self.record.is_out_of_time:
+            self._warn_of_time()
         if self.record.has_stalled:
             self._ends_at_plateau()
+
+    def _warn_of_time(self):
+        warnings.warn(
+            f"Stochastic Optimizer: max_time={self.record.max_time} seconds were over after "
+            f"{self.record.n_iter} epoch(s) and the optimization hasn't converged yet.",
+            ConvergenceWarning,
+            stacklevel=6,
+        )
 
     def _epoch(self):
         n_rows = self.problem.n_rows
@@ -222,22 +235,22 @@ class MiniBatches:
         n_batches = -(-n_rows // batch_size)
         rates = self.rates.of_epoch(self.state, self.record.samples_seen, n_batches)
         run["batch_size"], run["loss"], run["rows_seen"] = batch_size, 0.0, 0.0
-        self._run_batches(n_batches, rates)
+        n_batches = self._run_batches(n_batches, rates)
         self.state.step = int(run["step"])
         self.state.epoch += 1
         self._show()
-        self._last_rate = rates[-1]
+        self._last_rate = rates[n_batches - 1]
         self.record.add(
             self.theta,
             run["loss"] / run["rows_seen"],
             self._last_rate,
             run["gradient_norm"],
-            n_rows,
+            min(n_batches * batch_size, n_rows),
             self.score,
         )
 
     def _run_batches(self, n_batches, rates):
-        """Run in calls that are short enough for Ctrl-C."""
+        """Run in calls that are short enough for Ctrl-C; return how many there was time for."""
         first, rates_address = 0, address(rates)
         while first < n_batches:
             last = min(first + self._batches_per_call, n_batches)
@@ -254,6 +267,9 @@ class MiniBatches:
             affordable = int((last - first) * _LONGEST_CALL / max(seconds, 1e-9))
             self._batches_per_call = min(max(affordable, 1), 16 * (last - first))
             first = last
+            if self.record.is_out_of_time and self.run[0]["rows_seen"] > 0:
+                break
+        return first
 
     def _show(self):
         """Let ``theta`` be what predicts."""

@@ -1,7 +1,7 @@
 """Activation functions of the hidden layers.
 
-An activation is a class with its hyperparameters and two kernels; `ACTIVATIONS`, at the
-foot, maps names to classes.
+An activation is a class with its hyperparameters and two kernels, or three where it is
+twice differentiable; `ACTIVATIONS`, at the foot, maps names to classes.
 """
 
 from numbers import Real
@@ -58,6 +58,12 @@ def _logistic_backward(z, a, delta, rows, units, parameters):
         delta[i] *= a[i] * (real(1) - a[i])
 
 
+@kernel(BACKWARD)
+def _logistic_curvature(z, a, delta, rows, units, parameters):
+    for i in range(rows * units):
+        delta[i] *= a[i] * (real(1) - a[i]) * (real(1) - real(2) * a[i])
+
+
 class Logistic(Activation):
     r"""Logistic sigmoid, with values in (0, 1).
 
@@ -66,6 +72,7 @@ class Logistic(Activation):
 
     _forward = _logistic_forward
     _backward = _logistic_backward
+    _curvature = _logistic_curvature
     _auto_factor = 2.0
 
 
@@ -81,6 +88,13 @@ def _tanh_backward(z, a, delta, rows, units, parameters):
         delta[i] *= real(1) - a[i] * a[i]
 
 
+@kernel(BACKWARD)
+def _tanh_curvature(z, a, delta, rows, units, parameters):
+    for i in range(rows * units):
+        # As a product, since 1 - a² would lose digits where a is near 1.
+        delta[i] *= real(-2) * a[i] * ((real(1) - a[i]) * (real(1) + a[i]))
+
+
 class Tanh(Activation):
     r"""Hyperbolic tangent, with values in (-1, 1).
 
@@ -89,6 +103,7 @@ class Tanh(Activation):
 
     _forward = _tanh_forward
     _backward = _tanh_backward
+    _curvature = _tanh_curvature
 
 
 @kernel(FORWARD)
@@ -174,7 +189,9 @@ class Softsign(Activation):
 def _leaky_relu_forward(z, a, rows, units, parameters):
     slope = real(parameters[0])
     for i in range(rows * units):
-        a[i] = slope * a[i] if a[i] < real(0) else a[i]
+        # 0 times an infinity would be NaN.
+        below = slope * a[i] if slope > real(0) else real(0)
+        a[i] = below if a[i] < real(0) else a[i]
 
 
 @kernel(BACKWARD)
@@ -276,6 +293,12 @@ class SELU(Activation):
     _kernel_parameters = ("_alpha", "_scale")
 
 
+@inline
+def _damped(x, factor):
+    """x times a factor that outruns it towards 0: 0 and not NaN once x is infinite."""
+    return real(0) if factor == real(0) else x * factor
+
+
 @kernel(FORWARD)
 def _gelu_forward(z, a, rows, units, parameters):
     for i in range(rows * units):
@@ -289,7 +312,14 @@ def _gelu_forward(z, a, rows, units, parameters):
 def _gelu_backward(z, a, delta, rows, units, parameters):
     for i in range(rows * units):
         below, density = _normal(z[i])
-        delta[i] *= below + z[i] * density
+        delta[i] *= below + _damped(z[i], density)
+
+
+@kernel(BACKWARD)
+def _gelu_curvature(z, a, delta, rows, units, parameters):
+    for i in range(rows * units):
+        _, density = _normal(z[i])
+        delta[i] *= _damped(real(2) - z[i] * z[i], density)
 
 
 class GELU(Activation):
@@ -306,6 +336,7 @@ class GELU(Activation):
     _in_place = False
     _forward = _gelu_forward
     _backward = _gelu_backward
+    _curvature = _gelu_curvature
 
 
 @inline
@@ -329,7 +360,14 @@ def _silu_forward(z, a, rows, units, parameters):
 def _silu_backward(z, a, delta, rows, units, parameters):
     for i in range(rows * units):
         above, below = _logistic_pair(z[i])
-        delta[i] *= above * (real(1) + z[i] * below)
+        delta[i] *= above + _damped(z[i], above * below)
+
+
+@kernel(BACKWARD)
+def _silu_curvature(z, a, delta, rows, units, parameters):
+    for i in range(rows * units):
+        above, below = _logistic_pair(z[i])
+        delta[i] *= _damped(real(2) - z[i] * (above - below), above * below)
 
 
 class SiLU(Activation):
@@ -350,6 +388,7 @@ class SiLU(Activation):
     _in_place = False
     _forward = _silu_forward
     _backward = _silu_backward
+    _curvature = _silu_curvature
 
 
 def _mish_pair(x):
@@ -381,6 +420,23 @@ def _mish_backward(z, a, delta, rows, units, parameters):
         delta[i] *= derivative
 
 
+@kernel(BACKWARD)
+def _mish_curvature(z, a, delta, rows, units, parameters):
+    for i in range(rows * units):
+        # A fraction of polynomials in exp(z): above 0 in exp(-z), which does not overflow.
+        x = z[i]
+        e = _exp(-abs(x))
+        m = (real(2) * e + real(2)) * e + real(1)
+        q = ((real(2) * e + real(2)) * e - real(3)) * e - real(2)
+        outer = e * e
+        if not x > real(0):
+            m = (e + real(2)) * e + real(2)
+            q = real(2) - ((real(2) * e + real(3)) * e - real(2)) * e
+            outer = e
+        inner = real(2) * (real(1) + e) * m + x * q
+        delta[i] *= _damped(real(4) * inner / (m * m * m), outer)
+
+
 class Mish(Activation):
     r"""Smooth and not monotonic, much like SiLU.
 
@@ -395,6 +451,7 @@ class Mish(Activation):
     _in_place = False
     _forward = _mish_forward
     _backward = _mish_backward
+    _curvature = _mish_curvature
 
 
 @kernel(FORWARD)
@@ -407,6 +464,12 @@ def _softplus_forward(z, a, rows, units, parameters):
 def _softplus_backward(z, a, delta, rows, units, parameters):
     for i in range(rows * units):
         delta[i] *= -_expm1(-a[i])
+
+
+@kernel(BACKWARD)
+def _softplus_curvature(z, a, delta, rows, units, parameters):
+    for i in range(rows * units):
+        delta[i] *= -_expm1(-a[i]) * _exp(-a[i])
 
 
 class Softplus(Activation):
@@ -422,6 +485,7 @@ class Softplus(Activation):
 
     _forward = _softplus_forward
     _backward = _softplus_backward
+    _curvature = _softplus_curvature
 
 
 ACTIVATIONS = Registry(

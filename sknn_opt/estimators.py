@@ -69,8 +69,10 @@ class MLPClassifier(ClassifierMixin, BaseMLP):
         epsilon=1e-8,
         n_iter_no_change=10,
         max_fun=15000,
+        max_time=None,
         label_smoothing=0.0,
         class_weight=None,
+        n_jobs=None,
         dtype=None,
     ):
         self._store(locals())
@@ -301,6 +303,8 @@ class MLPRegressor(RegressorMixin, BaseMLP):
         epsilon=1e-8,
         n_iter_no_change=10,
         max_fun=15000,
+        max_time=None,
+        n_jobs=None,
         dtype=None,
     ):
         self._store(locals())

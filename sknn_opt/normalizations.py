@@ -25,6 +25,11 @@ NORMALIZATION = struct(
     sums=np.int64,  # buffer of 2 * units
     uses_running=np.int64,  # set by forward, for backward
     parameters=np.int64,
+    tangent=np.int64,  # for Hessian-vector products: kernels
+    curvature=np.int64,
+    scale_direction=np.int64,  # reals
+    shift_direction=np.int64,
+    growth=np.int64,  # buffer: relative derivative of each row's factor along the direction
 )
 
 normalizations = pointers_to("normalization")
@@ -33,8 +38,15 @@ NORMALIZE = "void (normalization *norm, real *z, real *out, int64 rows, int64 un
 NORMALIZE_BACKWARD = """void (normalization *norm, real *z, real *delta, int64 rows,
 int64 units, real beta)"""
 
+NORMALIZE_TANGENT = """void (normalization *norm, real *z, real *tangent, real *out,
+int64 rows, int64 units)"""
+NORMALIZE_CURVATURE = """void (normalization *norm, real *z, real *tangent, real *delta,
+real *tangent_delta, int64 exact, int64 rows, int64 units, real beta)"""
+
 call_normalize = Call(NORMALIZE)
 call_normalize_backward = Call(NORMALIZE_BACKWARD)
+call_normalize_tangent = Call(NORMALIZE_TANGENT)
+call_normalize_curvature = Call(NORMALIZE_CURVATURE)
 
 
 class Normalization(Component):
@@ -46,10 +58,18 @@ class Normalization(Component):
     kernel turns ``delta``, the derivative by ``out``, into the one by the original ``z``,
     and sets the gradients of scale :math:`\gamma` and shift :math:`\beta` to ``beta`` times
     themselves plus this block's share.
+
+    Tangents are derivatives along a direction in parameter space. The tangent kernel turns
+    that of the original ``z`` into that of :math:`\hat z`, in place, and writes that of
+    ``out``. The curvature kernel does to ``tangent_delta`` and the gradients what the
+    backward kernel does by ``delta``; with ``exact`` it adds what the tangents of
+    :math:`\hat z` and of the parameters contribute, and turns ``delta`` as well.
     """
 
     _forward = None
     _backward = None
+    _tangent = None
+    _curvature = None
     #: The forward kernel of prediction.
     _apply = None
     #: Whether running statistics are kept, and a batch must come in one block.
@@ -225,6 +245,69 @@ def _layer_backward(norm, z, delta, rows, units, beta):
             there[j] = factor[i] * (there[j] - total - here[j] * product)
 
 
+@kernel(NORMALIZE_TANGENT)
+def _layer_tangent(norm, z, tangent, out, rows, units):
+    n = record(norm, 0)
+    gamma, gamma_direction = reals(n.scale), reals(n.scale_direction)
+    beta_direction = reals(n.shift_direction)
+    factor, growth = reals(n.factor), reals(n.growth)
+    share = real(1) / real(units)
+    for i in range(rows):
+        here, moved, there = shift(z, i * units), shift(tangent, i * units), shift(out, i * units)
+        total, product = real(0), real(0)
+        for j in range(units):
+            total += moved[j]
+            product += moved[j] * here[j]
+        total *= share
+        product *= share
+        growth[i] = -factor[i] * product
+        for j in range(units):
+            moved[j] = factor[i] * (moved[j] - total - here[j] * product)
+            there[j] = gamma[j] * moved[j] + gamma_direction[j] * here[j] + beta_direction[j]
+
+
+@kernel(NORMALIZE_CURVATURE)
+def _layer_curvature(norm, z, tangent, delta, tangent_delta, exact, rows, units, beta):
+    n = record(norm, 0)
+    gamma, gamma_direction = reals(n.scale), reals(n.scale_direction)
+    by_scale, by_shift = reals(n.scale_gradient), reals(n.shift_gradient)
+    factor, growth = reals(n.factor), reals(n.growth)
+    share = real(1) / real(units)
+    for j in range(units):
+        by_scale[j] = real(0) if beta == real(0) else beta * by_scale[j]
+        by_shift[j] = real(0) if beta == real(0) else beta * by_shift[j]
+    for i in range(rows):
+        here, there = shift(z, i * units), shift(tangent_delta, i * units)
+        for j in range(units):
+            by_scale[j] += there[j] * here[j]
+            by_shift[j] += there[j]
+            there[j] *= gamma[j]
+        moved, slope = shift(tangent, i * units), shift(delta, i * units)
+        slopes, along, across = real(0), real(0), real(0)
+        if exact != 0:
+            for j in range(units):
+                by_scale[j] += slope[j] * moved[j]
+                there[j] += gamma_direction[j] * slope[j]
+                slope[j] *= gamma[j]
+                slopes += slope[j]
+                along += slope[j] * here[j]
+                across += slope[j] * moved[j]
+            slopes *= share
+            along *= share
+        total, product = real(0), across
+        for j in range(units):
+            total += there[j]
+            product += there[j] * here[j]
+        total *= share
+        product *= share
+        for j in range(units):
+            there[j] = factor[i] * (there[j] - total - here[j] * product)
+        if exact != 0:
+            for j in range(units):
+                slope[j] = factor[i] * (slope[j] - slopes - here[j] * along)
+                there[j] += growth[i] * slope[j] - factor[i] * moved[j] * along
+
+
 class LayerNorm(Normalization):
     r"""Layer normalization: mean and variance of each row over the layer's units.
 
@@ -241,6 +324,8 @@ class LayerNorm(Normalization):
     _forward = _layer_forward
     _backward = _layer_backward
     _apply = _layer_forward
+    _tangent = _layer_tangent
+    _curvature = _layer_curvature
     _kernel_parameters = ("epsilon",)
 
     def __init__(self, epsilon=1e-5):

@@ -5,15 +5,15 @@ The kernels see layers only where a step depends on them.
 """
 
 import math
-from numbers import Integral, Real
+from numbers import Real
 
-import numpy as np
 from sklearn.utils._param_validation import Interval
 
 from ._adam_family import AdaBelief, Adam, Adamax, AdamW, AMSGrad, NAdam, RAdam, Yogi
 from ._adaptive import Adadelta, Adagrad, RMSprop, Rprop
 from ._component import Registry
 from ._kernel import kernel, real, shift
+from ._levenberg_marquardt import LM
 from ._matrix import LAMB, Muon
 from ._optimizer import (
     DECAY,
@@ -24,10 +24,14 @@ from ._optimizer import (
     Optimizer,
     call_update,
 )
+from ._scipy_optimizers import BFGS, CG, LBFGS, NewtonCG, TrustNCG
 
 __all__ = [
+    "BFGS",
+    "CG",
     "LAMB",
     "LBFGS",
+    "LM",
     "OPTIMIZERS",
     "SGD",
     "AMSGrad",
@@ -42,11 +46,13 @@ __all__ = [
     "Lion",
     "Muon",
     "NAdam",
+    "NewtonCG",
     "Optimizer",
     "RAdam",
     "RMSprop",
     "Rprop",
     "ScheduleFree",
+    "TrustNCG",
     "Yogi",
     "call_update",
 ]
@@ -266,49 +272,6 @@ class ScheduleFree(FirstOrder):
         return self.beta_1 * theta + (1 - self.beta_1) * self._iterate(theta, state)
 
 
-class LBFGS(FullBatch):
-    """Limited-memory BFGS, by SciPy's L-BFGS-B.
-
-    An L1 penalty makes it a problem with bounds: every weight is the difference of two
-    non-negative ones, ``w = w⁺ - w⁻``, on whose sum the penalty is linear. The bounds are
-    active at the solution wherever a weight is exactly 0.
-
-    Parameters
-    ----------
-    history_size : int, default=10
-        Number of past steps from which the curvature is estimated.
-    gtol : float, default=None
-        Stop where the largest element of the projected gradient is at most this. None is
-        the estimator's ``tol``.
-
-    References
-    ----------
-    R. H. Byrd, P. Lu, J. Nocedal. "A limited memory algorithm for bound constrained
-    optimization". SIAM Journal on Scientific Computing 16(5), 1995.
-    """
-
-    _scipy_method = "L-BFGS-B"
-    _parameter_constraints = {
-        "history_size": [Interval(Integral, 1, None, closed="left")],
-        "gtol": [Interval(Real, 0, None, closed="left"), None],
-    }
-
-    def __init__(self, history_size=10, gtol=None):
-        self.history_size = history_size
-        self.gtol = gtol
-
-    def scipy_options(self, tol, max_iter, max_fun):
-        """Options of ``scipy.optimize.minimize``."""
-        return {
-            "maxcor": self.history_size,
-            "gtol": tol if self.gtol is None else self.gtol,
-            # SciPy's default would end a run with a tight tol before its gradient is small.
-            "ftol": min(1e7 * np.finfo(float).eps, tol),
-            "maxiter": max_iter,
-            "maxfun": max_fun,
-        }
-
-
 OPTIMIZERS = Registry(
     {
         "sgd": SGD,
@@ -329,5 +292,10 @@ OPTIMIZERS = Registry(
         "muon": Muon,
         "schedule_free": ScheduleFree,
         "lbfgs": LBFGS,
+        "bfgs": BFGS,
+        "cg": CG,
+        "newton-cg": NewtonCG,
+        "trust-ncg": TrustNCG,
+        "lm": LM,
     }
 )

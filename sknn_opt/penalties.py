@@ -1,10 +1,8 @@
-"""Penalties and bounds on the weights, shared by all optimizers."""
+"""Penalties and bounds on the weights, of the first-order optimizers."""
 
 import math
 
-from ._kernel import inline, kernel, real, shift
-
-PENALISE = "double (real *theta, real *gradient, int64 n_weights, double l1, double l2)"
+from ._kernel import inline, real, shift
 
 
 @inline
@@ -35,11 +33,6 @@ def soft_threshold(theta, n_weights, threshold):
         w = theta[i]
         magnitude = max(abs(w) - real(threshold), real(0))
         theta[i] = magnitude if w > real(0) else -magnitude
-
-
-@kernel(PENALISE)
-def penalise(theta, gradient, n_weights, l1, l2):
-    return add_penalty(theta, gradient, n_weights, l1, l2)
 
 
 @inline

@@ -4,7 +4,8 @@ import numpy as np
 from scipy import sparse
 
 from sknn_opt._layout import Architecture, Layout
-from sknn_opt._problem import Problem
+from sknn_opt._problem import Batches, Problem
+from sknn_opt._row_blocks import RowBlocks
 from sknn_opt.activations import ACTIVATIONS
 from sknn_opt.losses import REGRESSOR_LOSSES
 
@@ -54,3 +55,11 @@ def make_problem(
         rows=rows,
     )
     return problem, random.normal(scale=0.7, size=layout.n_parameters).astype(dtype)
+
+
+def loss_and_gradient(problem, theta, scale=1.0, block=N_ROWS, order=None):
+    """Loss and gradient of all rows, added up over blocks of them."""
+    n_rows = problem.X.shape[0] if order is None else len(order)
+    blocks = RowBlocks(n_rows, block)
+    loss, gradient = blocks.sum([Batches(problem, theta, blocks.max_rows, order)], scale)
+    return float(loss), gradient

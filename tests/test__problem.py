@@ -2,7 +2,7 @@ import itertools
 
 import numpy as np
 import pytest
-from problems import N_ROWS, TARGETS, make_problem
+from problems import N_ROWS, TARGETS, loss_and_gradient, make_problem
 from scipy.special import expit
 
 from sknn_opt._problem import Batches
@@ -32,11 +32,10 @@ def finite_differences(function, theta, step=1e-6):
 @pytest.mark.parametrize(("loss", "target_type"), LOSSES)
 def test_gradient_is_that_of_finite_differences(loss, target_type, activation):
     problem, theta = make_problem(loss, target_type, activation)
-    batches = Batches(problem, theta, 3, None)
+    batches = Batches(problem, theta, N_ROWS, None)
     scale = 1 / problem.total_weight()
-    batches.loss_and_gradient(scale)
-    gradient = batches.gradient.copy()
-    expected = finite_differences(lambda: batches.loss_and_gradient(scale), theta)
+    gradient = batches(0, N_ROWS, scale)[1].copy()
+    expected = finite_differences(lambda: batches(0, N_ROWS, scale)[0], theta)
     assert np.abs(expected).max() > 1e-2
     np.testing.assert_allclose(gradient, expected, rtol=0, atol=1e-6 * np.abs(expected).max())
 
@@ -57,7 +56,7 @@ def test_loss_is_that_of_numpy(hidden, weighted):
     residual = a @ last[0] + last[1] - problem.y
     weight = np.ones(N_ROWS) if problem.sample_weight is None else problem.sample_weight
     expected = 0.5 * weight @ (residual**2).sum(axis=1)
-    loss = Batches(problem, theta, N_ROWS, None).loss_and_gradient(0.25)
+    loss, _ = loss_and_gradient(problem, theta, 0.25)
     assert loss == pytest.approx(0.25 * expected, rel=1e-12)
 
 
@@ -65,37 +64,34 @@ def test_loss_is_that_of_numpy(hidden, weighted):
 @pytest.mark.parametrize(("loss", "target_type"), LOSSES)
 def test_blocks_of_any_size_give_the_same_sum(loss, target_type, is_sparse):
     problem, theta = make_problem(loss, target_type, is_sparse=is_sparse, weighted=True)
-    at_once = Batches(problem, theta, N_ROWS, None)
-    expected = at_once.loss_and_gradient(0.3)
+    expected_loss, expected_gradient = loss_and_gradient(problem, theta, 0.3)
     for block in range(1, N_ROWS):
-        batches = Batches(problem, theta, block, None)
-        assert batches.loss_and_gradient(0.3) == pytest.approx(expected, rel=1e-12)
-        np.testing.assert_allclose(batches.gradient, at_once.gradient, rtol=1e-10, atol=1e-12)
+        loss, gradient = loss_and_gradient(problem, theta, 0.3, block)
+        assert loss == pytest.approx(expected_loss, rel=1e-12)
+        np.testing.assert_allclose(gradient, expected_gradient, rtol=1e-10, atol=1e-12)
 
 
 @pytest.mark.parametrize("is_sparse", [False, True], ids=["dense", "CSR"])
 def test_an_order_picks_rows_with_their_targets_and_weights(is_sparse):
     problem, theta = make_problem(is_sparse=is_sparse, weighted=True)
     order = np.array([5, 0, 5, 3])
-    picked = Batches(problem, theta, 3, order)
-    loss = picked.loss_and_gradient(1.0)
+    loss, gradient = loss_and_gradient(problem, theta, block=3, order=order)
     problem.X, problem.y = problem.X[order], problem.y[order]
     problem.sample_weight = problem.sample_weight[order]
-    copied = Batches(problem, theta, 4, None)
-    assert loss == pytest.approx(copied.loss_and_gradient(1.0), rel=1e-12)
-    np.testing.assert_allclose(picked.gradient, copied.gradient, rtol=1e-10, atol=1e-12)
+    expected_loss, expected_gradient = loss_and_gradient(problem, theta)
+    assert loss == pytest.approx(expected_loss, rel=1e-12)
+    np.testing.assert_allclose(gradient, expected_gradient, rtol=1e-10, atol=1e-12)
 
 
 def test_weights_are_repetitions():
     problem, theta = make_problem()
     problem.sample_weight = np.array([2.0, 0, 1, 0, 3, 1, 0])
-    weighted = Batches(problem, theta, N_ROWS, None)
-    loss = weighted.loss_and_gradient(1.0)
+    loss, gradient = loss_and_gradient(problem, theta)
     repeated = np.repeat(np.arange(N_ROWS), problem.sample_weight.astype(int))
     problem.sample_weight = None
-    plain = Batches(problem, theta, N_ROWS, repeated)
-    assert loss == pytest.approx(plain.loss_and_gradient(1.0), rel=1e-12)
-    np.testing.assert_allclose(weighted.gradient, plain.gradient, rtol=1e-10, atol=1e-12)
+    expected_loss, expected_gradient = loss_and_gradient(problem, theta, order=repeated)
+    assert loss == pytest.approx(expected_loss, rel=1e-12)
+    np.testing.assert_allclose(gradient, expected_gradient, rtol=1e-10, atol=1e-12)
 
 
 @pytest.mark.parametrize(("loss", "target_type"), LOSSES)
@@ -103,9 +99,8 @@ def test_float32_is_close_to_float64(loss, target_type):
     results = []
     for dtype in ("float64", "float32"):
         problem, theta = make_problem(loss, target_type, weighted=True, dtype=dtype)
-        batches = Batches(problem, theta, 3, None)
-        results.append((batches.loss_and_gradient(1.0), batches.gradient))
-        assert batches.gradient.dtype == dtype
+        results.append(loss_and_gradient(problem, theta, block=3))
+        assert Batches(problem, theta, 3, None).gradient.dtype == dtype
     (loss_64, gradient_64), (loss_32, gradient_32) = results
     assert loss_32 == pytest.approx(loss_64, rel=1e-5)
     np.testing.assert_allclose(gradient_32, gradient_64, rtol=1e-4, atol=1e-4)
@@ -119,6 +114,6 @@ def test_nan_is_not_lost(activation, place):
         problem.X[0, 0] = np.nan
     else:
         theta[0] = np.nan
-    batches = Batches(problem, theta, N_ROWS, None)
-    assert np.isnan(batches.loss_and_gradient(1.0))
-    assert np.isnan(batches.gradient).any()
+    loss, gradient = loss_and_gradient(problem, theta)
+    assert np.isnan(loss)
+    assert np.isnan(gradient).any()

@@ -18,7 +18,7 @@ TOLERANCE = {"float64": 1e-14, "float32": 1e-6}
 
 def _leaky_relu(slope):
     return (
-        lambda z: np.where(z < 0, slope * z, z),
+        lambda z: np.where(z < 0, slope * z if slope else 0.0, z),
         lambda z: np.where(z > 0, 1.0, slope),
         (0,),
     )
@@ -61,11 +61,21 @@ def _softplus(z):
     return np.logaddexp(0, z)
 
 
+def _squared_sech(z):
+    return 4 * expit(2 * z) * expit(-2 * z)
+
+
+def _second_of_mish(z):
+    gate = np.tanh(_softplus(z))
+    slope = expit(z) * _squared_sech(_softplus(z))
+    return slope * (2 + np.clip(z, -1e4, 1e4) * (expit(-z) - 2 * gate * expit(z)))
+
+
 #: Function, derivative, and points where the derivative has a jump or a kink.
 REFERENCES = {
     "identity": (lambda z: z, np.ones_like, ()),
     "logistic": (expit, lambda z: expit(z) * expit(-z), ()),
-    "tanh": (np.tanh, lambda z: 1 / np.cosh(np.clip(z, -300, 300)) ** 2, ()),
+    "tanh": (np.tanh, _squared_sech, ()),
     "relu": (lambda z: np.maximum(z, 0), lambda z: (z > 0).astype(z.dtype), (0,)),
     "hard_tanh": (lambda z: np.clip(z, -1, 1), lambda z: 1.0 * (np.abs(z) < 1), (-1, 1)),
     "softsign": (
@@ -80,9 +90,26 @@ REFERENCES = {
     "silu": _gated(_logistic, lambda z: expit(z) * expit(-z)),
     "mish": _gated(
         lambda z: np.tanh(_softplus(z)),
-        lambda z: expit(z) / np.cosh(np.minimum(_softplus(z), 300)) ** 2,
+        lambda z: expit(z) * _squared_sech(_softplus(z)),
     ),
     "softplus": (_softplus, expit, ()),
+}
+
+#: Second derivative, for those that have one everywhere and are not linear.
+SECOND_DERIVATIVES = {
+    "logistic": lambda z: -expit(z) * expit(-z) * np.tanh(z / 2),
+    "tanh": lambda z: -2 * np.tanh(z) * _squared_sech(z),
+    "gelu": lambda z: _normal_density(z) * (2 - np.square(np.clip(z, -1e4, 1e4))),
+    "silu": lambda z: expit(z) * expit(-z) * (2 - np.clip(z, -1e4, 1e4) * np.tanh(z / 2)),
+    "mish": _second_of_mish,
+    "softplus": lambda z: expit(z) * expit(-z),
+}
+
+#: What a kernel that sees a alone can know of z.
+INVERSES = {
+    "logistic": lambda a: np.log(a) - np.log1p(-a),
+    "tanh": np.arctanh,
+    "softplus": lambda a: a + np.log(-np.expm1(-a)),
 }
 
 #: An activation and its reference.
@@ -118,15 +145,21 @@ def forward(activation, z):
     return z, a
 
 
-def backward(activation, z, delta):
+def multiplied(kernel, activation, z, delta):
     z, a = forward(activation, z)
     delta = delta.copy()
-    if activation._backward is not None:
+    if kernel is not None:
         parameters = activation.kernel_parameters()
-        activation._backward(
-            z.dtype, address(z), address(a), address(delta), *z.shape, address(parameters)
-        )
+        kernel(z.dtype, address(z), address(a), address(delta), *z.shape, address(parameters))
     return delta
+
+
+def backward(activation, z, delta):
+    return multiplied(activation._backward, activation, z, delta)
+
+
+def curvature(activation, z, delta):
+    return multiplied(activation._curvature, activation, z, delta)
 
 
 @every_case
@@ -162,12 +195,81 @@ def test_derivative_is_that_of_finite_differences(activation, function, derivati
 @every_case
 @every_dtype
 def test_extremes(dtype, activation, function, derivative, kinks):
-    z = np.array([[np.nan, np.inf, -np.inf, *np.array([1, -1]) * np.finfo(dtype).max]], dtype)
+    largest = np.finfo(dtype).max
+    z = np.array([[np.nan, np.inf, -np.inf, largest, -largest]], dtype)
     with np.errstate(over="ignore", invalid="ignore"):
         expected = function(z.astype("float64")).astype(dtype)
     np.testing.assert_allclose(forward(activation, z)[1], expected, rtol=TOLERANCE[dtype])
     delta = backward(activation, z, np.ones_like(z))
-    assert np.isfinite(delta[0, 3:]).all()
+    assert np.isfinite(delta[0, 1:]).all()
+    np.testing.assert_array_equal(delta[0, 1:3], delta[0, 3:])
+
+
+@every_case
+def test_twice_differentiable_where_the_derivative_is_smooth(
+    activation, function, derivative, kinks
+):
+    assert activation._twice_differentiable == (not kinks)
+
+
+def test_that_every_second_derivative_is_tested():
+    kernels = {name for name in ACTIVATIONS if ACTIVATIONS[name]()._curvature is not None}
+    assert set(SECOND_DERIVATIVES) == kernels
+    in_place = {name for name in kernels if ACTIVATIONS[name]()._in_place}
+    assert set(INVERSES) == in_place
+
+
+every_second_derivative = pytest.mark.parametrize("name", SECOND_DERIVATIVES)
+
+
+@every_second_derivative
+@every_dtype
+def test_curvature_multiplies_by_the_second_derivative(dtype, name):
+    z = WIDE.astype(dtype)
+    delta = np.random.default_rng(0).normal(size=z.shape).astype(dtype)
+    expected = delta * SECOND_DERIVATIVES[name](z.astype("float64"))
+    got = curvature(ACTIVATIONS[name](), z, delta)
+    np.testing.assert_allclose(got, expected, rtol=0, atol=10 * TOLERANCE[dtype])
+
+
+@every_second_derivative
+@every_dtype
+def test_relative_error_of_curvature(dtype, name):
+    """At most 16 eps, tails included; near a root, of the lesser value 0.25 to its sides."""
+    activation, exact = ACTIVATIONS[name](), SECOND_DERIVATIVES[name]
+    z = np.concatenate([np.linspace(-limit, limit, 5000) for limit in (8, 100, 760)])
+    z = z.astype(dtype)[np.newaxis]
+    seen = forward(activation, z)[1] if activation._in_place else z
+    seen = seen.astype(np.longdouble)
+    with np.errstate(divide="ignore", under="ignore", over="ignore"):
+        if activation._in_place:
+            seen = np.clip(INVERSES[name](seen), -1e4, 1e4)
+        expected = exact(seen)
+        sides = np.abs([exact(seen - 0.25), exact(seen + 0.25)]).min(axis=0)
+    info = np.finfo(dtype)
+    got = curvature(activation, z, np.ones_like(z))
+    # A factor may be subnormal, and so coarse, while the other one is at most 2000.
+    excess = np.abs(got - expected) - 2000 * info.smallest_subnormal.astype("longdouble")
+    excess -= 16 * info.eps * np.maximum(np.abs(expected), sides)
+    assert excess.max() <= 0, z.flat[excess.argmax()]
+
+
+@every_second_derivative
+def test_second_derivative_is_that_of_finite_differences(name):
+    activation, step, ones = ACTIVATIONS[name](), 1e-5, np.ones_like(Z)
+    difference = backward(activation, Z + step, ones) - backward(activation, Z - step, ones)
+    got = curvature(activation, Z, ones)
+    np.testing.assert_allclose(got, difference / (2 * step), rtol=0, atol=1e-9)
+
+
+@every_second_derivative
+@every_dtype
+def test_curvature_at_extremes(dtype, name):
+    largest = np.finfo(dtype).max
+    z = np.tile([np.nan, np.inf, -np.inf, largest, -largest], (1, 7)).astype(dtype)
+    expected = np.tile([np.nan, 0, 0, 0, 0], (1, 7))
+    got = curvature(ACTIVATIONS[name](), z, np.ones_like(z))
+    np.testing.assert_array_equal(got, expected)
 
 
 @pytest.mark.parametrize(
@@ -256,6 +358,11 @@ def test_from_functions_is_compiled_once_for_each_pair():
         assert twin._backward is USER._backward
     swapped = Activation.from_functions(_swish_derivative, _swish)
     assert swapped._forward not in (USER._forward, USER._backward)
+
+
+def test_that_nothing_is_known_of_the_curvature_of_a_users_function():
+    assert USER._curvature is None
+    assert not USER._twice_differentiable
 
 
 def test_a_race_of_threads_makes_one_kernel():

@@ -115,10 +115,11 @@ _CHANGES = {
     "epsilon": (0.1, {"max_iter": 10}),
     "n_iter_no_change": (1, {"tol": 0.5}),
     "max_fun": (2, {}),
+    "max_time": (1e-9, {}),
     "class_weight": ({0: 5.0}, {}),
     "dtype": ("float32", {}),
 }
-_WITHOUT_EFFECT_ON_ONE_FIT = {"loss", "optimizer", "solver", "verbose", "warm_start"}
+_WITHOUT_EFFECT_ON_ONE_FIT = {"loss", "n_jobs", "optimizer", "solver", "verbose", "warm_start"}
 
 
 def test_each_parameter_is_tried():
@@ -141,15 +142,15 @@ def test_parameters_matter_for_the_optimizers_that_are_named(name, optimizer):
 
 def _changes_the_fit(optimizer, settings, change):
     """Whether parameters or losses differ; what is refused with advice has no effect."""
+    estimator = MLPRegressor if optimizer == "lm" else MLPClassifier
     if name_refused := set(change) & _REFUSED_BY.get(optimizer, set()) or (
         set(settings) & _REFUSED_BY.get(optimizer, set())
     ):
         with pytest.raises(ValueError, match=name_refused.pop()):
-            MLPClassifier(optimizer=optimizer, **{**settings, **change}).fit(X, Y)
+            estimator(optimizer=optimizer, **{**settings, **change}).fit(X, Y)
         return False
     before, after = (
-        MLPClassifier(optimizer=optimizer, **{**settings, **more}).fit(X, Y)
-        for more in ({}, change)
+        estimator(optimizer=optimizer, **{**settings, **more}).fit(X, Y) for more in ({}, change)
     )
     same = all(
         a.dtype == b.dtype and np.array_equal(a, b)
@@ -159,18 +160,20 @@ def _changes_the_fit(optimizer, settings, change):
 
 
 _FIRST_ORDER = {name for name, cls in OPTIMIZERS.items() if issubclass(cls, FirstOrder)}
+_FULL_BATCH = set(OPTIMIZERS) - _FIRST_ORDER
 _REFUSED_BY = {
-    "lbfgs": {"dropout", "input_dropout", "max_norm", "clip_norm", "clip_value", "warmup"},
-    "rprop": {"batch_size"},
-}
+    name: {"dropout", "input_dropout", "max_norm", "clip_norm", "clip_value", "warmup", "l1_ratio"}
+    for name in _FULL_BATCH
+} | {"rprop": {"batch_size"}}
+_REFUSED_BY["lbfgs"] -= {"l1_ratio"}
 
 
 def _named_optimizers(text):
     """The optimizers that an entry says it is for."""
     named = re.search(r"Optimizers:\s+([a-z, \n-]+)[.;]", text)[1]
     kind, _, excepted = " ".join(named.split()).partition(" except ")
-    names = {"all": set(OPTIMIZERS), "first-order": _FIRST_ORDER}.get(kind, set(kind.split(", ")))
-    return names - {excepted}
+    groups = {"all": set(OPTIMIZERS), "first-order": _FIRST_ORDER, "full-batch": _FULL_BATCH}
+    return set().union(*(groups.get(name, {name}) for name in kind.split(", "))) - {excepted}
 
 
 @both

@@ -19,7 +19,7 @@ from sklearn.metrics import accuracy_score
 from sklearn.model_selection import train_test_split
 
 from sknn_opt import MLPClassifier, MLPRegressor
-from sknn_opt._problem import Batches
+from sknn_opt._objective import Objective
 from sknn_opt._record import Record
 from sknn_opt.activations import ACTIVATIONS
 from sknn_opt.losses import CLASSIFIER_LOSSES, REGRESSOR_LOSSES
@@ -971,15 +971,15 @@ def test_interrupted_partial_fit_is_kept(optimizer, monkeypatch):
 
 @pytest.mark.parametrize("n_evaluations", range(4, 9))
 def test_interrupted_line_search_goes_back(n_evaluations, monkeypatch):
-    evaluate, losses = Batches.loss_and_gradient, []
+    evaluate, losses = Objective.loss_and_gradient, []
 
-    def pressed(batches, scale):
-        losses.append(evaluate(batches, scale))
+    def pressed(objective, x):
+        losses.append(evaluate(objective, x))
         if len(losses) == n_evaluations:
             raise KeyboardInterrupt
         return losses[-1]
 
-    monkeypatch.setattr(Batches, "loss_and_gradient", pressed)
+    monkeypatch.setattr(Objective, "loss_and_gradient", pressed)
     model = make("binary", optimizer="lbfgs")
     with pytest.warns(UserWarning, match="interrupted by user"):
         model.fit(X, Y["binary"])
@@ -1112,7 +1112,11 @@ def test_automatic_learning_rate(choice):
     ids=["activation", "optimizer", "learning_rate", "classifier loss", "regressor loss"],
 )
 def test_objects_stand_for_names(keyword, registry):
-    target = "poisson" if registry is REGRESSOR_LOSSES else "binary"
+    target = "binary"
+    if registry is REGRESSOR_LOSSES:
+        target = "poisson"
+    elif registry is OPTIMIZERS:
+        target = "regression"  # which is all that LM learns
     for name, cls in registry.items():
         instance = cls()
         before = repr(instance), vars(instance).copy()

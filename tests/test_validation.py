@@ -281,6 +281,8 @@ BAD_PARAMETERS = {
     "epsilon": [0.0, -1.0, None, "1"],
     "n_iter_no_change": [0, 1.5, None, "1"],
     "max_fun": [0, 1.5, None, "1"],
+    "max_time": [0.0, -1.0, "1"],
+    "n_jobs": [1.5, "1"],
     "class_weight": [1, "uniform", ("balanced",)],
     "dtype": ["float16", "double", int, np.float16, 64],
 }

@@ -1,0 +1,102 @@
+"""Sums over blocks of rows, by one thread or several."""
+
+import threading
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import contextmanager
+from queue import SimpleQueue
+
+import numpy as np
+from threadpoolctl import threadpool_limits
+
+
+class RowBlocks:
+    """Blocks of rows of about equal size, whose shares of a sum are added in their order.
+
+    So the sum does not depend on the number of threads.
+
+    Parameters
+    ----------
+    n_rows : int
+    max_rows : int
+        Bound on the size of a block.
+    n_threads : int, default=1
+    """
+
+    def __init__(self, n_rows, max_rows, n_threads=1):
+        n_blocks = -(-n_rows // max_rows)
+        self.max_rows = -(-n_rows // n_blocks)
+        starts = range(0, n_rows, self.max_rows)
+        self._blocks = [(start, min(self.max_rows, n_rows - start)) for start in starts]
+        self._threads = ThreadPoolExecutor(n_threads) if n_threads > 1 else None
+        # One more than threads: it holds a share that waits for those before it.
+        self.n_workers = 1 if n_threads == 1 else n_threads + 1
+
+    def sum(self, workers, *arguments, between=None):
+        """Add up ``worker(start, rows, *arguments)``, tuples of floats and arrays.
+
+        Parameters
+        ----------
+        workers : list of callable
+            ``n_workers`` of them, interchangeable; no two threads call the same one.
+        between : callable, default=None
+            Called, without arguments, after each block; may raise to give up.
+
+        Returns
+        -------
+        totals : list of ndarray of float64
+        """
+        idle = SimpleQueue()
+        for worker in workers:
+            idle.put(worker)
+
+        def evaluate(block):
+            worker = idle.get()
+            return worker, worker(*block, *arguments)
+
+        run = map if self._threads is None else self._threads.map
+        totals = None
+        for worker, share in run(evaluate, self._blocks):
+            if totals is None:
+                totals = [np.array(part, np.float64) for part in share]
+            else:
+                for total, part in zip(totals, share, strict=True):
+                    total += part
+            idle.put(worker)
+            if between is not None:
+                between()
+        return totals
+
+    def close(self):
+        """End the threads."""
+        if self._threads is not None:
+            self._threads.shutdown(cancel_futures=True)
+
+
+class _OneBlasThread:
+    """Holds BLAS to one thread while any fit asks for it.
+
+    The limit belongs to the process. Fits that overlap share one hold: the first one sets
+    the limit, and the last one to end restores what was there before.
+    """
+
+    def __init__(self):
+        self._lock = threading.Lock()
+        self._holders = 0
+        self._limits = None
+
+    @contextmanager
+    def __call__(self):
+        with self._lock:
+            if self._holders == 0:
+                self._limits = threadpool_limits(1, user_api="blas")
+            self._holders += 1
+        try:
+            yield
+        finally:
+            with self._lock:
+                self._holders -= 1
+                if self._holders == 0:
+                    self._limits.restore_original_limits()
+
+
+one_blas_thread = _OneBlasThread()

@@ -1,0 +1,110 @@
+"""Small networks in which every two features meet: what derivatives are tested on."""
+
+import itertools
+
+import numpy as np
+from scipy import sparse
+
+from sknn_opt._layout import Architecture, Layout
+from sknn_opt._problem import Problem
+from sknn_opt.activations import ACTIVATIONS
+from sknn_opt.losses import CLASSIFIER_LOSSES, REGRESSOR_LOSSES
+from sknn_opt.normalizations import NORMALIZATIONS
+
+N_SAMPLES, N_FEATURES, HIDDEN = 7, 4, (4, 4, 5)
+
+_CLASS_TARGETS = ("binary", "multiclass", "multilabel-indicator")
+FACTORS = {
+    "loss": [
+        *((registry[name], kind)
+          for registry, kinds in ((CLASSIFIER_LOSSES, _CLASS_TARGETS),
+                                  (REGRESSOR_LOSSES, ("continuous",)))
+          for name in registry for kind in kinds),
+    ],
+    "activation": [*ACTIVATIONS, "a list"],
+    "normalization": [None, *NORMALIZATIONS],
+    "residual": [False, True],
+    "dropout": [0.0, 0.4],
+    "input_dropout": [0.0, 0.3],
+    "container": ["dense", "csr"],
+    "weighted": [False, True],
+}  # fmt: skip
+
+
+def pairwise(factors):
+    """Combinations in which every two levels of two factors meet, found greedily."""
+    names = list(factors)
+    pairs = {
+        (a, i, b, j)
+        for a, b in itertools.combinations(names, 2)
+        for i in range(len(factors[a]))
+        for j in range(len(factors[b]))
+    }
+
+    def covered(row):
+        return {(a, row[a], b, row[b]) for a, b in itertools.combinations(names, 2)}
+
+    rng = np.random.default_rng(0)
+    while pairs:
+        a, i, b, j = min(pairs)
+        trials = []
+        for _ in range(10):
+            row = {name: int(rng.integers(len(levels))) for name, levels in factors.items()}
+            trials.append({**row, a: i, b: j})
+        best = max(trials, key=lambda row: len(covered(row) & pairs))
+        pairs -= covered(best)
+        yield {name: factors[name][best[name]] for name in names}
+
+
+def _targets(kind, rng):
+    if kind == "binary":
+        return rng.integers(0, 2, (N_SAMPLES, 1)).astype(float), 1
+    if kind == "multiclass":
+        return rng.integers(0, 3, (N_SAMPLES, 1)).astype(float), 3
+    if kind == "multilabel-indicator":
+        return rng.integers(0, 2, (N_SAMPLES, 2)).astype(float), 2
+    return rng.uniform(0.5, 2.0, (N_SAMPLES, 2)), 2
+
+
+def make_case(case, seed):
+    """Return the problem of a small random network, and its parameters."""
+    rng = np.random.default_rng(seed)
+    loss_class, kind = case["loss"]
+    y, n_outputs = _targets(kind, rng)
+    X = rng.standard_normal((N_SAMPLES, N_FEATURES))
+    if case["container"] == "csr":
+        X = sparse.csr_array(X * (rng.random(X.shape) < 0.7))
+    weight = rng.uniform(0.5, 2.0, N_SAMPLES) if case["weighted"] else None
+    names = [case["activation"]] * len(HIDDEN)
+    if case["activation"] == "a list":
+        names = ["tanh", "gelu", "softplus"]
+    normalization = case["normalization"]
+    normalization = None if normalization is None else NORMALIZATIONS[normalization]()
+    layout = Layout([N_FEATURES, *HIDDEN, n_outputs], normalization)
+    theta = 0.7 * rng.standard_normal(layout.n_values)
+    for variance in layout.views(theta).variances:
+        variance[:] = 1.0
+    loss = loss_class()
+    problem = Problem(
+        X=X,
+        y=y,
+        sample_weight=weight,
+        loss=loss,
+        form=loss.form(kind),
+        architecture=Architecture(
+            [ACTIVATIONS[name]() for name in names],
+            [case["dropout"]] * len(HIDDEN),
+            case["input_dropout"],
+            normalization,
+            case["residual"],
+        ),
+        layout=layout,
+        alpha=0.0,
+        l1_ratio=0.0,
+    )
+    return problem, theta
+
+
+def name(case):
+    loss, kind = case["loss"]
+    return "-".join([loss.__name__, kind, *(str(v) for k, v in case.items() if k != "loss")])
