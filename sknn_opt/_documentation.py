@@ -19,8 +19,8 @@ _OBJECTIVE = r"""Training minimizes, over weights :math:`w` and intercepts,
 
 where :math:`z_i` are the raw outputs of the network for sample :math:`i`, :math:`s_i` is its
 weight, :math:`\alpha` is `alpha` and :math:`\rho` is `l1_ratio`. The sums run over a mini-batch
-for first-order optimizers, and over all training samples for full-batch ones. The loss :math:`\ell` is
-a sum over the outputs. Intercepts are not penalized.
+for first-order optimizers, and over all training samples for full-batch ones. The loss
+:math:`\ell` is a sum over the outputs. Intercepts are not penalized.
 """
 
 _HIDDEN = """

@@ -63,12 +63,14 @@ class FullBatch:
             self.objective.assign(result.x)
             self.record.loss = float(result.fun)
             if not result.success:
-                failure = f"(status={result.status}): {result.message}"
+                failure = f"(status={result.status}): {result.message.rstrip('.')}."
         except KeyboardInterrupt:
             warnings.warn("Training interrupted by user.", stacklevel=5)
             self.theta[:] = self.accepted
         except _Stop as stop:
             self.theta[:] = self.accepted
+            if self.record.n_iter == 0:
+                self.record.loss = self.objective.first_loss
             failure = stop.args[0]
         if failure:
             name = type(self.optimizer).__name__
@@ -101,5 +103,5 @@ class FullBatch:
 
     def _check_time(self):
         """The first evaluation may end whatever time it takes: there is a loss to show."""
-        if self.objective.n_evaluations > 1 and self.record.is_out_of_time:
+        if self.objective.n_evaluations > 0 and self.record.is_out_of_time:
             raise _Stop(f"as max_time={self.record.max_time} seconds were over.")

@@ -140,6 +140,7 @@ def _user_loss(raw, y, weight, delta, rows, outputs, scale, parameters):
 class FromFunctions(Loss):
     """A user's own loss; see `Loss.from_functions`."""
 
+    _twice_differentiable = False
     _parameter_constraints = {"value": [callable], "derivative": [callable]}
 
     def __init__(self, value, derivative):

@@ -7,7 +7,7 @@ import numpy as np
 from sklearn.utils._param_validation import Interval, StrOptions
 
 from ._kernel import inline, kernel, real
-from ._loss import EVALUATE, Form, Loss
+from ._loss import CURVATURE, EVALUATE, Form, Loss
 
 # parameters: the margin, and the power to which violations of it are raised, 1 or 2.
 
@@ -25,10 +25,14 @@ def _loss(violation, power):
 
 
 @inline
+def _step(violation):
+    """0 or 1, the derivative of `_positive`; NaN stays NaN."""
+    return real(1) if violation > real(0) else _positive(violation)
+
+
+@inline
 def _slope(violation, power):
-    positive = _positive(violation)
-    step = real(1) if violation > real(0) else positive
-    return step if power == 1.0 else real(2) * positive
+    return _step(violation) if power == 1.0 else real(2) * _positive(violation)
 
 
 @kernel(EVALUATE)
@@ -84,17 +88,25 @@ def _weston_watkins(raw, y, weight, delta, rows, outputs, scale, parameters):
     return total
 
 
+@inline
+def _rival(raw, target, first, outputs):
+    """The first highest raw output but the target's, or one that is not a number."""
+    rival, highest = target, real(-math.inf)
+    for j in range(first, first + outputs):
+        if j != target and (raw[j] > highest or math.isnan(raw[j])):
+            rival, highest = j, raw[j]
+    return rival, highest
+
+
 @kernel(EVALUATE)
 def _crammer_singer(raw, y, weight, delta, rows, outputs, scale, parameters):
     margin, power = real(parameters[0]), parameters[1]
     total = 0.0
     for i in range(rows):
         target = i * outputs + np.int64(y[i])
-        rival, highest = target, real(-math.inf)
+        rival, highest = _rival(raw, target, i * outputs, outputs)
         for j in range(i * outputs, (i + 1) * outputs):
             delta[j] = real(0)
-            if j != target and (raw[j] > highest or math.isnan(raw[j])):
-                rival, highest = j, raw[j]
         violation = margin + highest - raw[target]
         slope = real(scale) * weight[i] * _slope(violation, power)
         delta[rival] = slope
@@ -103,10 +115,61 @@ def _crammer_singer(raw, y, weight, delta, rows, outputs, scale, parameters):
     return total
 
 
+@kernel(CURVATURE)
+def _labels_curvature(raw, y, weight, tangent, rows, outputs, scale, parameters):
+    margin = real(parameters[0])
+    for i in range(rows):
+        factor = real(2) * real(scale) * weight[i]
+        for j in range(i * outputs, (i + 1) * outputs):
+            sign = real(2) * y[j] - real(1)
+            tangent[j] *= factor * _step(margin - sign * raw[j])
+
+
+@kernel(CURVATURE)
+def _one_versus_rest_curvature(raw, y, weight, tangent, rows, outputs, scale, parameters):
+    margin = real(parameters[0])
+    for i in range(rows):
+        factor = real(2) * real(scale) * weight[i]
+        target = i * outputs + np.int64(y[i])
+        for j in range(i * outputs, (i + 1) * outputs):
+            sign = real(1) if j == target else real(-1)
+            tangent[j] *= factor * _step(margin - sign * raw[j])
+
+
+@kernel(CURVATURE)
+def _weston_watkins_curvature(raw, y, weight, tangent, rows, outputs, scale, parameters):
+    margin = real(parameters[0])
+    for i in range(rows):
+        factor = real(2) * real(scale) * weight[i]
+        target = i * outputs + np.int64(y[i])
+        at_target, total = tangent[target], real(0)
+        for j in range(i * outputs, (i + 1) * outputs):
+            if j != target:
+                step = _step(margin + raw[j] - raw[target])
+                tangent[j] = factor * step * (tangent[j] - at_target)
+                total += tangent[j]
+        tangent[target] = -total
+
+
+@kernel(CURVATURE)
+def _crammer_singer_curvature(raw, y, weight, tangent, rows, outputs, scale, parameters):
+    margin = real(parameters[0])
+    for i in range(rows):
+        factor = real(2) * real(scale) * weight[i]
+        target = i * outputs + np.int64(y[i])
+        rival, highest = _rival(raw, target, i * outputs, outputs)
+        step = _step(margin + highest - raw[target])
+        change = factor * step * (tangent[rival] - tangent[target])
+        for j in range(i * outputs, (i + 1) * outputs):
+            tangent[j] = real(0)
+        tangent[rival] = change
+        tangent[target] = -change
+
+
 _MULTICLASS = {
-    "crammer_singer": _crammer_singer,
-    "weston_watkins": _weston_watkins,
-    "ovr": _one_versus_rest,
+    "crammer_singer": (_crammer_singer, _crammer_singer_curvature),
+    "weston_watkins": (_weston_watkins, _weston_watkins_curvature),
+    "ovr": (_one_versus_rest, _one_versus_rest_curvature),
 }
 
 
@@ -119,6 +182,7 @@ class _MarginLoss(Loss):
     }
     _kernel_parameters = ("margin", "_power")
     has_probabilities = False
+    _twice_differentiable = False
 
     def __init__(self, margin=1.0, multiclass="crammer_singer"):
         self.margin = margin
@@ -126,8 +190,11 @@ class _MarginLoss(Loss):
 
     @property
     def _forms(self):
-        labels = Form(_labels, None, "identity")
-        several = Form(_MULTICLASS[self.multiclass], None, "identity")
+        evaluate, curvature = _MULTICLASS[self.multiclass]
+        # Without a power there are kinks, and nothing bends between them.
+        bends = self._power > 1
+        labels = Form(_labels, None, "identity", _labels_curvature if bends else None)
+        several = Form(evaluate, None, "identity", curvature if bends else None)
         return {"binary": labels, "multilabel-indicator": labels, "multiclass": several}
 
 

@@ -308,7 +308,7 @@ def train_batches(source, layers, n_layers, target, state, learning_rates, first
                     reals(run.columns),
                 )  # fmt: skip
 
-    if not clips and last * run.batch_size >= run.n_rows:
+    if not clips:
         run.gradient_norm = _norm(gradient, n_parameters)
 
 

@@ -31,14 +31,21 @@ class Objective:
         self.theta = theta
         self.between = between
         self.n_evaluations = 0
+        self.first_loss = None
         self._norms = {}  # of the gradients, by the hash of the point
         self.scale = 1.0 / problem.total_weight()
         self.l1 = problem.alpha * problem.l1_ratio * self.scale
         self.l2 = problem.alpha * (1.0 - problem.l1_ratio) * self.scale
         self._weights = slice(0, problem.layout.n_weights)
         self._n_threads = n_threads
-        self._blocks = RowBlocks(problem.n_rows, BLOCK_ROWS, n_threads)
+        self._open = []  # all the RowBlocks, which have threads
+        self._blocks = self._row_blocks(BLOCK_ROWS)
         self._batches = self._workers(self._blocks, Batches)
+
+    def _row_blocks(self, max_rows):
+        blocks = RowBlocks(self.problem.n_rows, max_rows, self._n_threads)
+        self._open.append(blocks)
+        return blocks
 
     def _workers(self, blocks, make, *arguments):
         return [
@@ -48,7 +55,8 @@ class Objective:
 
     def close(self):
         """End the threads."""
-        self._blocks.close()
+        for blocks in self._open:
+            blocks.close()
 
     def vector(self):
         """Return the vector that stands for ``theta``."""
@@ -77,8 +85,8 @@ class Objective:
     def loss_and_gradient(self, x):
         """Return the penalised loss and its gradient, of float64."""
         self.assign(x)
-        self.n_evaluations += 1
         loss, gradient = self._blocks.sum(self._batches, self.scale, between=self.between)
+        self.n_evaluations += 1
         weights = self.theta[self._weights].astype(np.float64)
         loss += 0.5 * self.l2 * (weights @ weights)
         gradient[self._weights] += self.l2 * weights
@@ -87,6 +95,8 @@ class Objective:
             by_weights, rest = np.split(gradient, [weights.size])
             loss += self.l1 * x[: 2 * weights.size].sum()
             gradient = np.concatenate([by_weights + self.l1, self.l1 - by_weights, rest])
+        if self.first_loss is None:
+            self.first_loss = float(loss)
         return float(loss), gradient
 
     def gradient_norm(self, x):
@@ -125,7 +135,7 @@ class Objective:
         """Return the function that computes the Gauss-Newton matrix of squared error."""
         problem = self.problem
         n_outputs = problem.layout.shapes[-1][1]
-        blocks = RowBlocks(problem.n_rows, max(1, BLOCK_ROWS // n_outputs), self._n_threads)
+        blocks = self._row_blocks(max(1, BLOCK_ROWS // n_outputs))
         workers = self._workers(blocks, Jacobian)
         weights = np.diag_indices(problem.layout.n_weights)
 

@@ -13,7 +13,7 @@ from ._elementary import log as _log
 from ._elementary import log1p as _log1p
 from ._elementary import tanh as _tanh
 from ._kernel import inline, kernel, real
-from ._loss import EVALUATE, LINK, Form, Loss
+from ._loss import CURVATURE, EVALUATE, LINK, Form, Loss
 
 
 @inline
@@ -44,6 +44,7 @@ class AbsoluteError(Loss):
     """
 
     _forms = {"continuous": Form(_absolute_error, None, "identity")}
+    _twice_differentiable = False
 
 
 @kernel(EVALUATE)
@@ -61,6 +62,15 @@ def _huber(raw, y, weight, delta, rows, outputs, scale, parameters):
             delta[j] = factor * clipped
         total += weight[i] * loss
     return total
+
+
+@kernel(CURVATURE)
+def _huber_curvature(raw, y, weight, tangent, rows, outputs, scale, parameters):
+    limit = real(parameters[0])
+    for i in range(rows):
+        factor = real(scale) * weight[i]
+        for j in range(i * outputs, (i + 1) * outputs):
+            tangent[j] = real(0) if abs(raw[j] - y[j]) > limit else factor * tangent[j]
 
 
 class Huber(Loss):
@@ -89,7 +99,8 @@ class Huber(Loss):
 
     _parameter_constraints = {"delta": [Interval(Real, 0, None, closed="neither")]}
     _kernel_parameters = ("delta",)
-    _forms = {"continuous": Form(_huber, None, "identity")}
+    _forms = {"continuous": Form(_huber, None, "identity", _huber_curvature)}
+    _twice_differentiable = False
 
     def __init__(self, delta=1.0):
         self.delta = delta
@@ -115,13 +126,22 @@ def _log_cosh(raw, y, weight, delta, rows, outputs, scale, parameters):
     return total
 
 
+@kernel(CURVATURE)
+def _log_cosh_curvature(raw, y, weight, tangent, rows, outputs, scale, parameters):
+    for i in range(rows):
+        factor = real(scale) * weight[i]
+        for j in range(i * outputs, (i + 1) * outputs):
+            small = _exp(real(-2) * abs(raw[j] - y[j]))
+            tangent[j] *= factor * real(4) * small / ((real(1) + small) * (real(1) + small))
+
+
 class LogCosh(Loss):
     r"""Logarithm of the hyperbolic cosine: a Huber loss that is smooth everywhere.
 
     .. math:: \ell(y, z) = \sum_j \log \cosh(z_j - y_j)
     """
 
-    _forms = {"continuous": Form(_log_cosh, None, "identity")}
+    _forms = {"continuous": Form(_log_cosh, None, "identity", _log_cosh_curvature)}
 
 
 @kernel(EVALUATE)
@@ -188,6 +208,7 @@ class Quantile(Loss):
     Crossing", Econometrica 78, 2010 (sorting).
     """
 
+    _twice_differentiable = False
     _parameter_constraints = {"q": [Interval(Real, 0, 1, closed="neither"), "array-like"]}
 
     def __init__(self, q=0.5):
@@ -269,13 +290,21 @@ def _poisson(raw, y, weight, delta, rows, outputs, scale, parameters):
     return total
 
 
+@kernel(CURVATURE)
+def _poisson_curvature(raw, y, weight, tangent, rows, outputs, scale, parameters):
+    for i in range(rows):
+        factor = real(scale) * weight[i]
+        for j in range(i * outputs, (i + 1) * outputs):
+            tangent[j] *= factor * _exp(raw[j])
+
+
 class Poisson(Loss):
     r"""Half the Poisson deviance, with a log link: predictions are :math:`e^z`.
 
     .. math:: \ell(y, z) = \sum_j y_j (\log y_j - z_j) - y_j + e^{z_j}, \quad y_j \ge 0
     """
 
-    _forms = {"continuous": Form(_poisson, _exponential_link, "exp")}
+    _forms = {"continuous": Form(_poisson, _exponential_link, "exp", _poisson_curvature)}
 
     def check_targets(self, y):
         _check_range(y >= 0, "poisson", "non-negative")
@@ -296,13 +325,21 @@ def _gamma(raw, y, weight, delta, rows, outputs, scale, parameters):
     return total
 
 
+@kernel(CURVATURE)
+def _gamma_curvature(raw, y, weight, tangent, rows, outputs, scale, parameters):
+    for i in range(rows):
+        factor = real(scale) * weight[i]
+        for j in range(i * outputs, (i + 1) * outputs):
+            tangent[j] *= factor * _exp(_log(y[j]) - raw[j])
+
+
 class Gamma(Loss):
     r"""Half the gamma deviance, with a log link: predictions are :math:`e^z`.
 
     .. math:: \ell(y, z) = \sum_j z_j - \log y_j + y_j e^{-z_j} - 1, \quad y_j > 0
     """
 
-    _forms = {"continuous": Form(_gamma, _exponential_link, "exp")}
+    _forms = {"continuous": Form(_gamma, _exponential_link, "exp", _gamma_curvature)}
 
     def check_targets(self, y):
         _check_range(y > 0, "gamma", "strictly positive")

@@ -1,9 +1,9 @@
 """Sums over blocks of rows, by one thread or several."""
 
 import threading
+from collections import deque
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
-from queue import SimpleQueue
 
 import numpy as np
 from threadpoolctl import threadpool_limits
@@ -27,6 +27,7 @@ class RowBlocks:
         self.max_rows = -(-n_rows // n_blocks)
         starts = range(0, n_rows, self.max_rows)
         self._blocks = [(start, min(self.max_rows, n_rows - start)) for start in starts]
+        n_threads = min(n_threads, len(self._blocks))
         self._threads = ThreadPoolExecutor(n_threads) if n_threads > 1 else None
         # One more than threads: it holds a share that waits for those before it.
         self.n_workers = 1 if n_threads == 1 else n_threads + 1
@@ -37,7 +38,8 @@ class RowBlocks:
         Parameters
         ----------
         workers : list of callable
-            ``n_workers`` of them, interchangeable; no two threads call the same one.
+            ``n_workers`` of them, interchangeable; no two threads call the same one at a
+            time.
         between : callable, default=None
             Called, without arguments, after each block; may raise to give up.
 
@@ -45,26 +47,32 @@ class RowBlocks:
         -------
         totals : list of ndarray of float64
         """
-        idle = SimpleQueue()
-        for worker in workers:
-            idle.put(worker)
-
-        def evaluate(block):
-            worker = idle.get()
-            return worker, worker(*block, *arguments)
-
-        run = map if self._threads is None else self._threads.map
         totals = None
-        for worker, share in run(evaluate, self._blocks):
+        for share in self._shares(workers, arguments):
             if totals is None:
                 totals = [np.array(part, np.float64) for part in share]
             else:
                 for total, part in zip(totals, share, strict=True):
                     total += part
-            idle.put(worker)
             if between is not None:
                 between()
         return totals
+
+    def _shares(self, workers, arguments):
+        """Yield what the workers return, in the order of the blocks."""
+        if self._threads is None:
+            for block in self._blocks:
+                yield workers[0](*block, *arguments)
+            return
+        running = deque()
+        for i, block in enumerate(self._blocks):
+            # The worker whose turn it is holds the oldest share until that is added up.
+            if len(running) == len(workers):
+                yield running.popleft().result()
+            worker = workers[i % len(workers)]
+            running.append(self._threads.submit(worker, *block, *arguments))
+        while running:
+            yield running.popleft().result()
 
     def close(self):
         """End the threads."""

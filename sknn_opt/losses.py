@@ -16,7 +16,7 @@ from ._elementary import exp as _exp
 from ._elementary import log1p as _log1p
 from ._elementary import logistic as _logistic
 from ._kernel import inline, kernel, real
-from ._loss import EVALUATE, LINK, Form, Loss, call_evaluate
+from ._loss import CURVATURE, EVALUATE, LINK, Form, Loss, call_curvature, call_evaluate
 from ._margin_losses import Hinge, SquaredHinge
 from ._regression_losses import AbsoluteError, Gamma, Huber, LogCosh, Poisson, Quantile
 
@@ -36,6 +36,7 @@ __all__ = [
     "Quantile",
     "SquaredError",
     "SquaredHinge",
+    "call_curvature",
     "call_evaluate",
 ]
 
@@ -121,6 +122,45 @@ def _softmax_log_loss(raw, y, weight, delta, rows, outputs, scale, parameters):
     return total
 
 
+@kernel(CURVATURE)
+def _logistic_log_loss_curvature(raw, y, weight, tangent, rows, outputs, scale, parameters):
+    for i in range(rows):
+        factor = real(scale) * weight[i]
+        for j in range(i * outputs, (i + 1) * outputs):
+            small = _exp(-abs(raw[j]))
+            tangent[j] *= factor * small / ((real(1) + small) * (real(1) + small))
+
+
+@inline
+def _row_maximum(raw, first, outputs):
+    top = raw[first]
+    for j in range(first, first + outputs):
+        top = raw[j] if raw[j] > top else top
+    return top
+
+
+@inline
+def _softmax_change(raw, tangent, first, outputs, top, factor):
+    """Replace a row's tangent by ``factor`` times the derivative of its softmax along it."""
+    partition, total = real(0), real(0)
+    for j in range(first, first + outputs):
+        e = _exp(raw[j] - top)
+        partition += e
+        total += e * tangent[j]
+    mean = total / partition
+    for j in range(first, first + outputs):
+        tangent[j] = factor * (_exp(raw[j] - top) / partition) * (tangent[j] - mean)
+    return partition
+
+
+@kernel(CURVATURE)
+def _softmax_log_loss_curvature(raw, y, weight, tangent, rows, outputs, scale, parameters):
+    for i in range(rows):
+        first = i * outputs
+        top = _row_maximum(raw, first, outputs)
+        _softmax_change(raw, tangent, first, outputs, top, real(scale) * weight[i])
+
+
 class LogLoss(Loss):
     r"""Cross-entropy: the negative log likelihood of the classes.
 
@@ -149,11 +189,13 @@ class LogLoss(Loss):
     _parameter_constraints = {"label_smoothing": [Interval(Real, 0, 1, closed="left")]}
     _kernel_parameters = ("label_smoothing",)
     _estimator_keywords = ("label_smoothing",)
-    _binary = Form(_logistic_log_loss, _logistic_link, "logistic")
+    _binary = Form(_logistic_log_loss, _logistic_link, "logistic", _logistic_log_loss_curvature)
     _forms = {
         "binary": _binary,
         "multilabel-indicator": _binary,
-        "multiclass": Form(_softmax_log_loss, _softmax_link, "softmax"),
+        "multiclass": Form(
+            _softmax_log_loss, _softmax_link, "softmax", _softmax_log_loss_curvature
+        ),
     }
 
     def __init__(self, label_smoothing=0.0):
@@ -206,6 +248,52 @@ def _softmax_focal(raw, y, weight, delta, rows, outputs, scale, parameters):
     return total
 
 
+@kernel(CURVATURE)
+def _logistic_focal_curvature(raw, y, weight, tangent, rows, outputs, scale, parameters):
+    gamma = real(parameters[0])
+    for i in range(rows):
+        factor = real(scale) * weight[i]
+        for j in range(i * outputs, (i + 1) * outputs):
+            z = (real(2) * y[j] - real(1)) * raw[j]
+            tail = _log1p(_exp(-abs(z)))
+            log_loss = max(-z, real(0)) + tail
+            focus = _exp(-gamma * (max(z, real(0)) + tail))
+            p, q = _logistic(z), _logistic(-z)
+            bend = gamma * (gamma * p * log_loss + q * (real(2) - log_loss)) + q
+            tangent[j] *= factor * focus * p * bend
+
+
+@kernel(CURVATURE)
+def _softmax_focal_curvature(raw, y, weight, tangent, rows, outputs, scale, parameters):
+    # The loss is f(u) with u = log p. Its second derivatives are f'' times those of u squared,
+    # less f' times those of the log partition function. Slopes of u are held over q = 1 - p.
+    gamma = real(parameters[0])
+    for i in range(rows):
+        first, target = i * outputs, i * outputs + np.int64(y[i])
+        factor = real(scale) * weight[i]
+        top = _row_maximum(raw, first, outputs)
+        at_target = _exp(raw[target] - top)
+        rest, along = real(0), real(0)
+        for j in range(first, first + outputs):
+            e = real(0) if j == target else _exp(raw[j] - top)
+            rest += e
+            along += e * tangent[j]
+        partition = rest + at_target
+        p, q = at_target / partition, rest / partition
+        log_loss = math.log(partition) - (raw[target] - top)
+        focus = real(0) if q == real(0) else _exp(gamma * math.log(q))
+        ratio = real(1) if q == real(0) else log_loss / q
+        share = real(0) if rest == real(0) else real(1) / rest
+        slope = tangent[target] - along * share
+        bend = gamma * p * ((gamma - real(1)) * p * log_loss + q * (real(2) - log_loss))
+        bend *= factor * focus * slope
+        _softmax_change(
+            raw, tangent, first, outputs, top, factor * focus * (gamma * p * ratio + real(1))
+        )
+        for j in range(first, first + outputs):
+            tangent[j] += bend if j == target else -bend * share * _exp(raw[j] - top)
+
+
 class Focal(Loss):
     r"""Focal loss: log loss that fades for examples that are already classified well.
 
@@ -230,11 +318,11 @@ class Focal(Loss):
 
     _parameter_constraints = {"gamma": [Interval(Real, 0, None, closed="left")]}
     _kernel_parameters = ("gamma",)
-    _binary = Form(_logistic_focal, _logistic_link, "logistic")
+    _binary = Form(_logistic_focal, _logistic_link, "logistic", _logistic_focal_curvature)
     _forms = {
         "binary": _binary,
         "multilabel-indicator": _binary,
-        "multiclass": Form(_softmax_focal, _softmax_link, "softmax"),
+        "multiclass": Form(_softmax_focal, _softmax_link, "softmax", _softmax_focal_curvature),
     }
 
     def __init__(self, gamma=2.0):
@@ -291,6 +379,43 @@ def _softmax_squared_error(raw, y, weight, delta, rows, outputs, scale, paramete
     return total
 
 
+@kernel(CURVATURE)
+def _squared_error_curvature(raw, y, weight, tangent, rows, outputs, scale, parameters):
+    for i in range(rows):
+        factor = real(scale) * weight[i]
+        for j in range(i * outputs, (i + 1) * outputs):
+            tangent[j] *= factor
+
+
+@kernel(CURVATURE)
+def _logistic_squared_error_curvature(raw, y, weight, tangent, rows, outputs, scale, parameters):
+    for i in range(rows):
+        factor = real(scale) * weight[i]
+        for j in range(i * outputs, (i + 1) * outputs):
+            p, q = _logistic(raw[j]), _logistic(-raw[j])
+            tangent[j] *= factor * p * q * (p * q + (p - y[j]) * (q - p))
+
+
+@kernel(CURVATURE)
+def _softmax_squared_error_curvature(raw, y, weight, tangent, rows, outputs, scale, parameters):
+    for i in range(rows):
+        first, target = i * outputs, i * outputs + np.int64(y[i])
+        top = _row_maximum(raw, first, outputs)
+        # The tangents of the probabilities p; delta = p (r - sum of p r), r = p - [j = target].
+        partition = _softmax_change(raw, tangent, first, outputs, top, real(1))
+        mean, change = real(0), real(0)
+        for j in range(first, first + outputs):
+            p = _exp(raw[j] - top) / partition
+            residual = p - (real(1) if j == target else real(0))
+            mean += p * residual
+            change += tangent[j] * (residual + p)
+        factor = real(scale) * weight[i]
+        for j in range(first, first + outputs):
+            p = _exp(raw[j] - top) / partition
+            residual = p - (real(1) if j == target else real(0))
+            tangent[j] = factor * (tangent[j] * (residual - mean + p) - p * change)
+
+
 class SquaredError(Loss):
     r"""Half the squared error; in classification of the probabilities, the Brier score.
 
@@ -304,12 +429,16 @@ class SquaredError(Loss):
     classes, :math:`y` being one-hot.
     """
 
-    _binary = Form(_logistic_squared_error, _logistic_link, "logistic")
+    _binary = Form(
+        _logistic_squared_error, _logistic_link, "logistic", _logistic_squared_error_curvature
+    )
     _forms = {
         "binary": _binary,
         "multilabel-indicator": _binary,
-        "multiclass": Form(_softmax_squared_error, _softmax_link, "softmax"),
-        "continuous": Form(_squared_error, None, "identity"),
+        "multiclass": Form(
+            _softmax_squared_error, _softmax_link, "softmax", _softmax_squared_error_curvature
+        ),
+        "continuous": Form(_squared_error, None, "identity", _squared_error_curvature),
     }
 
 
