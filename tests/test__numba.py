@@ -219,7 +219,7 @@ COMPILED = {
     "parameters": [],
     "schedule": [],
     "loss": ["losses"],
-    "full batch": ["penalties"],
+    "full batch": [],
     "input": ["_inputs"],
     "fortran": [],
     "validation": [],

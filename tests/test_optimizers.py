@@ -4,21 +4,24 @@ import re
 
 import numpy as np
 import pytest
-from scipy.optimize import minimize, rosen, rosen_der
+from scipy.optimize import minimize, rosen, rosen_der, rosen_hess_prod
 from sklearn.base import clone
 from sklearn.datasets import load_digits
 from sklearn.model_selection import train_test_split
 from sklearn.utils._param_validation import InvalidParameterError
 
 import sknn_opt.optimizers
-from sknn_opt import MLPClassifier
+from sknn_opt import MLPClassifier, _scipy_optimizers
 from sknn_opt._component import resolve
 from sknn_opt._kernel import address
 from sknn_opt._layout import Layout
 from sknn_opt.normalizations import LayerNorm
 from sknn_opt.optimizers import (
+    BFGS,
+    CG,
     LAMB,
     LBFGS,
+    LM,
     OPTIMIZERS,
     SGD,
     Adagrad,
@@ -29,13 +32,29 @@ from sknn_opt.optimizers import (
     Lion,
     Muon,
     NAdam,
+    NewtonCG,
     RMSprop,
     Rprop,
     ScheduleFree,
+    TrustNCG,
 )
 
 FIRST_ORDER = {name: cls for name, cls in OPTIMIZERS.items() if issubclass(cls, FirstOrder)}
 FULL_BATCH = {name: cls for name, cls in OPTIMIZERS.items() if issubclass(cls, FullBatch)}
+FULL_BATCH_PARAMETERS = {
+    "lbfgs": {"history_size": 3, "gtol": 1e-3, "ftol": 1e-3, "maxls": 15},
+    "bfgs": {"gtol": 1e-3, "xrtol": 1e-9, "c1": 1e-3, "c2": 0.8, "max_parameters": 7},
+    "cg": {"gtol": 1e-3, "c1": 1e-3, "c2": 0.3},
+    "newton-cg": {"xtol": 1e-3, "c1": 1e-3, "c2": 0.8, "curvature": "gauss_newton"},
+    "trust-ncg": {
+        "gtol": 1e-3,
+        "initial_trust_radius": 0.5,
+        "max_trust_radius": 10.0,
+        "eta": 0.1,
+        "curvature": "gauss_newton",
+    },
+    "lm": {"damping": 0.1, "gtol": 1e-3, "max_parameters": 7},
+}
 DECAYING = [name for name, cls in FIRST_ORDER.items() if "weight_decay" in cls().get_params()]
 
 #: A tall and a wide hidden matrix, and one into the output layer.
@@ -628,7 +647,7 @@ def test_keywords_of_the_estimator_reach_names(name):
 @pytest.mark.parametrize("name", OPTIMIZERS)
 def test_copies_are_equal(name):
     cls = OPTIMIZERS[name]
-    parameters = REFERENCES[name][1][-1] if name in REFERENCES else {"history_size": 3}
+    parameters = REFERENCES[name][1][-1] if name in REFERENCES else FULL_BATCH_PARAMETERS[name]
     optimizer = cls(**parameters)
     for copy in (clone(optimizer), pickle.loads(pickle.dumps(optimizer))):
         assert type(copy) is cls
@@ -655,48 +674,100 @@ def test_documented_parameters_are_those_of_the_constructor(name):
         assert ast.literal_eval(default) == actual[parameter], parameter
 
 
+class Rosenbrock:
+    """Rosenbrock's function, as half a sum of squares and as an objective."""
+
+    def vector(self):
+        return np.array([-1.2, 1.0])
+
+    def bounds(self):
+        return None
+
+    def loss_and_gradient(self, x):
+        return 0.5 * rosen(x), 0.5 * rosen_der(x)
+
+    def hessian_product(self, exact):
+        return lambda x, vector: 0.5 * rosen_hess_prod(x, vector)
+
+    def gauss_newton_matrix(self):
+        def matrix(x):
+            jacobian = np.array([[-20 * x[0], 10.0], [-1.0, 0.0]])
+            return jacobian.T @ jacobian
+
+        return matrix
+
+
+def _minimize(optimizer, tol=1e-8, max_iter=200):
+    losses = []
+    result = optimizer.minimize(Rosenbrock(), lambda x, loss: losses.append(loss), tol, max_iter)
+    return result, losses
+
+
 @pytest.mark.parametrize("name", FULL_BATCH)
-def test_scipy_knows_the_options_of_full_batch_optimizers(name):
-    optimizer = FULL_BATCH[name]()
+def test_full_batch_optimizers_find_a_minimum(name):
     # An option that SciPy does not know is a warning, so an error here.
-    result = minimize(
-        rosen,
-        np.array([-1.2, 1.0, 0.5]),
-        jac=rosen_der,
-        method=optimizer._scipy_method,
-        options=optimizer.scipy_options(1e-8, 200, 1000),
-    )
+    result, losses = _minimize(FULL_BATCH[name]())
     assert result.success
+    assert result.fun == losses[-1] == min(losses)
     np.testing.assert_allclose(result.x, 1, atol=1e-5)
 
 
 @pytest.mark.parametrize("name", FULL_BATCH)
 def test_full_batch_optimizers_end_where_they_are_told(name):
-    optimizer = FULL_BATCH[name]()
-
-    def run(tol, max_iter, max_fun):
-        return minimize(
-            rosen,
-            np.array([-1.2, 1.0, 0.5]),
-            jac=rosen_der,
-            method=optimizer._scipy_method,
-            options=optimizer.scipy_options(tol, max_iter, max_fun),
-        )
-
-    assert run(1e-8, 3, 1000).nit == 3
-    assert run(1e-8, 200, 5).nfev <= 10
-    loose = run(1.0, 200, 1000)
-    assert np.abs(loose.jac).max() <= 1.0
-    assert loose.nit < run(1e-8, 200, 1000).nit
+    result, losses = _minimize(FULL_BATCH[name](), max_iter=3)
+    assert not result.success
+    assert result.status != 0
+    assert len(losses) == 3
+    loose, few = _minimize(FULL_BATCH[name](), tol=0.5)
+    assert loose.success
+    assert len(few) < len(_minimize(FULL_BATCH[name]())[1])
+    if name != "newton-cg":  # which looks at the step
+        assert np.abs(Rosenbrock().loss_and_gradient(loose.x)[1]).max() <= 0.5
 
 
-def test_options_of_lbfgs():
-    ftol = 1e7 * np.finfo(float).eps  # SciPy's default
-    assert LBFGS().scipy_options(0.1, 20, 30) == {
-        "maxcor": 10, "gtol": 0.1, "ftol": ftol, "maxiter": 20, "maxfun": 30,
-    }  # fmt: skip
-    options = LBFGS(history_size=3, gtol=0.0).scipy_options(1e-12, 20, 30)
-    assert (options["maxcor"], options["gtol"], options["ftol"]) == (3, 0.0, 1e-12)
+@pytest.mark.parametrize("name", FULL_BATCH)
+def test_own_tolerances_come_before_tol(name):
+    tolerance = "xtol" if name == "newton-cg" else "gtol"
+    own, _ = _minimize(FULL_BATCH[name](**{tolerance: 0.5}), tol=1e-8)
+    by_tol, _ = _minimize(FULL_BATCH[name](), tol=0.5)
+    # L-BFGS-B has a second criterion, which follows tol.
+    np.testing.assert_allclose(own.x, by_tol.x, rtol=0, atol=0.0)
+
+
+@pytest.mark.parametrize("name", [name for name in FULL_BATCH if name != "lm"])
+def test_options_reach_scipy(name, monkeypatch):
+    seen = {}
+
+    def spy(*args, **kwargs):
+        seen.update(kwargs)
+        return minimize(*args, **kwargs)
+
+    monkeypatch.setattr(_scipy_optimizers, "minimize", spy)
+    parameters = FULL_BATCH_PARAMETERS[name]
+    _minimize(FULL_BATCH[name](**parameters), max_iter=7)
+    assert seen["options"]["maxiter"] == 7
+    names = {"history_size": "maxcor"}
+    ours = {"max_parameters", "curvature"}
+    for parameter, value in parameters.items():
+        if parameter not in ours:
+            assert seen["options"][names.get(parameter, parameter)] == value
+    assert not ours & set(seen["options"])
+
+
+def test_lm_takes_the_damped_gauss_newton_step():
+    x = Rosenbrock().vector()
+    matrix, gradient = Rosenbrock().gauss_newton_matrix()(x), Rosenbrock().loss_and_gradient(x)[1]
+    steps = []
+    LM(damping=0.1).minimize(Rosenbrock(), lambda x, loss: steps.append(x.copy()), 0.0, 1)
+    scale = np.maximum(np.diag(matrix), 0.03 * np.diag(matrix).max())
+    step = np.linalg.solve(matrix + 0.1 * np.diag(scale), -gradient)
+    taken = Rosenbrock().loss_and_gradient(x + step)[0] < Rosenbrock().loss_and_gradient(x)[0]
+    np.testing.assert_allclose(steps[0], x + step if taken else x, rtol=1e-12)
+
+
+def test_lm_never_rises():
+    _, losses = _minimize(LM(damping=1e-6))
+    assert (np.diff(losses) <= 0).all()
 
 
 @pytest.mark.parametrize(
@@ -725,6 +796,21 @@ def test_options_of_lbfgs():
         ScheduleFree(beta_1=0.0),
         LBFGS(history_size=0),
         LBFGS(gtol=-1.0),
+        LBFGS(ftol=-1.0),
+        LBFGS(maxls=0),
+        BFGS(gtol=-1.0),
+        BFGS(c1=0.0),
+        BFGS(c2=1.0),
+        BFGS(xrtol=-1.0),
+        BFGS(max_parameters=0),
+        CG(c1=1.0),
+        NewtonCG(xtol=-1.0),
+        NewtonCG(curvature="hessian"),
+        TrustNCG(eta=0.25),
+        TrustNCG(initial_trust_radius=0.0),
+        TrustNCG(curvature=None),
+        LM(damping=0.0),
+        LM(max_parameters=1.5),
     ],
     ids=repr,
 )
