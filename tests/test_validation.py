@@ -18,7 +18,7 @@ from sknn_opt import GrowingBatch, MLPClassifier, MLPRegressor, _base
 from sknn_opt._record import Record
 from sknn_opt.activations import ACTIVATIONS
 from sknn_opt.initializers import INITIALIZERS
-from sknn_opt.losses import CLASSIFIER_LOSSES, REGRESSOR_LOSSES, LogLoss
+from sknn_opt.losses import CLASSIFIER_LOSSES, REGRESSOR_LOSSES, Hinge, LogLoss
 from sknn_opt.normalizations import NORMALIZATIONS
 from sknn_opt.optimizers import LBFGS, OPTIMIZERS, SGD, Adam, FirstOrder
 from sknn_opt.schedules import SCHEDULES, Adaptive, InvScaling
@@ -353,6 +353,19 @@ def test_unknown_names_are_answered_with_the_valid_ones(kind, keyword, name, pre
                 "warmup": 2,
             }.items()
         ),
+        *(
+            ({"optimizer": name, "l1_ratio": 0.5}, "set l1_ratio to 0.*'lbfgs'")
+            for name in ("bfgs", "cg", "newton-cg", "trust-ncg")
+        ),
+        *(
+            ({"optimizer": name, "loss": loss}, "second derivatives.*optimizer='lbfgs'")
+            for name in ("newton-cg", "trust-ncg")
+            for loss in ("hinge", Hinge(multiclass="ovr"))
+        ),
+        ({"optimizer": "lm"}, "squared error of regression only.*'lbfgs'"),
+        ({"optimizer": "lm", "loss": "squared_error"}, "squared error of regression only"),
+        ({"optimizer": "bfgs", "hidden_layer_sizes": (1000, 5)}, "max_parameters=5000.*'lbfgs'"),
+        ({"optimizer": "adam", "n_jobs": 1}, "n_jobs=1 does not apply.*'lbfgs'"),
         ({"optimizer": "lbfgs", "normalization": "batch"}, "normalization='layer'"),
         ({"batch_size": "full", "normalization": "batch"}, "normalization='layer'"),
         ({"optimizer": "rprop", "normalization": "batch"}, "normalization='layer'"),
@@ -368,6 +381,23 @@ def test_what_cannot_apply_is_refused_with_advice(params, words, prepare):
     model = prepare("classifier", **params)
     with unchanged(model), pytest.raises(ValueError, match=words):
         model.fit(X, Y["classifier"])
+
+
+@pytest.mark.usefixtures("no_training")
+@pytest.mark.parametrize(
+    ("params", "words"),
+    [
+        ({"optimizer": "lm", "loss": "huber"}, "squared error of regression only"),
+        ({"optimizer": "lm", "l1_ratio": 0.5}, "set l1_ratio to 0"),
+        ({"optimizer": "lm", "hidden_layer_sizes": (600, 5)}, "max_parameters=3000.*'lbfgs'"),
+        ({"optimizer": "newton-cg", "loss": "absolute_error"}, "second derivatives"),
+        ({"optimizer": "trust-ncg", "loss": "quantile"}, "second derivatives"),
+    ],
+    ids=lambda value: "-".join(map(str, value.values())) if isinstance(value, dict) else "",
+)
+def test_what_cannot_apply_to_regression_is_refused_with_advice(params, words):
+    with pytest.raises(ValueError, match=words):
+        make("regressor", **params).fit(X, Y["regressor"])
 
 
 def test_hidden_layer_sizes_in_the_words_of_scikit_learn(prepare):
