@@ -6,7 +6,7 @@ import pytest
 import sklearn.neural_network
 from scipy import sparse
 from sklearn.base import clone
-from sklearn.datasets import make_classification, make_regression
+from sklearn.datasets import load_digits, make_classification, make_regression
 from sklearn.exceptions import ConvergenceWarning
 from sklearn.linear_model import ElasticNet
 
@@ -299,3 +299,26 @@ def test_early_stopping_leaves_the_best_parameters(optimizer):
     assert best < len(scores)
     until_then = estimator.set_params(max_iter=best).fit(X, y)
     assert until_then.best_validation_score_ == until_then.validation_scores_[-1] == scores.max()
+
+
+@pytest.mark.parametrize("optimizer", ["sgd", "adam"])
+def test_max_time_keeps_what_is_learnt(optimizer):
+    X, y = load_digits(return_X_y=True)
+    model = MLPClassifier((5,), optimizer=optimizer, batch_size=1, max_time=1e-9, random_state=0)
+    with pytest.warns(ConvergenceWarning, match="max_time=1e-09 seconds were over after 1 epoch"):
+        model.fit(X / 16, y)
+    assert model.n_iter_ == 1
+    assert model.t_ < len(X)  # the epoch ended early
+    assert {len(column) for column in model.history_.values()} == {1}
+    assert np.isfinite([model.loss_, *model.history_["grad_norm"]]).all()
+    with pytest.warns(ConvergenceWarning, match="max_time"):
+        model.partial_fit(X / 16, y)
+    assert all(np.isfinite(c).all() for c in model.coefs_)
+
+
+def test_time_that_is_not_used_up_changes_nothing():
+    X, y = load_digits(return_X_y=True)
+    params = {"tol": 1.0, "n_iter_no_change": 2, "random_state": 0}
+    with_bound = MLPClassifier((5,), max_time=1000, **params).fit(X, y)
+    without = MLPClassifier((5,), **params).fit(X, y)
+    np.testing.assert_array_equal(with_bound.coefs_[0], without.coefs_[0])
