@@ -89,8 +89,8 @@ def _weston_watkins(raw, y, weight, delta, rows, outputs, scale, parameters):
 
 
 @inline
-def _rival(raw, target, first, outputs):
-    """The first highest raw output but the target's, or one that is not a number."""
+def highest_rival(raw, target, first, outputs):
+    """The first highest raw output but the target's, or one that is NaN: index and value."""
     rival, highest = target, real(-math.inf)
     for j in range(first, first + outputs):
         if j != target and (raw[j] > highest or math.isnan(raw[j])):
@@ -104,7 +104,7 @@ def _crammer_singer(raw, y, weight, delta, rows, outputs, scale, parameters):
     total = 0.0
     for i in range(rows):
         target = i * outputs + np.int64(y[i])
-        rival, highest = _rival(raw, target, i * outputs, outputs)
+        rival, highest = highest_rival(raw, target, i * outputs, outputs)
         for j in range(i * outputs, (i + 1) * outputs):
             delta[j] = real(0)
         violation = margin + highest - raw[target]
@@ -157,11 +157,11 @@ def _crammer_singer_curvature(raw, y, weight, tangent, rows, outputs, scale, par
     for i in range(rows):
         factor = real(2) * real(scale) * weight[i]
         target = i * outputs + np.int64(y[i])
-        rival, highest = _rival(raw, target, i * outputs, outputs)
+        rival, highest = highest_rival(raw, target, i * outputs, outputs)
         step = _step(margin + highest - raw[target])
         change = factor * step * (tangent[rival] - tangent[target])
         for j in range(i * outputs, (i + 1) * outputs):
-            tangent[j] = real(0)
+            tangent[j] *= real(0)  # NaN stays NaN
         tangent[rival] = change
         tangent[target] = -change
 
@@ -191,7 +191,7 @@ class _MarginLoss(Loss):
     @property
     def _forms(self):
         evaluate, curvature = _MULTICLASS[self.multiclass]
-        # Without a power there are kinks, and nothing bends between them.
+        # The hinge loss is linear between its kinks.
         bends = self._power > 1
         labels = Form(_labels, None, "identity", _labels_curvature if bends else None)
         several = Form(evaluate, None, "identity", curvature if bends else None)

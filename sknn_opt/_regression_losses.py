@@ -12,8 +12,8 @@ from ._elementary import exp as _exp
 from ._elementary import log as _log
 from ._elementary import log1p as _log1p
 from ._elementary import tanh as _tanh
-from ._kernel import inline, kernel, real
-from ._loss import CURVATURE, EVALUATE, LINK, Form, Loss
+from ._kernel import inline, kernel, real, shift
+from ._loss import EVALUATE, LINK, Form, Loss, separable
 
 
 @inline
@@ -23,18 +23,10 @@ def _sign(x):
     return real(-1) if x < real(0) else sign
 
 
-@kernel(EVALUATE)
-def _absolute_error(raw, y, weight, delta, rows, outputs, scale, parameters):
-    total = 0.0
-    for i in range(rows):
-        factor = real(scale) * weight[i]
-        loss = 0.0
-        for j in range(i * outputs, (i + 1) * outputs):
-            residual = raw[j] - y[j]
-            loss += abs(residual)
-            delta[j] = factor * _sign(residual)
-        total += weight[i] * loss
-    return total
+@inline
+def _absolute_error(y, z, parameters):
+    residual = z - y
+    return abs(residual), _sign(residual)
 
 
 class AbsoluteError(Loss):
@@ -43,34 +35,19 @@ class AbsoluteError(Loss):
     .. math:: \ell(y, z) = \sum_j |z_j - y_j|
     """
 
-    _forms = {"continuous": Form(_absolute_error, None, "identity")}
+    _forms = {"continuous": separable(_absolute_error, curvature=False)}
     _twice_differentiable = False
 
 
-@kernel(EVALUATE)
-def _huber(raw, y, weight, delta, rows, outputs, scale, parameters):
+@inline
+def _huber(y, z, parameters):
     limit = real(parameters[0])
-    total = 0.0
-    for i in range(rows):
-        factor = real(scale) * weight[i]
-        loss = 0.0
-        for j in range(i * outputs, (i + 1) * outputs):
-            residual = raw[j] - y[j]
-            clipped = limit if residual > limit else residual
-            clipped = -limit if residual < -limit else clipped
-            loss += clipped * (residual - real(0.5) * clipped)
-            delta[j] = factor * clipped
-        total += weight[i] * loss
-    return total
-
-
-@kernel(CURVATURE)
-def _huber_curvature(raw, y, weight, tangent, rows, outputs, scale, parameters):
-    limit = real(parameters[0])
-    for i in range(rows):
-        factor = real(scale) * weight[i]
-        for j in range(i * outputs, (i + 1) * outputs):
-            tangent[j] = real(0) if abs(raw[j] - y[j]) > limit else factor * tangent[j]
+    residual = z - y
+    clipped = limit if residual > limit else residual
+    clipped = -limit if residual < -limit else clipped
+    side = _sign(limit - abs(residual))
+    bend = real(0) if side < real(0) else side
+    return clipped * (residual - real(0.5) * clipped), clipped, bend
 
 
 class Huber(Loss):
@@ -99,40 +76,26 @@ class Huber(Loss):
 
     _parameter_constraints = {"delta": [Interval(Real, 0, None, closed="neither")]}
     _kernel_parameters = ("delta",)
-    _forms = {"continuous": Form(_huber, None, "identity", _huber_curvature)}
+    _forms = {"continuous": separable(_huber)}
     _twice_differentiable = False
 
     def __init__(self, delta=1.0):
         self.delta = delta
 
 
-@kernel(EVALUATE)
-def _log_cosh(raw, y, weight, delta, rows, outputs, scale, parameters):
-    total = 0.0
-    for i in range(rows):
-        factor = real(scale) * weight[i]
-        loss = 0.0
-        for j in range(i * outputs, (i + 1) * outputs):
-            residual = raw[j] - y[j]
-            size, slope = abs(residual), _tanh(residual)
-            # The second form cannot overflow; the first one is exact near 0.
-            if size < real(0.5):
-                squares = slope * slope
-                loss += real(0.5) * _log1p(squares / (real(1) - squares))
-            else:
-                loss += size - real(math.log(2.0)) + _log1p(_exp(real(-2) * size))
-            delta[j] = factor * slope
-        total += weight[i] * loss
-    return total
-
-
-@kernel(CURVATURE)
-def _log_cosh_curvature(raw, y, weight, tangent, rows, outputs, scale, parameters):
-    for i in range(rows):
-        factor = real(scale) * weight[i]
-        for j in range(i * outputs, (i + 1) * outputs):
-            small = _exp(real(-2) * abs(raw[j] - y[j]))
-            tangent[j] *= factor * real(4) * small / ((real(1) + small) * (real(1) + small))
+@inline
+def _log_cosh(y, z, parameters):
+    residual = z - y
+    size, slope = abs(residual), _tanh(residual)
+    small = _exp(real(-2) * size)
+    # The second form cannot overflow; the first one is exact near 0.
+    if size < real(0.5):
+        squares = slope * slope
+        loss = real(0.5) * _log1p(squares / (real(1) - squares))
+    else:
+        loss = size - real(math.log(2.0)) + _log1p(small)
+    whole = real(1) + small
+    return loss, slope, real(4) * small / (whole * whole)
 
 
 class LogCosh(Loss):
@@ -141,23 +104,18 @@ class LogCosh(Loss):
     .. math:: \ell(y, z) = \sum_j \log \cosh(z_j - y_j)
     """
 
-    _forms = {"continuous": Form(_log_cosh, None, "identity", _log_cosh_curvature)}
+    _forms = {"continuous": separable(_log_cosh)}
 
 
-@kernel(EVALUATE)
-def _pinball(raw, y, weight, delta, rows, outputs, scale, parameters):
-    above, below = real(1.0 - parameters[0]), real(-parameters[0])
-    total = 0.0
-    for i in range(rows):
-        factor = real(scale) * weight[i]
-        loss = 0.0
-        for j in range(i * outputs, (i + 1) * outputs):
-            residual = raw[j] - y[j]
-            slope = above if residual > real(0) else below
-            loss += slope * residual
-            delta[j] = factor * slope * abs(_sign(residual))
-        total += weight[i] * loss
-    return total
+@inline
+def _pinball(y, z, parameters):
+    q = real(parameters[0])
+    residual = z - y
+    slope = real(1) - q if residual > real(0) else -q
+    return slope * residual, slope * abs(_sign(residual))
+
+
+_ONE_QUANTILE = separable(_pinball, curvature=False)
 
 
 @kernel(EVALUATE)
@@ -167,11 +125,9 @@ def _pinballs(raw, y, weight, delta, rows, outputs, scale, parameters):
         factor = real(scale) * weight[i]
         loss = 0.0
         for k in range(outputs):
-            j, q = i * outputs + k, real(parameters[k])
-            residual = raw[j] - y[i]
-            slope = real(1) - q if residual > real(0) else -q
-            loss += slope * residual
-            delta[j] = factor * slope * abs(_sign(residual))
+            value, slope = _pinball(y[i], raw[i * outputs + k], shift(parameters, k))
+            loss += value
+            delta[i * outputs + k] = factor * slope
         total += weight[i] * loss
     return total
 
@@ -185,6 +141,9 @@ def _sorting_link(raw, rows, outputs):
                 raw[j] = raw[j - 1]
                 j -= 1
             raw[j] = value
+
+
+_SEVERAL_QUANTILES = Form(_pinballs, _sorting_link, "identity")
 
 
 class Quantile(Loss):
@@ -220,9 +179,7 @@ class Quantile(Loss):
 
     @property
     def _forms(self):
-        if self._several:
-            return {"continuous": Form(_pinballs, _sorting_link, "identity")}
-        return {"continuous": Form(_pinball, None, "identity")}
+        return {"continuous": _SEVERAL_QUANTILES if self._several else _ONE_QUANTILE}
 
     def _validate_params(self):
         super()._validate_params()
@@ -275,27 +232,11 @@ def _exponential_link(raw, rows, outputs):
         raw[i] = _exp(raw[i])
 
 
-@kernel(EVALUATE)
-def _poisson(raw, y, weight, delta, rows, outputs, scale, parameters):
-    total = 0.0
-    for i in range(rows):
-        factor = real(scale) * weight[i]
-        loss = 0.0
-        for j in range(i * outputs, (i + 1) * outputs):
-            prediction = _exp(raw[j])
-            log_y = _log(y[j] if y[j] > real(0) else real(1))
-            loss += prediction - y[j] + y[j] * (log_y - raw[j])
-            delta[j] = factor * (prediction - y[j])
-        total += weight[i] * loss
-    return total
-
-
-@kernel(CURVATURE)
-def _poisson_curvature(raw, y, weight, tangent, rows, outputs, scale, parameters):
-    for i in range(rows):
-        factor = real(scale) * weight[i]
-        for j in range(i * outputs, (i + 1) * outputs):
-            tangent[j] *= factor * _exp(raw[j])
+@inline
+def _poisson(y, z, parameters):
+    prediction = _exp(z)
+    log_y = _log(y if y > real(0) else real(1))
+    return prediction - y + y * (log_y - z), prediction - y, prediction
 
 
 class Poisson(Loss):
@@ -304,33 +245,17 @@ class Poisson(Loss):
     .. math:: \ell(y, z) = \sum_j y_j (\log y_j - z_j) - y_j + e^{z_j}, \quad y_j \ge 0
     """
 
-    _forms = {"continuous": Form(_poisson, _exponential_link, "exp", _poisson_curvature)}
+    _forms = {"continuous": separable(_poisson, _exponential_link, "exp")}
 
     def check_targets(self, y):
         _check_range(y >= 0, "poisson", "non-negative")
 
 
-@kernel(EVALUATE)
-def _gamma(raw, y, weight, delta, rows, outputs, scale, parameters):
-    total = 0.0
-    for i in range(rows):
-        factor = real(scale) * weight[i]
-        loss = 0.0
-        for j in range(i * outputs, (i + 1) * outputs):
-            log_ratio = raw[j] - _log(y[j])
-            ratio = _exp(-log_ratio)
-            loss += log_ratio + ratio - real(1)
-            delta[j] = factor * (real(1) - ratio)
-        total += weight[i] * loss
-    return total
-
-
-@kernel(CURVATURE)
-def _gamma_curvature(raw, y, weight, tangent, rows, outputs, scale, parameters):
-    for i in range(rows):
-        factor = real(scale) * weight[i]
-        for j in range(i * outputs, (i + 1) * outputs):
-            tangent[j] *= factor * _exp(_log(y[j]) - raw[j])
+@inline
+def _gamma(y, z, parameters):
+    log_ratio = z - _log(y)
+    ratio = _exp(-log_ratio)
+    return log_ratio + ratio - real(1), real(1) - ratio, ratio
 
 
 class Gamma(Loss):
@@ -339,7 +264,7 @@ class Gamma(Loss):
     .. math:: \ell(y, z) = \sum_j z_j - \log y_j + y_j e^{-z_j} - 1, \quad y_j > 0
     """
 
-    _forms = {"continuous": Form(_gamma, _exponential_link, "exp", _gamma_curvature)}
+    _forms = {"continuous": separable(_gamma, _exponential_link, "exp")}
 
     def check_targets(self, y):
         _check_range(y > 0, "gamma", "strictly positive")

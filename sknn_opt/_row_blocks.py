@@ -6,7 +6,7 @@ from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 
 import numpy as np
-from threadpoolctl import threadpool_limits
+from threadpoolctl import OpenBLASController, threadpool_limits
 
 
 class RowBlocks:
@@ -80,6 +80,21 @@ class RowBlocks:
             self._threads.shutdown(cancel_futures=True)
 
 
+@contextmanager
+def _control_of_openblas():
+    """Let this thread set the number of OpenBLAS's threads, which are the process's.
+
+    Since threadpoolctl 3.8 the first thread that sets it keeps all others from doing so, and
+    be it to restore what was there before.
+    """
+    release = getattr(OpenBLASController, "clear_controlling_thread", lambda force: None)
+    release(force=True)
+    try:
+        yield
+    finally:
+        release(force=True)
+
+
 class _OneBlasThread:
     """Holds BLAS to one thread while any fit asks for it.
 
@@ -96,7 +111,8 @@ class _OneBlasThread:
     def __call__(self):
         with self._lock:
             if self._holders == 0:
-                self._limits = threadpool_limits(1, user_api="blas")
+                with _control_of_openblas():
+                    self._limits = threadpool_limits(1, user_api="blas")
             self._holders += 1
         try:
             yield
@@ -104,7 +120,8 @@ class _OneBlasThread:
             with self._lock:
                 self._holders -= 1
                 if self._holders == 0:
-                    self._limits.restore_original_limits()
+                    with _control_of_openblas():
+                        self._limits.restore_original_limits()
 
 
 one_blas_thread = _OneBlasThread()

@@ -16,8 +16,17 @@ from ._elementary import exp as _exp
 from ._elementary import log1p as _log1p
 from ._elementary import logistic as _logistic
 from ._kernel import inline, kernel, real
-from ._loss import CURVATURE, EVALUATE, LINK, Form, Loss, call_curvature, call_evaluate
-from ._margin_losses import Hinge, SquaredHinge
+from ._loss import (
+    CURVATURE,
+    EVALUATE,
+    LINK,
+    Form,
+    Loss,
+    call_curvature,
+    call_evaluate,
+    separable,
+)
+from ._margin_losses import Hinge, SquaredHinge, highest_rival
 from ._regression_losses import AbsoluteError, Gamma, Huber, LogCosh, Poisson, Quantile
 
 __all__ = [
@@ -77,23 +86,16 @@ def _softmax_link(raw, rows, outputs):
     _softmax(raw, rows, outputs)
 
 
-@kernel(EVALUATE)
-def _logistic_log_loss(raw, y, weight, delta, rows, outputs, scale, parameters):
+@inline
+def _logistic_log_loss(y, z, parameters):
     # log(1 + exp(z)) - t z, with the exponential of a negative number only.
     certain, shared = real(1.0 - parameters[0]), real(0.5 * parameters[0])
-    total = 0.0
-    for i in range(rows):
-        factor = real(scale) * weight[i]
-        loss = 0.0
-        for j in range(i * outputs, (i + 1) * outputs):
-            z = raw[j]
-            target = certain * y[j] + shared
-            small = _exp(-abs(z))
-            loss += max(z, real(0)) - target * z + _log1p(small)
-            p = (real(1) if z > real(0) else small) / (real(1) + small)
-            delta[j] = factor * (p - target)
-        total += weight[i] * loss
-    return total
+    target = certain * y + shared
+    small = _exp(-abs(z))
+    loss = max(z, real(0)) - target * z + _log1p(small)
+    whole = real(1) + small
+    p = (real(1) if z > real(0) else small) / whole
+    return loss, p - target, small / (whole * whole)
 
 
 @kernel(EVALUATE)
@@ -122,43 +124,37 @@ def _softmax_log_loss(raw, y, weight, delta, rows, outputs, scale, parameters):
     return total
 
 
-@kernel(CURVATURE)
-def _logistic_log_loss_curvature(raw, y, weight, tangent, rows, outputs, scale, parameters):
-    for i in range(rows):
-        factor = real(scale) * weight[i]
-        for j in range(i * outputs, (i + 1) * outputs):
-            small = _exp(-abs(raw[j]))
-            tangent[j] *= factor * small / ((real(1) + small) * (real(1) + small))
-
-
 @inline
-def _row_maximum(raw, first, outputs):
-    top = raw[first]
+def _center(raw, tangent, first, outputs):
+    """Make the mean of a row's tangent, under its softmax, 0.
+
+    Nothing cancels where one output has all but all of the probability: its tangent is made
+    0 first. Returns the highest raw output, the partition function relative to it and the
+    index of it.
+    """
+    top = first
     for j in range(first, first + outputs):
-        top = raw[j] if raw[j] > top else top
-    return top
-
-
-@inline
-def _softmax_change(raw, tangent, first, outputs, top, factor):
-    """Replace a row's tangent by ``factor`` times the derivative of its softmax along it."""
+        top = j if raw[j] > raw[top] else top
+    highest, at_top = raw[top], tangent[top]
     partition, total = real(0), real(0)
     for j in range(first, first + outputs):
-        e = _exp(raw[j] - top)
+        tangent[j] -= at_top
+        e = _exp(raw[j] - highest)
         partition += e
         total += e * tangent[j]
     mean = total / partition
     for j in range(first, first + outputs):
-        tangent[j] = factor * (_exp(raw[j] - top) / partition) * (tangent[j] - mean)
-    return partition
+        tangent[j] -= mean
+    return highest, partition, top
 
 
 @kernel(CURVATURE)
 def _softmax_log_loss_curvature(raw, y, weight, tangent, rows, outputs, scale, parameters):
     for i in range(rows):
-        first = i * outputs
-        top = _row_maximum(raw, first, outputs)
-        _softmax_change(raw, tangent, first, outputs, top, real(scale) * weight[i])
+        highest, partition, _ = _center(raw, tangent, i * outputs, outputs)
+        factor = real(scale) * weight[i] / partition
+        for j in range(i * outputs, (i + 1) * outputs):
+            tangent[j] *= factor * _exp(raw[j] - highest)
 
 
 class LogLoss(Loss):
@@ -189,7 +185,7 @@ class LogLoss(Loss):
     _parameter_constraints = {"label_smoothing": [Interval(Real, 0, 1, closed="left")]}
     _kernel_parameters = ("label_smoothing",)
     _estimator_keywords = ("label_smoothing",)
-    _binary = Form(_logistic_log_loss, _logistic_link, "logistic", _logistic_log_loss_curvature)
+    _binary = separable(_logistic_log_loss, _logistic_link, "logistic")
     _forms = {
         "binary": _binary,
         "multilabel-indicator": _binary,
@@ -202,24 +198,34 @@ class LogLoss(Loss):
         self.label_smoothing = label_smoothing
 
 
-@kernel(EVALUATE)
-def _logistic_focal(raw, y, weight, delta, rows, outputs, scale, parameters):
-    gamma = real(parameters[0])
-    total = 0.0
-    for i in range(rows):
-        factor = real(scale) * weight[i]
-        loss = 0.0
-        for j in range(i * outputs, (i + 1) * outputs):
-            sign = real(2) * y[j] - real(1)
-            z = sign * raw[j]
-            tail = _log1p(_exp(-abs(z)))
-            log_loss = max(-z, real(0)) + tail  # -log p
-            focus = _exp(-gamma * (max(z, real(0)) + tail))  # (1 - p)^gamma
-            loss += focus * log_loss
-            slope = gamma * _logistic(z) * log_loss + _logistic(-z)
-            delta[j] = -sign * factor * focus * slope
-        total += weight[i] * loss
-    return total
+@inline
+def _focal_terms(p, wrong, log_loss, focus, gamma):
+    """The loss and its first two derivatives by the margin, from 1 - p, -log p, (1 - p)^gamma."""
+    share = p * log_loss
+    slope = gamma * share + wrong
+    bend = gamma * (gamma * p * share + wrong * (real(2) * p - share)) + p * wrong
+    return focus * log_loss, -focus * slope, focus * bend
+
+
+@inline
+def _focal(margin, gamma):
+    """The same for p = logistic(margin)."""
+    small = _exp(-abs(margin))
+    tail = _log1p(small)
+    likely = real(1) / (real(1) + small)
+    unlikely = small * likely
+    right = margin > real(0)
+    p, wrong = (likely, unlikely) if right else (unlikely, likely)
+    log_loss = tail if right else tail - margin
+    focus = _exp(-gamma * (margin + tail if right else tail))
+    return _focal_terms(p, wrong, log_loss, focus, gamma)
+
+
+@inline
+def _logistic_focal(y, z, parameters):
+    sign = real(2) * y - real(1)
+    loss, slope, bend = _focal(sign * z, real(parameters[0]))
+    return loss, sign * slope, bend
 
 
 @kernel(EVALUATE)
@@ -235,63 +241,44 @@ def _softmax_focal(raw, y, weight, delta, rows, outputs, scale, parameters):
             delta[j] = _exp(delta[j])
             rest += real(0) if j == target else delta[j]
         partition = rest + delta[target]
-        log_loss = math.log(partition) - shifted
+        is_highest = shifted == real(0)
+        log_loss = math.log1p(rest) if is_highest else math.log(partition) - shifted
         wrong = rest / partition
         focus = real(0) if wrong == real(0) else _exp(gamma * math.log(wrong))
-        total += weight[i] * focus * log_loss
-        slope = focus * (gamma * delta[target] / partition * log_loss + wrong)
+        p = delta[target] / partition
+        loss, slope, _ = _focal_terms(p, wrong, log_loss, focus, gamma)
+        total += weight[i] * loss
         slope *= real(scale) * weight[i]
-        share = real(0) if rest == real(0) else slope / rest
+        share = real(0) if rest == real(0) else -slope / rest
         for j in range(i * outputs, (i + 1) * outputs):
             delta[j] *= share
-        delta[target] = -slope
+        delta[target] = slope
     return total
 
 
 @kernel(CURVATURE)
-def _logistic_focal_curvature(raw, y, weight, tangent, rows, outputs, scale, parameters):
-    gamma = real(parameters[0])
-    for i in range(rows):
-        factor = real(scale) * weight[i]
-        for j in range(i * outputs, (i + 1) * outputs):
-            z = (real(2) * y[j] - real(1)) * raw[j]
-            tail = _log1p(_exp(-abs(z)))
-            log_loss = max(-z, real(0)) + tail
-            focus = _exp(-gamma * (max(z, real(0)) + tail))
-            p, q = _logistic(z), _logistic(-z)
-            bend = gamma * (gamma * p * log_loss + q * (real(2) - log_loss)) + q
-            tangent[j] *= factor * focus * p * bend
-
-
-@kernel(CURVATURE)
 def _softmax_focal_curvature(raw, y, weight, tangent, rows, outputs, scale, parameters):
-    # The loss is f(u) with u = log p. Its second derivatives are f'' times those of u squared,
-    # less f' times those of the log partition function. Slopes of u are held over q = 1 - p.
-    gamma = real(parameters[0])
+    # p is the logistic function of the margin: the target's raw output less the logarithm of
+    # the others' partition function.
     for i in range(rows):
         first, target = i * outputs, i * outputs + np.int64(y[i])
-        factor = real(scale) * weight[i]
-        top = _row_maximum(raw, first, outputs)
-        at_target = _exp(raw[target] - top)
-        rest, along = real(0), real(0)
+        rival, highest = highest_rival(raw, target, first, outputs)
+        at_rival = tangent[rival]
+        rest, total = real(0), real(0)
         for j in range(first, first + outputs):
-            e = real(0) if j == target else _exp(raw[j] - top)
+            tangent[j] -= at_rival  # so that nothing cancels where this one is the likeliest
+            e = real(0) if j == target else _exp(raw[j] - highest)
             rest += e
-            along += e * tangent[j]
-        partition = rest + at_target
-        p, q = at_target / partition, rest / partition
-        log_loss = math.log(partition) - (raw[target] - top)
-        focus = real(0) if q == real(0) else _exp(gamma * math.log(q))
-        ratio = real(1) if q == real(0) else log_loss / q
-        share = real(0) if rest == real(0) else real(1) / rest
-        slope = tangent[target] - along * share
-        bend = gamma * p * ((gamma - real(1)) * p * log_loss + q * (real(2) - log_loss))
-        bend *= factor * focus * slope
-        _softmax_change(
-            raw, tangent, first, outputs, top, factor * focus * (gamma * p * ratio + real(1))
-        )
+            total += e * tangent[j]
+        mean = total / rest
+        margin = raw[target] - highest - math.log(rest)
+        _, slope, bend = _focal(margin, real(parameters[0]))
+        factor = real(scale) * weight[i]
+        change = bend * (tangent[target] - mean)
         for j in range(first, first + outputs):
-            tangent[j] += bend if j == target else -bend * share * _exp(raw[j] - top)
+            share = _exp(raw[j] - highest) / rest
+            tangent[j] = -factor * share * (slope * (tangent[j] - mean) + change)
+        tangent[target] = factor * change
 
 
 class Focal(Loss):
@@ -318,7 +305,7 @@ class Focal(Loss):
 
     _parameter_constraints = {"gamma": [Interval(Real, 0, None, closed="left")]}
     _kernel_parameters = ("gamma",)
-    _binary = Form(_logistic_focal, _logistic_link, "logistic", _logistic_focal_curvature)
+    _binary = separable(_logistic_focal, _logistic_link, "logistic")
     _forms = {
         "binary": _binary,
         "multilabel-indicator": _binary,
@@ -329,33 +316,20 @@ class Focal(Loss):
         self.gamma = gamma
 
 
-@kernel(EVALUATE)
-def _squared_error(raw, y, weight, delta, rows, outputs, scale, parameters):
-    total = 0.0
-    for i in range(rows):
-        factor = real(scale) * weight[i]
-        loss = 0.0
-        for j in range(i * outputs, (i + 1) * outputs):
-            residual = raw[j] - y[j]
-            loss += residual * residual
-            delta[j] = factor * residual
-        total += 0.5 * weight[i] * loss
-    return total
+@inline
+def _squared_error(y, z, parameters):
+    residual = z - y
+    one = real(1) + real(0) * residual  # NaN stays NaN
+    return 0.5 * (residual * residual), residual, one  # the sum is in float64 anyway
 
 
-@kernel(EVALUATE)
-def _logistic_squared_error(raw, y, weight, delta, rows, outputs, scale, parameters):
-    total = 0.0
-    for i in range(rows):
-        factor = real(scale) * weight[i]
-        loss = 0.0
-        for j in range(i * outputs, (i + 1) * outputs):
-            p = _logistic(raw[j])
-            residual = p - y[j]
-            loss += residual * residual
-            delta[j] = factor * residual * p * (real(1) - p)
-        total += 0.5 * weight[i] * loss
-    return total
+@inline
+def _logistic_squared_error(y, z, parameters):
+    p, q = _logistic(z), _logistic(-z)
+    residual = p - y
+    wrong = q if y > real(0) else p
+    bend = p * q * wrong * (real(2) - real(3) * wrong)
+    return 0.5 * (residual * residual), residual * p * (real(1) - p), bend
 
 
 @kernel(EVALUATE)
@@ -380,40 +354,29 @@ def _softmax_squared_error(raw, y, weight, delta, rows, outputs, scale, paramete
 
 
 @kernel(CURVATURE)
-def _squared_error_curvature(raw, y, weight, tangent, rows, outputs, scale, parameters):
-    for i in range(rows):
-        factor = real(scale) * weight[i]
-        for j in range(i * outputs, (i + 1) * outputs):
-            tangent[j] *= factor
-
-
-@kernel(CURVATURE)
-def _logistic_squared_error_curvature(raw, y, weight, tangent, rows, outputs, scale, parameters):
-    for i in range(rows):
-        factor = real(scale) * weight[i]
-        for j in range(i * outputs, (i + 1) * outputs):
-            p, q = _logistic(raw[j]), _logistic(-raw[j])
-            tangent[j] *= factor * p * q * (p * q + (p - y[j]) * (q - p))
-
-
-@kernel(CURVATURE)
 def _softmax_squared_error_curvature(raw, y, weight, tangent, rows, outputs, scale, parameters):
     for i in range(rows):
         first, target = i * outputs, i * outputs + np.int64(y[i])
-        top = _row_maximum(raw, first, outputs)
-        # The tangents of the probabilities p; delta = p (r - sum of p r), r = p - [j = target].
-        partition = _softmax_change(raw, tangent, first, outputs, top, real(1))
-        mean, change = real(0), real(0)
+        highest, partition, top = _center(raw, tangent, first, outputs)
+        wrong, squares, change = real(0), real(0), real(0)
         for j in range(first, first + outputs):
-            p = _exp(raw[j] - top) / partition
-            residual = p - (real(1) if j == target else real(0))
-            mean += p * residual
-            change += tangent[j] * (residual + p)
-        factor = real(scale) * weight[i]
+            p = _exp(raw[j] - highest) / partition
+            other = real(0) if j == target else p
+            wrong += other
+            squares += other * other
+            change += real(2) * p * p * tangent[j]
+        p = _exp(raw[target] - highest) / partition
+        mean = squares - p * wrong  # the sum of p r of the gradient
+        change -= p * tangent[target]  # its derivative along the tangent
+        at_target = p - wrong - mean
+        factor, total = real(scale) * weight[i], real(0)
         for j in range(first, first + outputs):
-            p = _exp(raw[j] - top) / partition
-            residual = p - (real(1) if j == target else real(0))
-            tangent[j] = factor * (tangent[j] * (residual - mean + p) - p * change)
+            p = _exp(raw[j] - highest) / partition
+            slope = at_target if j == target else real(2) * p - mean
+            tangent[j] = factor * p * (slope * tangent[j] - change)
+            total += real(0) if j == top else tangent[j]
+        # There it cancels, but a row sums to 0.
+        tangent[top] = -total
 
 
 class SquaredError(Loss):
@@ -429,16 +392,14 @@ class SquaredError(Loss):
     classes, :math:`y` being one-hot.
     """
 
-    _binary = Form(
-        _logistic_squared_error, _logistic_link, "logistic", _logistic_squared_error_curvature
-    )
+    _binary = separable(_logistic_squared_error, _logistic_link, "logistic")
     _forms = {
         "binary": _binary,
         "multilabel-indicator": _binary,
         "multiclass": Form(
             _softmax_squared_error, _softmax_link, "softmax", _softmax_squared_error_curvature
         ),
-        "continuous": Form(_squared_error, None, "identity", _squared_error_curvature),
+        "continuous": separable(_squared_error),
     }
 
 

@@ -1,5 +1,6 @@
 import math
 import pickle
+from decimal import Decimal, localcontext
 from functools import partial
 
 import numpy as np
@@ -29,7 +30,7 @@ from sklearn.preprocessing import scale as standardize
 from sklearn.svm import SVC, LinearSVC
 
 from sknn_opt import MLPClassifier, MLPRegressor
-from sknn_opt._kernel import address
+from sknn_opt._kernel import address, specialise
 from sknn_opt.losses import (
     CLASSIFIER_LOSSES,
     REGRESSOR_LOSSES,
@@ -252,6 +253,16 @@ def evaluate(loss, form, y, raw, weight, scale=1.0):
     return total, delta
 
 
+def curve(loss, form, y, raw, weight, tangent, scale=1.0):
+    """Return scale times weight times second derivatives times tangent."""
+    product, parameters = tangent.astype(raw.dtype), loss.kernel_parameters()
+    arrays = [np.ascontiguousarray(a) for a in (raw, y, weight)]
+    form.curvature(
+        raw.dtype, *map(address, arrays), address(product), *raw.shape, scale, address(parameters)
+    )
+    return product
+
+
 def evaluate_one(loss, target_type, y, raw):
     """Return loss and derivative of a single row."""
     raw = np.atleast_2d(np.asarray(raw))
@@ -343,6 +354,194 @@ def test_nan_is_not_lost(dtype, key):
         total, delta = evaluate(loss, form, y, broken, weight)
         assert np.isnan(total)
         assert np.isnan(delta[1]).any()
+
+
+#: Where a loss has second derivatives by its raw outputs, and where they are not all 0.
+BENDS = {
+    "log_loss": "everywhere",
+    "hinge": "nowhere",
+    "squared_hinge": "between kinks",
+    "squared_error": "everywhere",
+    "focal": "everywhere",
+    "absolute_error": "nowhere",
+    "huber": "between kinks",
+    "log_cosh": "everywhere",
+    "quantile": "nowhere",
+    "poisson": "everywhere",
+    "gamma": "everywhere",
+}
+
+
+def bends(key):
+    kind, choice, _ = key
+    names = (name for name, cls in REGISTRIES[kind].items() if type(choice) is cls)
+    return BENDS[choice if isinstance(choice, str) else next(names)]
+
+
+CURVED = [key for key in REFERENCES if bends(key) != "nowhere"]
+every_curved_form = pytest.mark.parametrize("key", CURVED, ids=_name)
+
+
+def draw_tangent(raw):
+    return np.random.default_rng(5).normal(size=raw.shape).astype(raw.dtype)
+
+
+def hessians(key):
+    """Return the matrix of second derivatives for each row of data, of weight 1."""
+    loss, form, y, raw, _ = make(key)
+    ones = np.ones(N_ROWS)
+    units = np.eye(raw.shape[1])
+    columns = [curve(loss, form, y, raw, ones, np.tile(unit, (N_ROWS, 1))) for unit in units]
+    return np.stack(columns, axis=2)
+
+
+def test_that_every_loss_says_where_it_bends():
+    assert set(BENDS) == {name for registry in REGISTRIES.values() for name in registry}
+
+
+@every_form
+def test_losses_that_bend_have_curvature(key):
+    loss, form, *_ = make(key)
+    assert (form.curvature is None) == (bends(key) == "nowhere")
+    assert loss._twice_differentiable == (bends(key) == "everywhere")
+
+
+@every_form
+def test_curvature_is_that_of_finite_differences(key):
+    loss, form, y, raw, weight = make(key)  # no value is within a step of a kink
+    scale, step, tangent = 0.3, 1e-5, draw_tangent(raw)
+    above, below = (
+        evaluate(loss, form, y, raw + s * tangent, weight, scale)[1] for s in (step, -step)
+    )
+    expected = (above - below) / (2 * step)
+    if bends(key) == "nowhere":
+        assert not expected.any()
+        return
+    product = curve(loss, form, y, raw, weight, tangent, scale)
+    np.testing.assert_allclose(product, expected, rtol=1e-6, atol=1e-9)
+    assert not product[weight == 0].any()
+
+
+@every_curved_form
+def test_second_derivatives_are_symmetric(key):
+    matrices = hessians(key)
+    np.testing.assert_allclose(matrices, matrices.transpose(0, 2, 1), rtol=1e-12, atol=1e-15)
+
+
+@every_curved_form
+def test_second_derivatives_of_outputs_that_only_compete_or_never_do(key):
+    _, choice, target_type = key
+    matrices = hessians(key)
+    if target_type != "multiclass" or getattr(choice, "multiclass", None) == "ovr":
+        off_diagonal = ~np.eye(matrices.shape[1], dtype=bool)
+        assert not matrices[:, off_diagonal].any()
+    else:
+        np.testing.assert_allclose(matrices.sum(axis=2), 0, atol=1e-14)
+
+
+@every_curved_form
+def test_float32_has_the_curvature_of_float64(key):
+    products = {}
+    for dtype in DTYPES:
+        loss, form, y, raw, weight = make(key, dtype)
+        products[dtype] = curve(loss, form, y, raw, weight, draw_tangent(raw), scale=0.3)
+    np.testing.assert_allclose(products["float32"], products["float64"], rtol=1e-5, atol=1e-6)
+
+
+@every_curved_form
+@every_dtype
+@pytest.mark.parametrize("sign", [1, -1])
+def test_far_outputs_have_curvature(sign, dtype, key):
+    loss, form, y, raw, _ = make(key, dtype)
+    for size in (1e4, np.finfo(dtype).max / 4):
+        raw[:, 0] = sign * size
+        product = curve(loss, form, y, raw, np.ones(N_ROWS, dtype), draw_tangent(raw))
+        assert not np.isnan(product).any()
+        assert np.isfinite(product).all() == (sign != _overflows(key))
+
+
+@every_curved_form
+@every_dtype
+def test_curvature_does_not_lose_nan(dtype, key):
+    loss, form, y, raw, weight = make(key, dtype)
+    for j in range(raw.shape[1]):
+        for which in range(2):
+            arrays = [raw.copy(), draw_tangent(raw)]
+            arrays[which][1, j] = np.nan
+            product = curve(loss, form, y, arrays[0], weight, arrays[1])
+            assert np.isnan(product[1]).any()
+            assert not np.isnan(np.delete(product, 1, axis=0)).any()
+
+
+def _right(y, z):
+    """Probability of the target, by the logistic function or the softmax."""
+    e = [v.exp() for v in z]
+    return e[y] / sum(e) if len(z) > 1 else 1 / (1 + (-z[0] if y else z[0]).exp())
+
+
+def _exact_brier(y, z):
+    others = [k for k in range(len(z)) if len(z) > 1 and k != y]
+    return ((1 - _right(y, z)) ** 2 + sum(_right(k, z) ** 2 for k in others)) / 2
+
+
+#: Losses of one row of numbers of any precision, up to terms that do not depend on z.
+EXACT = {
+    LogLoss(): lambda y, z: -_right(y, z).ln(),
+    Focal(0.5): lambda y, z: -((1 - _right(y, z)) ** Decimal("0.5")) * _right(y, z).ln(),
+    Focal(2.0): lambda y, z: -((1 - _right(y, z)) ** 2) * _right(y, z).ln(),
+    SquaredError(): _exact_brier,
+    LogCosh(): lambda y, z: ((z[0] - y).exp() + (y - z[0]).exp()).ln(),
+    REGRESSOR_LOSSES["poisson"](): lambda y, z: z[0].exp() - y * z[0],
+    REGRESSOR_LOSSES["gamma"](): lambda y, z: z[0] + y * (-z[0]).exp(),
+}
+
+
+def _exact_curvature(loss, y, z, t):
+    """Second derivatives times t, by central differences that leave 60 digits and more."""
+    with localcontext(prec=260):
+        z, t, step = [Decimal(v) for v in z], [Decimal(v) for v in t], Decimal("1e-60")
+
+        def moved(k, i, j):
+            shifts = [i * v + (j if n == k else 0) for n, v in enumerate(t)]
+            return loss(y, [v + step * s for v, s in zip(z, shifts, strict=True)])
+
+        return [
+            float((moved(k, 1, 1) - moved(k, 1, -1) - moved(k, -1, 1) + moved(k, -1, -1)) / 4
+                  / step / step)
+            for k in range(len(z))
+        ]  # fmt: skip
+
+
+@every_dtype
+@pytest.mark.parametrize("loss", EXACT, ids=repr)
+def test_curvature_is_precise_in_the_tails(loss, dtype):
+    rows = [[0.5], [-3.0], [80.0], [-80.0]]
+    targets = ["continuous"]
+    if type(loss) in CLASSIFIER_LOSSES.values():
+        targets = ["binary", "multiclass"]
+        rows += [[1.0, -2.0, 0.5], [40.0, -40.0, -39.0], [-39.5, 40.0, -40.0], [0.0, 80.0, 80.0]]
+    limits = np.finfo(dtype)
+    # A power magnifies the rounding of the logarithm; sums over the classes cancel in part.
+    tolerance = limits.eps * {Focal: 400, SquaredError: 20}.get(type(loss), 6)
+    for row in rows:
+        for y in (0, 1):
+            form = loss.form(targets[len(row) > 1])
+            if type(loss).__name__ == "Gamma" and y == 0:
+                continue
+            tangent = [0.7, -1.1, 0.4][: len(row)]
+            raw, t = (np.array([a], dtype) for a in (row, tangent))
+            product = curve(loss, form, np.array([[y]], dtype), raw, np.ones(1, dtype), t)
+            expected = _exact_curvature(EXACT[loss], y, row, t[0].tolist())
+            np.testing.assert_allclose(product[0], expected, rtol=tolerance, atol=limits.tiny)
+
+
+def test_the_cache_on_disk_tells_all_kernels_apart():
+    kernels = {
+        kernel for key in REFERENCES for kernel in make(key)[1] if hasattr(kernel, "address")
+    }
+    functions = [specialise(kernel.function, np.dtype("float64")) for kernel in kernels]
+    files = {(f.__module__, f.__qualname__, f.__code__.co_firstlineno) for f in functions}
+    assert len(files) == len(kernels)
 
 
 @every_form
@@ -519,7 +718,7 @@ def test_focal_without_focus_is_the_log_loss():
 def test_focal_is_precise_where_a_class_is_all_but_certain():
     _, delta = evaluate_one(Focal(0.5), "multiclass", 0, [40.0, -40.0, -39.0])
     p = np.exp([-80.0, -79.0])  # nothing beside 1
-    expected = [-(p.sum() ** 1.5), *(np.sqrt(p.sum()) * p)]
+    expected = [-1.5 * p.sum() ** 1.5, *(1.5 * np.sqrt(p.sum()) * p)]
     np.testing.assert_allclose(delta.ravel(), expected, rtol=1e-12)
 
 
@@ -626,7 +825,20 @@ def test_loss_from_functions_is_compiled_once_for_each_pair():
         assert twin.form("continuous").evaluate is kernel
     swapped = Loss.from_functions(_cauchy_derivative, _cauchy)
     assert swapped.form("continuous").evaluate is not kernel
-    assert repr(loss) == "Loss.from_functions(_cauchy, _cauchy_derivative)"
+
+
+def test_loss_from_functions_shows_in_the_repr_of_an_estimator():
+    loss = Loss.from_functions(_cauchy, _cauchy_derivative)
+    shown = repr(MLPRegressor((3,), loss=loss))
+    assert shown.startswith("MLPRegressor(hidden_layer_sizes=(3,),")
+    assert "loss=FromFunctions(derivative=<function _cauchy_derivative" in shown
+    assert "value=<function _cauchy at" in shown
+
+
+def test_loss_from_functions_has_no_curvature():
+    loss = Loss.from_functions(_cauchy, _cauchy_derivative)
+    assert loss.form("continuous").curvature is None
+    assert not loss._twice_differentiable
 
 
 @pytest.mark.parametrize(

@@ -4,14 +4,14 @@ import re
 
 import numpy as np
 import pytest
-from scipy.optimize import minimize, rosen, rosen_der, rosen_hess_prod
 from sklearn.base import clone
 from sklearn.datasets import load_digits
 from sklearn.model_selection import train_test_split
 from sklearn.utils._param_validation import InvalidParameterError
+from surfaces import SURFACES
 
 import sknn_opt.optimizers
-from sknn_opt import MLPClassifier, _scipy_optimizers
+from sknn_opt import MLPClassifier
 from sknn_opt._component import resolve
 from sknn_opt._kernel import address
 from sknn_opt._layout import Layout
@@ -41,20 +41,6 @@ from sknn_opt.optimizers import (
 
 FIRST_ORDER = {name: cls for name, cls in OPTIMIZERS.items() if issubclass(cls, FirstOrder)}
 FULL_BATCH = {name: cls for name, cls in OPTIMIZERS.items() if issubclass(cls, FullBatch)}
-FULL_BATCH_PARAMETERS = {
-    "lbfgs": {"history_size": 3, "gtol": 1e-3, "ftol": 1e-3, "maxls": 15},
-    "bfgs": {"gtol": 1e-3, "xrtol": 1e-9, "c1": 1e-3, "c2": 0.8, "max_parameters": 7},
-    "cg": {"gtol": 1e-3, "c1": 1e-3, "c2": 0.3},
-    "newton-cg": {"xtol": 1e-3, "c1": 1e-3, "c2": 0.8, "curvature": "gauss_newton"},
-    "trust-ncg": {
-        "gtol": 1e-3,
-        "initial_trust_radius": 0.5,
-        "max_trust_radius": 10.0,
-        "eta": 0.1,
-        "curvature": "gauss_newton",
-    },
-    "lm": {"damping": 0.1, "gtol": 1e-3, "max_parameters": 7},
-}
 DECAYING = [name for name, cls in FIRST_ORDER.items() if "weight_decay" in cls().get_params()]
 
 #: A tall and a wide hidden matrix, and one into the output layer.
@@ -391,6 +377,46 @@ DEFAULTS = {
     "schedule_free": ({"beta_1": 0.9, "beta_2": 0.999, "weight_decay": 0}, 2.5e-3),
 }
 
+#: The constructor's defaults and other values.
+FULL_BATCH_PARAMETERS = {
+    "lbfgs": (
+        {"history_size": 10, "gtol": None, "ftol": None, "maxls": 20},
+        {"history_size": 3, "gtol": 1e-7, "ftol": 1e-12, "maxls": 30},
+    ),
+    "bfgs": (
+        {"gtol": None, "xrtol": 0, "c1": 1e-4, "c2": 0.9, "max_parameters": 5000},
+        {"gtol": 1e-7, "xrtol": 1e-9, "c1": 1e-3, "c2": 0.8, "max_parameters": 10},
+    ),
+    "cg": (
+        {"gtol": None, "c1": 1e-4, "c2": 0.4},
+        {"gtol": 1e-7, "c1": 1e-3, "c2": 0.3},
+    ),
+    "newton-cg": (
+        {"xtol": None, "c1": 1e-4, "c2": 0.9, "curvature": "exact"},
+        {"xtol": 1e-7, "c1": 1e-3, "c2": 0.8, "curvature": "gauss_newton"},
+    ),
+    "trust-ncg": (
+        {
+            "gtol": None,
+            "initial_trust_radius": 1.0,
+            "max_trust_radius": 1000.0,
+            "eta": 0.15,
+            "curvature": "exact",
+        },
+        {
+            "gtol": 1e-7,
+            "initial_trust_radius": 0.5,
+            "max_trust_radius": 2.0,
+            "eta": 0.1,
+            "curvature": "gauss_newton",
+        },
+    ),
+    "lm": (
+        {"damping": 1e-3, "gtol": None, "max_parameters": 3000},
+        {"damping": 0.1, "gtol": 1e-7, "max_parameters": 10},
+    ),
+}
+
 CASES = [
     pytest.param(name, parameters, id=f"{name}-{parameters}")
     for name, (_, choices) in REFERENCES.items()
@@ -402,6 +428,7 @@ def test_that_every_optimizer_is_tested():
     assert set(FIRST_ORDER) | set(FULL_BATCH) == set(OPTIMIZERS)
     for table in (REFERENCES, CONVERGENCE, DIGITS, DEFAULTS):
         assert set(table) == set(FIRST_ORDER)
+    assert set(FULL_BATCH_PARAMETERS) == set(FULL_BATCH)
     assert {cls.__name__ for cls in OPTIMIZERS.values()} < set(sknn_opt.optimizers.__all__)
 
 
@@ -647,7 +674,7 @@ def test_keywords_of_the_estimator_reach_names(name):
 @pytest.mark.parametrize("name", OPTIMIZERS)
 def test_copies_are_equal(name):
     cls = OPTIMIZERS[name]
-    parameters = REFERENCES[name][1][-1] if name in REFERENCES else FULL_BATCH_PARAMETERS[name]
+    parameters = REFERENCES[name][1][-1] if name in REFERENCES else FULL_BATCH_PARAMETERS[name][1]
     optimizer = cls(**parameters)
     for copy in (clone(optimizer), pickle.loads(pickle.dumps(optimizer))):
         assert type(copy) is cls
@@ -674,100 +701,79 @@ def test_documented_parameters_are_those_of_the_constructor(name):
         assert ast.literal_eval(default) == actual[parameter], parameter
 
 
-class Rosenbrock:
-    """Rosenbrock's function, as half a sum of squares and as an objective."""
-
-    def vector(self):
-        return np.array([-1.2, 1.0])
-
-    def bounds(self):
-        return None
-
-    def loss_and_gradient(self, x):
-        return 0.5 * rosen(x), 0.5 * rosen_der(x)
-
-    def hessian_product(self, exact):
-        return lambda x, vector: 0.5 * rosen_hess_prod(x, vector)
-
-    def gauss_newton_matrix(self):
-        def matrix(x):
-            jacobian = np.array([[-20 * x[0], 10.0], [-1.0, 0.0]])
-            return jacobian.T @ jacobian
-
-        return matrix
-
-
-def _minimize(optimizer, tol=1e-8, max_iter=200):
-    losses = []
-    result = optimizer.minimize(Rosenbrock(), lambda x, loss: losses.append(loss), tol, max_iter)
-    return result, losses
-
-
 @pytest.mark.parametrize("name", FULL_BATCH)
-def test_full_batch_optimizers_find_a_minimum(name):
+def test_defaults_of_full_batch_optimizers(name):
+    defaults, others = FULL_BATCH_PARAMETERS[name]
+    optimizer = FULL_BATCH[name]()
+    assert optimizer.get_params() == defaults
+    assert all(others[parameter] != default for parameter, default in defaults.items())
+    assert resolve(name, OPTIMIZERS, MLPClassifier(epsilon=0.4)).get_params() == defaults
+
+
+def _run(optimizer, surface, tol=1e-7, max_iter=200):
+    """Minimize; return the result, and point and loss of each iteration."""
+    iterations = []
+    result = optimizer.minimize(
+        surface, lambda x, loss: iterations.append((x.copy(), loss)), tol, max_iter
+    )
+    return result, iterations
+
+
+@pytest.mark.parametrize("parameters", [0, 1], ids=["defaults", "others"])
+@pytest.mark.parametrize("surface", SURFACES)
+@pytest.mark.parametrize("name", FULL_BATCH)
+def test_convergence_of_full_batch_optimizers(name, surface, parameters):
+    surface = SURFACES[surface]()
     # An option that SciPy does not know is a warning, so an error here.
-    result, losses = _minimize(FULL_BATCH[name]())
+    optimizer = FULL_BATCH[name](**FULL_BATCH_PARAMETERS[name][parameters])
+    result, iterations = _run(optimizer, surface)
     assert result.success
-    assert result.fun == losses[-1] == min(losses)
-    np.testing.assert_allclose(result.x, 1, atol=1e-5)
+    np.testing.assert_allclose(result.x, surface.minimum, atol=1e-4)
+    assert [loss for _, loss in iterations] == [surface.loss(x) for x, _ in iterations]
+    assert all(type(loss) is float for _, loss in iterations)
+    np.testing.assert_array_equal(result.x, iterations[-1][0])
+    assert result.fun == iterations[-1][1]
 
 
 @pytest.mark.parametrize("name", FULL_BATCH)
 def test_full_batch_optimizers_end_where_they_are_told(name):
-    result, losses = _minimize(FULL_BATCH[name](), max_iter=3)
+    optimizer, surface = FULL_BATCH[name](), SURFACES["rosenbrock"]()
+    result, iterations = _run(optimizer, surface, max_iter=3)
+    assert len(iterations) == 3
     assert not result.success
-    assert result.status != 0
-    assert len(losses) == 3
-    loose, few = _minimize(FULL_BATCH[name](), tol=0.5)
+    assert "aximum number of iterations" in result.message or "ITERATIONS" in result.message
+    loose, few = _run(optimizer, surface, tol=1.0)
+    _, many = _run(optimizer, surface)
     assert loose.success
-    assert len(few) < len(_minimize(FULL_BATCH[name]())[1])
-    if name != "newton-cg":  # which looks at the step
-        assert np.abs(Rosenbrock().loss_and_gradient(loose.x)[1]).max() <= 0.5
+    assert len(few) < len(many)
+    if name == "newton-cg":
+        *_, before, last = [surface.start, *(x for x, _ in few)]
+        assert np.abs(last - before).mean() <= 1.0
+    else:
+        assert np.abs(surface.gradient(loose.x)).max() <= 1.0
 
 
 @pytest.mark.parametrize("name", FULL_BATCH)
-def test_own_tolerances_come_before_tol(name):
-    tolerance = "xtol" if name == "newton-cg" else "gtol"
-    own, _ = _minimize(FULL_BATCH[name](**{tolerance: 0.5}), tol=1e-8)
-    by_tol, _ = _minimize(FULL_BATCH[name](), tol=0.5)
-    # L-BFGS-B has a second criterion, which follows tol.
-    np.testing.assert_allclose(own.x, by_tol.x, rtol=0, atol=0.0)
+def test_an_own_tolerance_wins_over_that_of_the_estimator(name):
+    others = FULL_BATCH_PARAMETERS[name][1]
+    tolerances = {p: v for p, v in others.items() if p in ("gtol", "xtol", "ftol")}
+    surface = SURFACES["rosenbrock"]()
+    own, _ = _run(FULL_BATCH[name](**tolerances), surface, tol=1e3)
+    loose, _ = _run(FULL_BATCH[name](), surface, tol=1e3)
+    np.testing.assert_allclose(own.x, surface.minimum, atol=1e-4)
+    assert np.abs(loose.x - surface.minimum).max() > 0.1
 
 
-@pytest.mark.parametrize("name", [name for name in FULL_BATCH if name != "lm"])
-def test_options_reach_scipy(name, monkeypatch):
-    seen = {}
+@pytest.mark.parametrize("name", FULL_BATCH)
+def test_what_an_iteration_raises_passes_out(name):
+    class Enough(Exception):
+        pass
 
-    def spy(*args, **kwargs):
-        seen.update(kwargs)
-        return minimize(*args, **kwargs)
+    def iteration(x, loss):
+        raise Enough
 
-    monkeypatch.setattr(_scipy_optimizers, "minimize", spy)
-    parameters = FULL_BATCH_PARAMETERS[name]
-    _minimize(FULL_BATCH[name](**parameters), max_iter=7)
-    assert seen["options"]["maxiter"] == 7
-    names = {"history_size": "maxcor"}
-    ours = {"max_parameters", "curvature"}
-    for parameter, value in parameters.items():
-        if parameter not in ours:
-            assert seen["options"][names.get(parameter, parameter)] == value
-    assert not ours & set(seen["options"])
-
-
-def test_lm_takes_the_damped_gauss_newton_step():
-    x = Rosenbrock().vector()
-    matrix, gradient = Rosenbrock().gauss_newton_matrix()(x), Rosenbrock().loss_and_gradient(x)[1]
-    steps = []
-    LM(damping=0.1).minimize(Rosenbrock(), lambda x, loss: steps.append(x.copy()), 0.0, 1)
-    scale = np.maximum(np.diag(matrix), 0.03 * np.diag(matrix).max())
-    step = np.linalg.solve(matrix + 0.1 * np.diag(scale), -gradient)
-    taken = Rosenbrock().loss_and_gradient(x + step)[0] < Rosenbrock().loss_and_gradient(x)[0]
-    np.testing.assert_allclose(steps[0], x + step if taken else x, rtol=1e-12)
-
-
-def test_lm_never_rises():
-    _, losses = _minimize(LM(damping=1e-6))
-    assert (np.diff(losses) <= 0).all()
+    with pytest.raises(Enough):
+        FULL_BATCH[name]().minimize(SURFACES["rosenbrock"](), iteration, 1e-4, 10)
 
 
 @pytest.mark.parametrize(
@@ -795,25 +801,39 @@ def test_lm_never_rises():
         Muon(ns_steps=2.5),
         ScheduleFree(beta_1=0.0),
         LBFGS(history_size=0),
+        LBFGS(history_size=2.5),
         LBFGS(gtol=-1.0),
         LBFGS(ftol=-1.0),
         LBFGS(maxls=0),
         BFGS(gtol=-1.0),
+        BFGS(xrtol=-1.0),
         BFGS(c1=0.0),
         BFGS(c2=1.0),
-        BFGS(xrtol=-1.0),
         BFGS(max_parameters=0),
-        CG(c1=1.0),
+        CG(gtol=-1.0),
+        CG(c1=0.0),
+        CG(c2=1.0),
         NewtonCG(xtol=-1.0),
+        NewtonCG(c1=0.0),
+        NewtonCG(c2=1.0),
         NewtonCG(curvature="hessian"),
-        TrustNCG(eta=0.25),
+        TrustNCG(gtol=-1.0),
         TrustNCG(initial_trust_radius=0.0),
+        TrustNCG(max_trust_radius=0.0),
+        TrustNCG(eta=0.25),
         TrustNCG(curvature=None),
         LM(damping=0.0),
-        LM(max_parameters=1.5),
+        LM(gtol=-1.0),
+        LM(max_parameters=2.5),
     ],
     ids=repr,
 )
 def test_parameters_are_validated(optimizer):
     with pytest.raises(InvalidParameterError, match=f"of {type(optimizer).__name__} must be"):
         resolve(optimizer, OPTIMIZERS, None)
+
+
+@pytest.mark.parametrize("name", FULL_BATCH)
+def test_full_batch_parameters_are_constrained(name):
+    cls = FULL_BATCH[name]
+    assert set(cls._parameter_constraints) == set(cls().get_params())
