@@ -18,9 +18,11 @@ import warnings
 
 import matplotlib.pyplot as plt
 import numpy as np
+from matplotlib.ticker import LogLocator
 from sklearn.datasets import load_diabetes, load_digits, make_friedman1
 from sklearn.exceptions import ConvergenceWarning
 from sklearn.preprocessing import scale
+from threadpoolctl import threadpool_limits
 
 from sknn_opt import MLPClassifier, MLPRegressor
 
@@ -40,8 +42,10 @@ tables = {
 # ---------------
 # All start from the same parameters and run until ``max_time``, or until their gradient
 # has vanished. The penalty is divided by the size of the batch, so Adam is given a share of
-# ``alpha`` for which it minimizes the same objective.
+# ``alpha`` for which it minimizes the same objective. All run on one thread, to compare methods
+# and not how they use a second processor.
 
+threadpool_limits(1)
 ALPHA = 1.0
 BATCH = 200
 optimizers = {
@@ -85,12 +89,15 @@ figure, axes = plt.subplots(1, 3, figsize=(11, 3.8), layout="constrained")
 colors = dict(zip(optimizers, ["tab:blue", "tab:orange", "tab:red", "tab:green"], strict=True))
 for ax, (title, table) in zip(axes, tables.items(), strict=True):
     for optimizer, history in histories(*table).items():
+        if not history["loss"]:
+            continue  # no iteration was over in time
         ax.plot(history["time"], history["loss"], color=colors[optimizer], label=optimizer)
         print(f"{title:35} {optimizer:10} {len(history['loss']):5} iterations, "
               f"{history['time'][-1]:5.2f} s, loss {history['loss'][-1]:.4f}")  # fmt: skip
         ax.plot(history["time"][-1], history["loss"][-1], "o", color=colors[optimizer])
     ax.set(title=title, xlabel="seconds", xscale="log", yscale="log")
     ax.yaxis.set_major_formatter("{x:g}")
+    ax.yaxis.set_minor_locator(LogLocator(subs=(2, 3, 5)))
     ax.yaxis.set_minor_formatter("{x:g}")
 axes[0].set_ylabel("training loss")
 axes[0].legend()
