@@ -4,6 +4,7 @@ The only place where names become objects. What fit computes is published at its
 one go, so that an exception leaves the estimator as it was.
 """
 
+import copy
 import math
 import warnings
 from abc import ABC, abstractmethod
@@ -12,11 +13,13 @@ from numbers import Integral, Real
 
 import numpy as np
 from sklearn.base import BaseEstimator, _fit_context
+from sklearn.metrics import check_scoring
 from sklearn.model_selection import train_test_split
 from sklearn.utils import check_random_state, column_or_1d
 from sklearn.utils._param_validation import Interval, Options, RealNotInt, StrOptions
 from sklearn.utils.validation import _check_sample_weight, check_is_fitted, validate_data
 
+from ._callbacks import CallbackSupportMixin, Tasks
 from ._component import resolve
 from ._full_batch import FullBatch
 from ._inputs import Input
@@ -24,8 +27,10 @@ from ._layout import Architecture, Layout, Parameters
 from ._network import Network
 from ._problem import BLOCK_ROWS, Problem
 from ._record import Record
-from ._training import Limits, MiniBatches, OptimizerState, Rates
+from ._training import Limits, MiniBatches, OptimizerState, Rates, renew_statistics
+from ._validation import Validation, ValidationSet
 from .activations import ACTIVATIONS, Activation, Identity
+from .averaging import AVERAGINGS, Averaging
 from .batches import GrowingBatch
 from .initializers import INITIALIZERS, Initializer
 from .normalizations import NORMALIZATIONS
@@ -54,6 +59,7 @@ _FIRST_ORDER_ONLY = {
     "clip_norm": None,
     "clip_value": None,
     "warmup": 0,
+    "averaging": None,
 }
 
 # The other way round.
@@ -70,7 +76,7 @@ _DIVERGED = (
 )
 
 
-class BaseMLP(BaseEstimator, ABC):
+class BaseMLP(CallbackSupportMixin, BaseEstimator, ABC):
     """Base of the classifier and the regressor."""
 
     _parameter_constraints = {
@@ -111,6 +117,8 @@ class BaseMLP(BaseEstimator, ABC):
         "nesterovs_momentum": ["boolean"],
         "early_stopping": ["boolean"],
         "validation_fraction": [Interval(Real, 0, 1, closed="left")],
+        "scoring": [str, callable, None],
+        "averaging": [StrOptions(AVERAGINGS.names), Averaging, None],
         "beta_1": [Interval(Real, 0, 1, closed="left")],
         "beta_2": [Interval(Real, 0, 1, closed="left")],
         "epsilon": [Interval(Real, 0, None, closed="neither")],
@@ -133,8 +141,12 @@ class BaseMLP(BaseEstimator, ABC):
         """Return targets, one column an output or class indices, and their type."""
 
     @abstractmethod
-    def _scorer(self, targets, problem, sample_weight):
-        """Return a function that maps raw outputs on held-out rows to their score."""
+    def _encode(self, y, target_type):
+        """Return the targets of validation as `_validate_targets` does those of training."""
+
+    @abstractmethod
+    def _own_score(self, problem, data):
+        """Return a function that maps raw outputs on a ValidationSet to accuracy or R²."""
 
     def _store(self, arguments):
         """Set each argument of the constructor as the attribute of its name."""
@@ -145,7 +157,7 @@ class BaseMLP(BaseEstimator, ABC):
     # -- fit -----------------------------------------------------------------------------
 
     @_fit_context(prefer_skip_nested_validation=True)
-    def fit(self, X, y, sample_weight=None):
+    def fit(self, X, y, sample_weight=None, *, X_val=None, y_val=None, sample_weight_val=None):
         """Fit the network to ``X`` and ``y``.
 
         Parameters
@@ -156,6 +168,14 @@ class BaseMLP(BaseEstimator, ABC):
             Targets.
         sample_weight : array-like of shape (n_samples,), default=None
             Non-negative weights of the samples; None means 1 each.
+        X_val : {array-like, sparse matrix} of shape (n_val, n_features), default=None
+            Features to validate on after each epoch or iteration: for `early_stopping`, which
+            then holds out no samples of ``X``, or, without it, for `history_` only. In a
+            `Pipeline` it is transformed as ``X`` with ``transform_input=["X_val"]``.
+        y_val : array-like of shape (n_val,) or (n_val, n_outputs), default=None
+            Their targets.
+        sample_weight_val : array-like of shape (n_val,), default=None
+            Their weights.
 
         Returns
         -------
@@ -167,25 +187,33 @@ class BaseMLP(BaseEstimator, ABC):
             If the input is not valid, or if training diverged to non-finite parameters.
             The estimator is then as it was before.
         """
+        context = self._init_callback_context(max_subtasks=self.max_iter)
         with self._unchanged_on_error():
-            return self._fit(X, y, sample_weight, incremental=False)
+            validation = X_val, y_val, sample_weight_val
+            return self._fit(X, y, sample_weight, validation, context, incremental=False)
 
-    def _fit(self, X, y, sample_weight, incremental):
+    def _fit(self, X, y, sample_weight, validation, context, incremental):
         optimizer = resolve(self._optimizer_choice(), OPTIMIZERS, self)
         loss = resolve(self.loss, self._losses, self)
         hidden = self._hidden_sizes()
         architecture = self._resolve_architecture(len(hidden))
+        averaging = None
+        if self.averaging is not None:
+            averaging = resolve(self.averaging, AVERAGINGS, self)
         self._check_applicable(optimizer, loss)
+        self._check_averaging(averaging, optimizer, incremental)
         if incremental and self.early_stopping:
             raise ValueError("partial_fit does not support early_stopping=True")
         continues = hasattr(self, "coefs_") and (self.warm_start or incremental)
 
-        X, y = self._validate_input(X, y, continues)
+        dtype = self._fitted_dtype() if continues else self._wanted_dtype()
+        X, y = self._validate_input(X, y, dtype, reset=not continues)
         targets, target_type = self._validate_targets(y, continues, incremental)
         targets = np.ascontiguousarray(targets, X.dtype).reshape(X.shape[0], -1)
         loss.check_targets(targets)
         form = loss.form(target_type)
         sample_weight = self._validate_weights(X, sample_weight)
+        data = self._validation_set(*validation, X.dtype, targets.shape[1], target_type)
         training_weight = self._training_weights(y, targets, sample_weight, incremental)
 
         random_state = check_random_state(self.random_state)
@@ -205,13 +233,10 @@ class BaseMLP(BaseEstimator, ABC):
             theta = self._fitted_theta(problem.layout, X.dtype)
         else:
             theta = self._initial_theta(problem, random_state, X.dtype)
-        score = None
-        if self.early_stopping:
+        if self.early_stopping and data is None:
             problem.rows, held_out = self._split(targets, target_type, random_state)
             weight = None if sample_weight is None else sample_weight[held_out]
-            score = problem.validate(
-                theta, held_out, self._scorer(targets[held_out], problem, weight)
-            )
+            data = ValidationSet(X, y[held_out], targets[held_out], weight, held_out)
         if problem.total_weight() == 0:
             raise ValueError(
                 "The rows to train on have no weight: sample_weight times class_weight is 0 for "
@@ -226,21 +251,38 @@ class BaseMLP(BaseEstimator, ABC):
             np.inf if self.max_time is None else self.max_time,
         )
         state = None
+
+        def attributes():
+            return self._fitted_attributes(theta.copy(), problem, target_type, record, state)
+
+        validation = None
+        if data is not None:
+            score = self._score_function(data, problem, attributes)
+            validation = Validation(problem, theta, data, score)
+        elif self.scoring is not None:
+            raise ValueError(
+                f"scoring={self.scoring!r} has nothing to score: set early_stopping=True, pass "
+                "X_val and y_val, or set scoring to None."
+            )
+        tasks = Tasks(self, context, X, y, sample_weight)
+        tasks.rows, tasks.attributes = problem.rows, attributes
         if isinstance(optimizer, FirstOrder):
             state = self._optimizer_state(optimizer, problem, theta, random_state, incremental)
             trainer = MiniBatches(
                 problem,
                 theta,
                 record,
-                score,
+                validation,
+                tasks,
                 optimizer,
                 state,
                 self._resolve_rates(optimizer),
-                self._resolve_batch_size(optimizer, problem.n_rows),
+                batch_size := self._resolve_batch_size(optimizer, problem.n_rows),
                 1 if incremental else self.max_iter,
                 self.shuffle,
                 random_state,
                 self._resolve_limits(),
+                averaging,
             )
         else:
             optimizer.check(problem)
@@ -248,28 +290,36 @@ class BaseMLP(BaseEstimator, ABC):
                 problem,
                 theta,
                 record,
-                score,
+                validation,
+                tasks,
                 optimizer,
                 self.tol,
                 self.max_iter,
                 self.max_fun,
                 self.n_jobs,
             )
+        tasks.begin_fit()
         trainer.partial_fit() if incremental else trainer.fit()
 
         theta = theta if record.best_theta is None else record.best_theta
         if not np.isfinite(theta).all():
             raise ValueError(_DIVERGED)
-        self._publish(theta, problem, target_type, record, state if incremental else None)
+        if averaging is not None and self.normalization == "batch":
+            renew_statistics(problem, theta, batch_size(0, problem.n_rows))
+        if not incremental:
+            state = None  # it would only make pickles larger
+        vars(self).update(self._fitted_attributes(theta, problem, target_type, record, state))
+        tasks.end_fit()
         return self
 
-    def _publish(self, theta, problem, target_type, record, state):
+    @staticmethod
+    def _fitted_attributes(theta, problem, target_type, record, state):
+        """Return what fit leaves on the estimator, the parameters being in ``theta``."""
         parameters = problem.layout.views(theta)
-        for attribute, arrays in zip(_PARAMETER_ATTRIBUTES, parameters, strict=True):
-            setattr(self, attribute, arrays)
-        vars(self).update(
-            n_layers_=len(self.coefs_) + 1,
-            n_outputs_=self.coefs_[-1].shape[1],
+        return dict(
+            zip(_PARAMETER_ATTRIBUTES, parameters, strict=True),
+            n_layers_=len(problem.layout.shapes) + 1,
+            n_outputs_=problem.layout.shapes[-1][1],
             out_activation_=problem.form.out_activation,
             _architecture=problem.architecture,
             _fitted_loss=problem.loss,
@@ -289,129 +339,12 @@ class BaseMLP(BaseEstimator, ABC):
             vars(self).update(before)
             raise
 
-    # -- from names to objects -----------------------------------------------------------
-
-    def _optimizer_choice(self):
-        """``optimizer``, or ``solver``, scikit-learn's name for it, where that is given."""
-        if self.solver is None:
-            return self.optimizer
-        if isinstance(self.optimizer, str):
-            agrees = self.optimizer in (self.solver, _DEFAULT_OPTIMIZER)
-            choice = self.solver
-        else:
-            agrees = type(self.optimizer) is OPTIMIZERS[self.solver]
-            choice = self.optimizer
-        if not agrees:
-            raise ValueError(
-                f"solver={self.solver!r} and optimizer={self.optimizer!r} contradict each "
-                "other: solver is scikit-learn's name for optimizer. Set only one of them."
-            )
-        return choice
-
-    def _resolve_architecture(self, n_hidden):
-        """Return the `Architecture` of a network with so many hidden layers."""
-        activations = self._per_layer("activation", n_hidden, str | Activation)
-        normalization = self.normalization
-        if normalization is not None:
-            normalization = resolve(normalization, NORMALIZATIONS, self)
-        return Architecture(
-            [resolve(activation, ACTIVATIONS, self) for activation in activations],
-            self._per_layer("dropout", n_hidden, Real),
-            self.input_dropout,
-            normalization,
-            self.residual,
-        )
-
-    def _per_layer(self, name, n_hidden, scalar):
-        """Return a parameter that holds for all hidden layers, or for each its own."""
-        value = getattr(self, name)
-        if isinstance(value, scalar):
-            return [value] * n_hidden
-        if len(value) != n_hidden or not all(isinstance(v, scalar) for v in value):
-            raise ValueError(
-                f"{name} must be a single value, or a list with one for each of the {n_hidden} "
-                f"hidden layers, got {value!r}."
-            )
-        return list(value)
-
-    def _check_applicable(self, optimizer, loss):
-        """Raise ValueError for keywords beyond scikit-learn's that can't have an effect."""
-        full_batch = isinstance(optimizer, FullBatchOptimizer)
-        kind, others = ("full-batch", "first-order"), ("'lbfgs'", "'adam'")
-        for name, default in (_FULL_BATCH_ONLY, _FIRST_ORDER_ONLY)[full_batch].items():
-            value = getattr(self, name)
-            if np.any(value != default):
-                raise ValueError(
-                    f"{name}={value!r} does not apply to {kind[not full_batch]} optimizers. "
-                    f"Set {name} to {default!r}, or choose a {kind[full_batch]} optimizer such "
-                    f"as {others[full_batch]}."
-                )
-        takes_all = full_batch or optimizer._full_batch or self.batch_size == "full"
-        if self.normalization == "batch" and takes_all:
-            raise ValueError(
-                "normalization='batch' needs mini-batches: it does not apply to full-batch "
-                "optimizers, nor to batch_size='full'. Choose normalization='layer', or a "
-                "first-order optimizer such as 'adam' with mini-batches."
-            )
-        smoothing = getattr(self, "label_smoothing", 0.0)
-        if smoothing and smoothing != getattr(loss, "label_smoothing", 0.0):
-            raise ValueError(
-                f"label_smoothing={smoothing} applies to loss='log_loss' by name. Set it on "
-                "the loss object, LogLoss(label_smoothing=...), or set it to 0."
-            )
-        if any(not 0 <= rate < 1 for rate in np.ravel(self.dropout)):
-            raise ValueError(f"dropout must be in the range [0, 1), got {self.dropout!r}.")
-
-    def _resolve_rates(self, optimizer):
-        learning_rate = self.learning_rate_init
-        if learning_rate == "auto":
-            learning_rate = optimizer.default_learning_rate
-        schedule = resolve(self.learning_rate, SCHEDULES, self)
-        warm_up = WarmUp(self.warmup, self.warmup_shape) if self.warmup else None
-        return Rates(learning_rate, schedule, warm_up, self.max_iter)
-
-    def _resolve_limits(self):
-        bounds = (self.clip_value, self.clip_norm, self.max_norm)
-        return Limits(*(np.inf if bound is None else bound for bound in bounds))
-
-    def _resolve_batch_size(self, optimizer, n_samples):
-        """Return a function of epoch and number of rows."""
-        if isinstance(self.batch_size, GrowingBatch):
-            if optimizer._full_batch:
-                raise ValueError(_NEEDS_ALL_SAMPLES.format(type(optimizer).__name__))
-            return resolve(self.batch_size, {}, self)
-        if self.batch_size == "full" or (self.batch_size == "auto" and optimizer._full_batch):
-            size = n_samples
-        elif self.batch_size == "auto":
-            size = min(200, n_samples)
-        else:
-            size = min(self.batch_size, n_samples)
-            if self.batch_size > n_samples:
-                warnings.warn(
-                    "Got `batch_size` less than 1 or larger than sample size. It is going to "
-                    "be clipped",
-                    stacklevel=5,
-                )
-        if optimizer._full_batch and size < n_samples:
-            raise ValueError(_NEEDS_ALL_SAMPLES.format(type(optimizer).__name__))
-        return lambda epoch, n_rows: size
-
-    def _hidden_sizes(self):
-        sizes = self.hidden_layer_sizes
-        sizes = list(sizes) if hasattr(sizes, "__iter__") else [sizes]
-        if not all(isinstance(s, Integral) for s in sizes):
-            raise ValueError(f"hidden_layer_sizes must be integers, got {sizes}.")
-        if any(s <= 0 for s in sizes):
-            raise ValueError(f"hidden_layer_sizes must be > 0, got {sizes}.")
-        return [int(s) for s in sizes]
-
     # -- input ---------------------------------------------------------------------------
 
-    def _validate_input(self, X, y, continues):
-        if continues:
-            dtype = self._fitted_dtype()
-        else:
-            dtype = _FLOATS if self.dtype is None else np.dtype(self.dtype)
+    def _wanted_dtype(self):
+        return _FLOATS if self.dtype is None else np.dtype(self.dtype)
+
+    def _validate_input(self, X, y, dtype, reset):
         X, y = validate_data(
             self,
             X,
@@ -420,7 +353,7 @@ class BaseMLP(BaseEstimator, ABC):
             multi_output=True,
             y_numeric=self._y_numeric,
             dtype=dtype,
-            reset=not continues,
+            reset=reset,
         )
         if y.ndim == 2 and y.shape[1] == 1:
             y = column_or_1d(y, warn=True)
@@ -439,6 +372,46 @@ class BaseMLP(BaseEstimator, ABC):
     def _training_weights(self, y, targets, sample_weight, incremental):
         """Return what weighs the loss; validation scores see ``sample_weight`` alone."""
         return sample_weight
+
+    def _validation_set(self, X_val, y_val, sample_weight_val, dtype, n_columns, target_type):
+        """Return the user's own `ValidationSet`, or None without one."""
+        if X_val is None and y_val is None:
+            if sample_weight_val is not None:
+                raise ValueError("sample_weight_val is provided, but X_val was not provided.")
+            return None
+        for name, given, other in (("y_val", y_val, "X_val"), ("X_val", X_val, "y_val")):
+            if given is None:
+                raise ValueError(f"{other} is provided, but {name} was not provided.")
+        X_val, y_val = self._validate_input(X_val, y_val, dtype, reset=False)
+        targets = np.ascontiguousarray(self._encode(y_val, target_type), dtype)
+        targets = targets.reshape(X_val.shape[0], -1)
+        if targets.shape[1] != n_columns:
+            raise ValueError(f"y_val has {targets.shape[1]} outputs, but y has {n_columns}.")
+        return ValidationSet(
+            X_val, y_val, targets, self._validate_weights(X_val, sample_weight_val)
+        )
+
+    def _score_function(self, data, problem, attributes):
+        """Return a function of raw outputs on ``data`` and their loss: the score.
+
+        ``attributes`` returns those of the estimator as if it were fitted.
+        """
+        if self.scoring == "loss":
+            return lambda raw, loss: -loss
+        if self.scoring is None:
+            score = self._own_score(problem, data)
+            return lambda raw, loss: score(raw)
+        scorer = check_scoring(self, self.scoring)
+        X, weights = data.features(), {}
+        if data.sample_weight is not None:
+            weights["sample_weight"] = data.sample_weight
+        fitted = copy.copy(self)
+
+        def score_by_scorer(raw, loss):
+            vars(fitted).update(attributes())
+            return scorer(fitted, X, data.y, **weights)
+
+        return score_by_scorer
 
     def _split(self, targets, target_type, random_state):
         """Return the rows to train on and those held out for early stopping."""

@@ -24,8 +24,9 @@ class FullBatch:
     theta : ndarray of shape (n_values,)
         Changed in place.
     record : Record
-    score : callable or None
-        Returns the validation score at ``theta``.
+    validation : callable or None
+        Returns the validation loss and score at ``theta``.
+    tasks : Tasks
     optimizer : sknn_opt.optimizers.FullBatch
     tol : float
     max_iter, max_fun : int
@@ -33,11 +34,24 @@ class FullBatch:
         Number of threads. None leaves the parallelism to BLAS.
     """
 
-    def __init__(self, problem, theta, record, score, optimizer, tol, max_iter, max_fun, n_jobs):
+    def __init__(
+        self,
+        problem,
+        theta,
+        record,
+        validation,
+        tasks,
+        optimizer,
+        tol,
+        max_iter,
+        max_fun,
+        n_jobs,
+    ):
         self.problem = problem
         self.theta = theta
         self.record = record
-        self.score = score
+        self.validation = validation
+        self.tasks = tasks
         self.optimizer = optimizer
         self.tol = tol
         self.max_iter = max_iter
@@ -55,7 +69,7 @@ class FullBatch:
                 if self.n_jobs is not None:
                     n_threads = effective_n_jobs(self.n_jobs)
                     stack.enter_context(one_blas_thread())
-                self.objective = Objective(self.problem, self.theta, n_threads, self._check_time)
+                self.objective = Objective(self.problem, self.theta, n_threads, self._between)
                 stack.callback(self.objective.close)
                 result = self.optimizer.minimize(
                     self.objective, self._iteration, self.tol, self.max_iter
@@ -91,14 +105,20 @@ class FullBatch:
             np.nan,  # a line search has no learning rate
             self.objective.gradient_norm(x),
             self.problem.n_rows,
-            self.score,
+            self.validation,
         )
-        # Without validation, convergence is for the minimizer to judge.
-        if self.score is not None and self.record.has_stalled:
+        if self.tasks.end():
+            raise _Stop(None)
+        # Without early stopping, convergence is for the minimizer to judge.
+        if self.record.validation_scores is not None and self.record.has_stalled:
             self.record.say(f"{self.record.stall_message()} Stopping.")
             raise _Stop(None)
         if self.objective.n_evaluations > self.max_fun:
             raise _Stop(f"as max_fun={self.max_fun} evaluations of the loss were reached.")
+        self._check_time()
+
+    def _between(self):
+        self.tasks.begin()
         self._check_time()
 
     def _check_time(self):

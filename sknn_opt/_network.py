@@ -94,13 +94,14 @@ RUN = struct(
     loss=np.float64,  # sum over this epoch's rows so far
     rows_seen=np.float64,
     gradient_norm=np.float64,  # of the last step, of data loss and penalty
+    average=np.int64,  # of the parameters over the steps; 0: none
 )
 
 FORWARD_BLOCK = "void (input *source, layer *layers, int64 n_layers, int64 start, int64 rows)"
 BATCH_GRADIENT = """double (input *source, layer *layers, int64 n_layers, objective *target,
 int64 start, int64 rows, double scale, double beta)"""
 TRAIN = """void (input *source, layer *layers, int64 n_layers, objective *target, run *state,
-double *learning_rates, int64 first, int64 last)"""
+double *learning_rates, double *shares, int64 first, int64 last)"""
 
 call_batch_gradient = Call(BATCH_GRADIENT)
 
@@ -262,8 +263,11 @@ def batch_gradient(source, layers, n_layers, target, start, rows, scale, beta):
 
 
 @kernel(TRAIN)
-def train_batches(source, layers, n_layers, target, state, learning_rates, first, last):
-    """Take one step for each of the batches ``first`` to ``last - 1`` of an epoch."""
+def train_batches(source, layers, n_layers, target, state, learning_rates, shares, first, last):
+    """Take one step for each of the batches ``first`` to ``last - 1`` of an epoch.
+
+    ``shares`` is what the new parameters' part in the average is, after each batch.
+    """
     objective, run = record(target, 0), record(state, 0)
     theta, gradient = reals(run.theta), reals(run.gradient)
     layout = int64s(run.layout)
@@ -274,7 +278,9 @@ def train_batches(source, layers, n_layers, target, state, learning_rates, first
         rows = min(run.batch_size, run.n_rows - start)
         weight = _sum_of_weights(objective, start, rows)
         if weight == 0.0:
-            continue  # there is nothing to learn from these rows
+            # There is nothing to learn from these rows.
+            _average(run, theta, n_parameters, shares[batch - first])
+            continue
         _renew_masks(record(source, 0), layers, n_layers, run)
         loss = 0.0
         # Counted by 1: a step known only at run time brings in numba's runtime.
@@ -307,9 +313,18 @@ def train_batches(source, layers, n_layers, target, state, learning_rates, first
                     reals(layer.weights), layer.fan_in, layer.fan_out, run.max_norm,
                     reals(run.columns),
                 )  # fmt: skip
+        _average(run, theta, n_parameters, shares[batch - first])
 
     if not clips:
         run.gradient_norm = _norm(gradient, n_parameters)
+
+
+@inline
+def _average(run, theta, n, share):
+    if run.average != 0 and share > 0.0:
+        average = reals(run.average)
+        for i in range(n):
+            average[i] += real(share) * (theta[i] - average[i])
 
 
 @inline

@@ -42,6 +42,9 @@ class FirstOrder(Optimizer):
     #: Whether a step needs the gradient of all samples.
     _full_batch = False
 
+    #: Whether it predicts by an average of its iterates.
+    _averages = False
+
     #: What learning_rate_init="auto" stands for.
     default_learning_rate = 1e-3
 

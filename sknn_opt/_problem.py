@@ -57,27 +57,6 @@ class Problem:
         rows = slice(None) if self.rows is None else self.rows
         return float(self.sample_weight[rows].sum(dtype=np.float64))
 
-    def validate(self, theta, held_out, score):
-        """Return a function without arguments: the score at what ``theta`` holds then.
-
-        Parameters
-        ----------
-        theta : ndarray of shape (n_values,)
-        held_out : ndarray of int64
-            Rows of ``X``.
-        score : callable
-            Maps raw outputs on these rows to a float, higher being better.
-        """
-        block = min(BLOCK_ROWS, len(held_out))
-        network = Network(self.layout.views(theta), self.architecture, block)
-        source = Input(self.X, block, held_out)
-
-        def validation_score():
-            raw = network.raw_outputs(source)
-            return float(score(raw)) if np.isfinite(raw).all() else np.nan
-
-        return validation_score
-
 
 class Batches:
     """Loss and gradient of blocks of rows, at the parameters in ``theta``.

@@ -4,6 +4,8 @@ import time
 
 import numpy as np
 
+_COLUMNS = ("loss", "learning_rate", "grad_norm", "time")
+
 
 class Record:
     """The history of training, and whether it still makes progress.
@@ -13,27 +15,25 @@ class Record:
     tol : float
     n_iter_no_change : int or inf
     verbose : bool or int
-    validates : bool
-        Whether progress is judged by a validation score rather than by the loss.
+    early_stopping : bool
+        Whether progress is judged by the validation score rather than by the loss.
     previous : dict
         Fitted attributes to go on from; empty at the first fit.
     max_time : float, default=inf
         Seconds that training may take from now on.
     """
 
-    def __init__(self, tol, n_iter_no_change, verbose, validates, previous, max_time=np.inf):
+    def __init__(self, tol, n_iter_no_change, verbose, early_stopping, previous, max_time=np.inf):
         self.tol = tol
         self.n_iter_no_change = n_iter_no_change
         self.verbose = verbose
         self.max_time = max_time
-        self.history = {
-            name: list(previous.get("history_", {}).get(name, ()))
-            for name in ("loss", "learning_rate", "grad_norm", "time")
-        }
+        history = previous.get("history_", dict.fromkeys(_COLUMNS, ()))
+        self.history = {name: list(values) for name, values in history.items()}
         self.validation_scores = None
         self.best_loss = previous.get("best_loss_", np.inf)
         self.best_score = None
-        if validates:
+        if early_stopping:
             self.validation_scores = list(previous.get("validation_scores_") or ())
             self.best_score = previous.get("best_validation_score_")
             self.best_score = -np.inf if self.best_score is None else self.best_score
@@ -53,30 +53,44 @@ class Record:
         if self.validation_scores is not None:
             self.best_theta = theta.copy()
 
-    def add(self, theta, loss, learning_rate, grad_norm, n_samples, score=None):
-        """Add an epoch or iteration, ``score`` being a function that returns its score."""
+    def add(self, theta, loss, learning_rate, grad_norm, n_samples, validation=None):
+        """Add an epoch or iteration.
+
+        ``validation`` is a function that returns its validation loss and score.
+        """
         self.n_iter += 1
         self.loss = loss
         self.samples_seen += n_samples
-        # The comparisons below are written so that a NaN is no improvement.
-        entry = loss, learning_rate, grad_norm, self.seconds
-        for column, value in zip(self.history.values(), entry, strict=True):
-            column.append(float(value))
+        entry = {"loss": loss, "learning_rate": learning_rate, "grad_norm": grad_norm}
+        entry["time"] = self.seconds
         if self.verbose:
             print(f"Iteration {self.n_iter}, loss = {loss:.8f}")
+        score = np.nan
+        if validation is not None:
+            entry["validation_loss"], score = validation()
+            entry["validation_score"] = score
+            if self.verbose:
+                print(f"Validation score: {score:f}")
+        self._write(entry)
+        # The comparisons below are written so that a NaN is no improvement.
         if self.validation_scores is None:
             self.stalled = 0 if loss <= self.best_loss - self.tol else self.stalled + 1
             if loss < self.best_loss:
                 self.best_loss = loss
             return
-        value = score()
-        self.validation_scores.append(value)
-        if self.verbose:
-            print(f"Validation score: {value:f}")
-        self.stalled = 0 if value >= self.best_score + self.tol else self.stalled + 1
-        if value > self.best_score:
-            self.best_score = value
+        self.validation_scores.append(score)
+        self.stalled = 0 if score >= self.best_score + self.tol else self.stalled + 1
+        if score > self.best_score:
+            self.best_score = score
             self.best_theta = theta.copy()
+
+    def _write(self, entry):
+        """Add a row to the history, with NaN where an epoch has no validation."""
+        length = len(self.history["loss"])
+        for name in entry:
+            self.history.setdefault(name, [np.nan] * length)
+        for name, column in self.history.items():
+            column.append(float(entry.get(name, np.nan)))
 
     @property
     def seconds(self):

@@ -41,12 +41,15 @@ class RowBlocks:
             ``n_workers`` of them, interchangeable; no two threads call the same one at a
             time.
         between : callable, default=None
-            Called, without arguments, after each block; may raise to give up.
+            Called, without arguments, at the start and after each block; may raise to give
+            up.
 
         Returns
         -------
         totals : list of ndarray of float64
         """
+        if between is not None:
+            between()
         totals = None
         for share in self._shares(workers, arguments):
             if totals is None:

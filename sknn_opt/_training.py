@@ -3,14 +3,14 @@
 import copy
 import time
 import warnings
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import NamedTuple
 
 import numpy as np
 from sklearn.exceptions import ConvergenceWarning
 
 from ._kernel import address
-from ._network import RUN, batch_gradient, train_batches
+from ._network import RUN, batch_gradient, forward_block, train_batches
 from ._problem import BLOCK_ROWS, Batches
 
 #: Seconds between two chances for Ctrl-C.
@@ -26,6 +26,9 @@ class OptimizerState:
         self.seed = seed  # of dropout
         self.step = 0
         self.epoch = 0
+        self.n_batches = 0  # in which there may have been nothing to learn
+        self.average = None  # of the parameters, where there is one: then it predicts,
+        self.trained = None  # and training goes on from these
         self.rate_factor = 1.0  # what plateaus have made of the learning rate
 
     def fits(self, optimizer, theta):
@@ -40,6 +43,7 @@ class OptimizerState:
     def copy(self):
         twin = copy.copy(self)
         twin.vectors = self.vectors.copy()
+        twin.average = None if self.average is None else self.average.copy()
         return twin
 
 
@@ -92,8 +96,9 @@ class MiniBatches:
     theta : ndarray of shape (n_values,)
         Changed in place. Parameters to predict with, before and after.
     record : Record
-    score : callable or None
-        Returns the validation score at ``theta``.
+    validation : callable or None
+        Returns the validation loss and score at ``theta``.
+    tasks : Tasks
     optimizer : FirstOrder
     state : OptimizerState
         Changed in place.
@@ -104,6 +109,7 @@ class MiniBatches:
     shuffle : bool
     random_state : RandomState
     limits : Limits
+    averaging : Averaging or None
     """
 
     def __init__(
@@ -111,7 +117,8 @@ class MiniBatches:
         problem,
         theta,
         record,
-        score,
+        validation,
+        tasks,
         optimizer,
         state,
         rates,
@@ -120,11 +127,13 @@ class MiniBatches:
         shuffle,
         random_state,
         limits,
+        averaging,
     ):
         self.problem = problem
         self.theta = theta
         self.record = record
-        self.score = score
+        self.validation = validation
+        self.tasks = tasks
         self.optimizer = optimizer
         self.state = state
         self.rates = rates
@@ -136,15 +145,24 @@ class MiniBatches:
         if shuffle:
             rows = np.arange(problem.n_rows) if problem.rows is None else problem.rows
             self.order = rows.astype(np.int64)
-        n_parameters = problem.layout.n_parameters
-        # Where the optimizer predicts with other parameters than it trains.
-        self.trained = theta.copy()
-        self.trained[:n_parameters] = optimizer.training_parameters(
-            theta[:n_parameters], state.vectors
-        )
+        self.averaging = averaging
+        self.trained = self._training_parameters()
         self.batches = Batches(problem, self.trained, self._block_rows(), self.order)
         self._batches_per_call = 8
         self.run = self._bind(limits)
+
+    def _training_parameters(self):
+        """Return what is trained: theta, or what goes with it where theta only predicts."""
+        theta, state = self.theta, self.state
+        predicting = theta[: self.problem.layout.n_parameters]
+        if self.averaging is not None:
+            # Weights that a user has assigned since are trained themselves.
+            if state.average is not None and np.array_equal(state.average, predicting):
+                return state.trained.copy()
+            state.average, state.n_batches = predicting.copy(), 0
+        trained = theta.copy()
+        trained[: predicting.size] = self.optimizer.training_parameters(predicting, state.vectors)
+        return trained
 
     def _block_rows(self):
         """Rows that pass through the network at once: a batch, or a part of a large one."""
@@ -176,6 +194,7 @@ class MiniBatches:
         for name, bound in limits._asdict().items():
             fields[name] = bound
         fields["seed"], fields["step"] = self.state.seed, self.state.step
+        fields["average"] = address(self.state.average)
         self._alive = parameters, scratch, columns
         self._run_address = address(run)
         return run
@@ -185,9 +204,11 @@ class MiniBatches:
         self.record.start(self.theta)
         try:
             for _ in range(self.max_iter):
-                self._epoch()
+                stops = self._epoch()
                 if self.record.is_out_of_time:
                     self._warn_of_time()
+                    break
+                if stops:
                     break
                 if self.record.has_stalled and self._ends_at_plateau():
                     break
@@ -211,6 +232,8 @@ class MiniBatches:
             self._show()
             warnings.warn("Training interrupted by user.", stacklevel=5)
             return
+        finally:
+            self.state.trained = self.trained if self.averaging is not None else None
         if self.record.is_out_of_time:
             self._warn_of_time()
         if self.record.has_stalled:
@@ -225,6 +248,8 @@ class MiniBatches:
         )
 
     def _epoch(self):
+        """Train for one epoch; return whether a callback asks to stop."""
+        self.tasks.begin()
         n_rows = self.problem.n_rows
         if self.shuffle:
             shuffled = np.arange(n_rows)
@@ -235,9 +260,15 @@ class MiniBatches:
         n_batches = -(-n_rows // batch_size)
         rates = self.rates.of_epoch(self.state, self.record.samples_seen, n_batches)
         run["batch_size"], run["loss"], run["rows_seen"] = batch_size, 0.0, 0.0
-        n_batches = self._run_batches(n_batches, rates)
+        shares = np.zeros(n_batches)
+        if self.averaging is not None:
+            shares[:] = self.averaging.shares(
+                self.state.n_batches, self.state.epoch, n_batches, self.rates.max_iter
+            )
+        n_batches = self._run_batches(n_batches, rates, shares)
         self.state.step = int(run["step"])
         self.state.epoch += 1
+        self.state.n_batches += n_batches
         self._show()
         self._last_rate = rates[n_batches - 1]
         self.record.add(
@@ -246,12 +277,13 @@ class MiniBatches:
             self._last_rate,
             run["gradient_norm"],
             min(n_batches * batch_size, n_rows),
-            self.score,
+            self.validation,
         )
+        return self.tasks.end()
 
-    def _run_batches(self, n_batches, rates):
+    def _run_batches(self, n_batches, rates, shares):
         """Run in calls that are short enough for Ctrl-C; return how many there was time for."""
-        first, rates_address = 0, address(rates)
+        first, rates_address, shares_address = 0, address(rates), address(shares)
         while first < n_batches:
             last = min(first + self._batches_per_call, n_batches)
             start = time.perf_counter()
@@ -260,6 +292,7 @@ class MiniBatches:
                 *self.batches.arguments,
                 self._run_address,
                 rates_address + first * rates.itemsize,
+                shares_address + first * shares.itemsize,
                 first,
                 last,
             )
@@ -275,6 +308,9 @@ class MiniBatches:
         """Let ``theta`` be what predicts."""
         n_parameters = self.problem.layout.n_parameters
         self.theta[n_parameters:] = self.trained[n_parameters:]
+        if self.averaging is not None:
+            self.theta[:n_parameters] = self.state.average
+            return
         self.theta[:n_parameters] = self.optimizer.prediction_parameters(
             self.trained[:n_parameters], self.state.vectors
         )
@@ -291,3 +327,29 @@ class MiniBatches:
         self.record.say(f"{message} Setting learning rate to {self._last_rate * factor:f}")
         self.record.stalled = 0
         return False
+
+
+def renew_statistics(problem, theta, batch_size):
+    """Let batch normalization predict by the mean statistics of all training batches.
+
+    Those that training left behind belong to other parameters than their average.
+    """
+    normalization = problem.architecture.normalization
+    architecture = problem.architecture._replace(
+        # Each batch leaves its own statistics.
+        normalization=type(normalization)(**{**normalization.get_params(), "momentum": 1.0}),
+        dropout=[0.0] * len(problem.architecture.dropout),
+        input_dropout=0.0,
+    )
+    batches = Batches(replace(problem, architecture=architecture), theta, batch_size, problem.rows)
+    source, layers, n_layers, _ = batches.arguments
+    statistics = theta[problem.layout.n_parameters :]
+    total, n_rows = np.zeros(statistics.size), 0
+    for start in range(0, problem.n_rows, batch_size):
+        rows = min(batch_size, problem.n_rows - start)
+        if rows > 1:  # a single row has no variance
+            forward_block(theta.dtype, source, layers, n_layers, start, rows)
+            total += rows * statistics
+            n_rows += rows
+    if n_rows > 0:
+        statistics[:] = total / n_rows

@@ -64,6 +64,8 @@ class MLPClassifier(ClassifierMixin, BaseMLP):
         nesterovs_momentum=True,
         early_stopping=False,
         validation_fraction=0.1,
+        scoring=None,
+        averaging=None,
         beta_1=0.9,
         beta_2=0.999,
         epsilon=1e-8,
@@ -84,9 +86,7 @@ class MLPClassifier(ClassifierMixin, BaseMLP):
             self._label_binarizer = LabelBinarizer().fit(y)
             self.classes_ = self._label_binarizer.classes_
         target_type = self._label_binarizer.y_type_
-        if target_type == "multilabel-indicator":
-            return y.toarray() if sparse.issparse(y) else y, target_type
-        return np.searchsorted(self.classes_, y), target_type
+        return self._encode(y, target_type), target_type
 
     def _check_classes(self, labels, incremental):
         if incremental and np.setdiff1d(labels, self.classes_).size:
@@ -125,9 +125,19 @@ class MLPClassifier(ClassifierMixin, BaseMLP):
     def _n_outputs(self, loss, targets, target_type):
         return len(self.classes_) if target_type == "multiclass" else targets.shape[1]
 
-    def _scorer(self, targets, problem, sample_weight):
+    def _encode(self, y, target_type):
+        unseen = np.setdiff1d(unique_labels(y), self.classes_)
+        if unseen.size:
+            raise ValueError(
+                f"y_val has classes that y does not have: {unseen}. Those of y are {self.classes_}."
+            )
+        if target_type == "multilabel-indicator":
+            return y.toarray() if sparse.issparse(y) else y
+        return np.searchsorted(self.classes_, y)
+
+    def _own_score(self, problem, data):
         def accuracy(raw):
-            return accuracy_score(targets, self._decide(raw), sample_weight=sample_weight)
+            return accuracy_score(data.targets, self._decide(raw), sample_weight=data.sample_weight)
 
         return accuracy
 
@@ -221,7 +231,17 @@ class MLPClassifier(ClassifierMixin, BaseMLP):
 
     @available_if(BaseMLP._check_partial_fit)
     @_fit_context(prefer_skip_nested_validation=True)
-    def partial_fit(self, X, y, sample_weight=None, classes=None):
+    def partial_fit(
+        self,
+        X,
+        y,
+        sample_weight=None,
+        classes=None,
+        *,
+        X_val=None,
+        y_val=None,
+        sample_weight_val=None,
+    ):
         """Train for one epoch on the given data.
 
         Calls that follow each other go on with the same optimizer state; the first one
@@ -237,16 +257,20 @@ class MLPClassifier(ClassifierMixin, BaseMLP):
             Non-negative weights of the samples; None means 1 each.
         classes : array of shape (n_classes,), default=None
             All classes that any call will see. Required at the first call.
+        X_val, y_val, sample_weight_val : array-like, default=None
+            Data to validate on, for `history_`; see `fit`.
 
         Returns
         -------
         self : object
         """
+        context = self._init_callback_context(max_subtasks=1)
         with self._unchanged_on_error():
             if _check_partial_fit_first_call(self, classes):
                 multilabel = type_of_target(y).startswith("multilabel")
                 self._label_binarizer = LabelBinarizer().fit(y if multilabel else classes)
-            return self._fit(X, y, sample_weight, incremental=True)
+            validation = X_val, y_val, sample_weight_val
+            return self._fit(X, y, sample_weight, validation, context, incremental=True)
 
     def __sklearn_tags__(self):
         tags = super().__sklearn_tags__()
@@ -298,6 +322,8 @@ class MLPRegressor(RegressorMixin, BaseMLP):
         nesterovs_momentum=True,
         early_stopping=False,
         validation_fraction=0.1,
+        scoring=None,
+        averaging=None,
         beta_1=0.9,
         beta_2=0.999,
         epsilon=1e-8,
@@ -315,12 +341,15 @@ class MLPRegressor(RegressorMixin, BaseMLP):
     def _n_outputs(self, loss, targets, target_type):
         return loss.n_outputs(targets.shape[1])
 
-    def _scorer(self, targets, problem, sample_weight):
+    def _encode(self, y, target_type):
+        return y
+
+    def _own_score(self, problem, data):
         def score(raw):
             predictions = problem.form.predictions(raw)
             if not np.isfinite(predictions).all():
                 return np.nan
-            return problem.loss.score(targets, predictions, sample_weight)
+            return problem.loss.score(data.targets, predictions, data.sample_weight)
 
         return score
 
@@ -359,7 +388,9 @@ class MLPRegressor(RegressorMixin, BaseMLP):
 
     @available_if(BaseMLP._check_partial_fit)
     @_fit_context(prefer_skip_nested_validation=True)
-    def partial_fit(self, X, y, sample_weight=None):
+    def partial_fit(
+        self, X, y, sample_weight=None, *, X_val=None, y_val=None, sample_weight_val=None
+    ):
         """Train for one epoch on the given data.
 
         Calls that follow each other go on with the same optimizer state; the first one
@@ -373,10 +404,14 @@ class MLPRegressor(RegressorMixin, BaseMLP):
             Targets.
         sample_weight : array-like of shape (n_samples,), default=None
             Non-negative weights of the samples; None means 1 each.
+        X_val, y_val, sample_weight_val : array-like, default=None
+            Data to validate on, for `history_`; see `fit`.
 
         Returns
         -------
         self : object
         """
+        context = self._init_callback_context(max_subtasks=1)
         with self._unchanged_on_error():
-            return self._fit(X, y, sample_weight, incremental=True)
+            validation = X_val, y_val, sample_weight_val
+            return self._fit(X, y, sample_weight, validation, context, incremental=True)

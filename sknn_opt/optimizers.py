@@ -241,6 +241,7 @@ class ScheduleFree(FirstOrder):
     """
 
     _update = _schedule_free
+    _averages = True
     _n_slots = 2
     _n_scalars = 2
     _kernel_parameters = ("beta_1", "beta_2", "weight_decay")

@@ -1,0 +1,114 @@
+"""Averages of the parameters over the course of training, which predict in their stead.
+
+After a step, ``average += share * (theta - average)``; an averaging says what share the
+newest parameters have. `AVERAGINGS`, at the foot, maps names to classes.
+"""
+
+from numbers import Integral, Real
+
+import numpy as np
+from sklearn.utils._param_validation import Interval, RealNotInt
+
+from ._component import Component, Registry
+
+__all__ = ["AVERAGINGS", "EMA", "SWA", "Averaging"]
+
+
+class Averaging(Component):
+    """Base of the averagings."""
+
+    #: Whether it can go on over calls of partial_fit, whose number is not known.
+    _is_open_ended = True
+
+    def shares(self, steps, epoch, n_batches, max_iter):
+        """Return the share of the newest parameters after each step of an epoch.
+
+        Parameters
+        ----------
+        steps : int
+            Number of steps before this epoch.
+        epoch : int
+            Number of epochs before this one.
+        n_batches : int
+        max_iter : int
+
+        Returns
+        -------
+        shares : ndarray of shape (n_batches,)
+            1 forgets the average so far; 0 leaves it as it is.
+        """
+        raise NotImplementedError
+
+
+class EMA(Averaging):
+    r"""Exponential moving average over the steps.
+
+    .. math::
+
+        \bar\theta_t = \frac{\sum_{i \le t} d^{t - i} \theta_i}{\sum_{i \le t} d^{t - i}},
+        \qquad\text{that is}\quad
+        \bar\theta \leftarrow \bar\theta + \frac{1 - d}{1 - d^t} (\theta - \bar\theta)
+
+    The divisor makes it a mean from the first step on: the initial parameters, which are
+    random, have no part in it.
+
+    Parameters
+    ----------
+    decay : float, default=0.99
+        The factor :math:`d`: it averages over the last :math:`1 / (1 - d)` steps or so.
+
+    References
+    ----------
+    B. T. Polyak, A. B. Juditsky. "Acceleration of stochastic approximation by averaging".
+    SIAM Journal on Control and Optimization 30(4), 1992.
+    """
+
+    _parameter_constraints = {"decay": [Interval(Real, 0, 1, closed="left")]}
+
+    def __init__(self, decay=0.99):
+        self.decay = decay
+
+    def shares(self, steps, epoch, n_batches, max_iter):
+        t = steps + np.arange(1, n_batches + 1)
+        return (1 - self.decay) / (1 - self.decay**t)
+
+
+class SWA(Averaging):
+    r"""Stochastic weight averaging: the mean of the parameters at the ends of the last epochs.
+
+    .. math:: \bar\theta = \frac{1}{k} \sum_{j=1}^k \theta_{\text{end of epoch } s + j}
+
+    The learning rate should stay high meanwhile, as "constant" does.
+
+    Parameters
+    ----------
+    start : float or int, default=0.75
+        The number :math:`s` of epochs before the first one that counts; a float is a share of
+        ``max_iter``.
+
+    References
+    ----------
+    P. Izmailov et al. "Averaging weights leads to wider optima and better generalization".
+    UAI 2018, :arxiv:`1803.05407`.
+    """
+
+    _parameter_constraints = {
+        "start": [
+            Interval(Integral, 0, None, closed="left"),
+            Interval(RealNotInt, 0, 1, closed="left"),
+        ]
+    }
+    _is_open_ended = False
+
+    def __init__(self, start=0.75):
+        self.start = start
+
+    def shares(self, steps, epoch, n_batches, max_iter):
+        start = self.start if isinstance(self.start, Integral) else int(self.start * max_iter)
+        shares = np.zeros(n_batches)
+        # Until the first epoch that counts, the average is the newest parameters.
+        shares[-1] = 1 / max(1, epoch + 1 - start)
+        return shares
+
+
+AVERAGINGS = Registry({"ema": EMA, "swa": SWA})
