@@ -1,7 +1,7 @@
-"""What both estimators share: from parameters to objects, from data to training.
+"""What both estimators share: from data to training.
 
-The only place where names become objects. What fit computes is published at its end, in
-one go, so that an exception leaves the estimator as it was.
+What fit computes is published at its end, in one go, so that an exception leaves the
+estimator as it was.
 """
 
 import copy
@@ -9,6 +9,7 @@ import math
 import warnings
 from abc import ABC, abstractmethod
 from contextlib import contextmanager
+from functools import partial
 from numbers import Integral, Real
 
 import numpy as np
@@ -20,14 +21,14 @@ from sklearn.utils._param_validation import Interval, Options, RealNotInt, StrOp
 from sklearn.utils.validation import _check_sample_weight, check_is_fitted, validate_data
 
 from ._callbacks import CallbackSupportMixin, Tasks
-from ._component import resolve
+from ._configuration import Configuration, is_first_order, optimizer_choice
 from ._full_batch import FullBatch
 from ._inputs import Input
-from ._layout import Architecture, Layout, Parameters
+from ._layout import Layout, Parameters
 from ._network import Network
 from ._problem import BLOCK_ROWS, Problem
 from ._record import Record
-from ._training import Limits, MiniBatches, OptimizerState, Rates, renew_statistics
+from ._training import MiniBatches, OptimizerState, renew_statistics
 from ._validation import Validation, ValidationSet
 from .activations import ACTIVATIONS, Activation, Identity
 from .averaging import AVERAGINGS, Averaging
@@ -35,11 +36,9 @@ from .batches import GrowingBatch
 from .initializers import INITIALIZERS, Initializer
 from .normalizations import NORMALIZATIONS
 from .optimizers import OPTIMIZERS, FirstOrder, Optimizer
-from .optimizers import FullBatch as FullBatchOptimizer
-from .schedules import SCHEDULES, Schedule, WarmUp
+from .schedules import SCHEDULES, Schedule
 
 _FLOATS = (np.float64, np.float32)
-_DEFAULT_OPTIMIZER = "adam"
 _PICKLE_FORMAT = 1
 
 _PARAMETER_ATTRIBUTES = (
@@ -51,23 +50,6 @@ _PARAMETER_ATTRIBUTES = (
     "running_variances_",
 )
 
-# Ours, and without effect on full-batch optimizers: with the values that leave them off.
-_FIRST_ORDER_ONLY = {
-    "dropout": 0.0,
-    "input_dropout": 0.0,
-    "max_norm": None,
-    "clip_norm": None,
-    "clip_value": None,
-    "warmup": 0,
-    "averaging": None,
-}
-
-# The other way round.
-_FULL_BATCH_ONLY = {"n_jobs": None}
-
-_NEEDS_ALL_SAMPLES = (
-    "{} needs the gradient of all samples at each step: set batch_size to 'auto' or 'full'."
-)
 
 _DIVERGED = (
     "Solver produced non-finite parameter weights. The input data may contain large values "
@@ -193,17 +175,30 @@ class BaseMLP(CallbackSupportMixin, BaseEstimator, ABC):
             return self._fit(X, y, sample_weight, validation, context, incremental=False)
 
     def _fit(self, X, y, sample_weight, validation, context, incremental):
-        optimizer = resolve(self._optimizer_choice(), OPTIMIZERS, self)
-        loss = resolve(self.loss, self._losses, self)
-        hidden = self._hidden_sizes()
-        architecture = self._resolve_architecture(len(hidden))
-        averaging = None
-        if self.averaging is not None:
-            averaging = resolve(self.averaging, AVERAGINGS, self)
-        self._check_applicable(optimizer, loss)
-        self._check_averaging(averaging, optimizer, incremental)
-        if incremental and self.early_stopping:
-            raise ValueError("partial_fit does not support early_stopping=True")
+        trainer, attributes = self._trainer(X, y, sample_weight, validation, context, incremental)
+        trainer.tasks.begin_fit()
+        trainer.partial_fit() if incremental else trainer.fit()
+
+        best = trainer.record.best_theta
+        theta = trainer.theta if best is None else best
+        if not np.isfinite(theta).all():
+            raise ValueError(_DIVERGED)
+        if self.averaging is not None and self.normalization == "batch":
+            batch_size = trainer.batch_size(0, trainer.problem.n_rows)
+            renew_statistics(trainer.problem, theta, batch_size)
+        # After fit it would only make pickles larger.
+        state = trainer.state if incremental else None
+        vars(self).update(attributes(theta), _optimizer_state_=state)
+        trainer.tasks.end_fit()
+        return self
+
+    def _trainer(self, X, y, sample_weight, validation, context, incremental):
+        """Return what trains, ready to start, and a function of theta: fitted attributes."""
+        configuration = Configuration(self)
+        if incremental:
+            configuration.check_incremental()
+        optimizer, loss = configuration.optimizer, configuration.loss
+        architecture = configuration.architecture
         continues = hasattr(self, "coefs_") and (self.warm_start or incremental)
 
         dtype = self._fitted_dtype() if continues else self._wanted_dtype()
@@ -211,19 +206,23 @@ class BaseMLP(CallbackSupportMixin, BaseEstimator, ABC):
         targets, target_type = self._validate_targets(y, continues, incremental)
         targets = np.ascontiguousarray(targets, X.dtype).reshape(X.shape[0], -1)
         loss.check_targets(targets)
-        form = loss.form(target_type)
         sample_weight = self._validate_weights(X, sample_weight)
         data = self._validation_set(*validation, X.dtype, targets.shape[1], target_type)
-        training_weight = self._training_weights(y, targets, sample_weight, incremental)
+        if self.scoring is not None and data is None and not self.early_stopping:
+            raise ValueError(
+                f"scoring={self.scoring!r} has nothing to score: set early_stopping=True, pass "
+                "X_val and y_val, or set scoring to None."
+            )
 
         random_state = check_random_state(self.random_state)
-        units = [X.shape[1], *hidden, self._n_outputs(loss, targets, target_type)]
+        n_outputs = self._n_outputs(loss, targets, target_type)
+        units = [X.shape[1], *configuration.hidden_sizes, n_outputs]
         problem = Problem(
             X=X,
             y=targets,
-            sample_weight=training_weight,
+            sample_weight=self._training_weights(y, targets, sample_weight, incremental),
             loss=loss,
-            form=form,
+            form=loss.form(target_type),
             architecture=architecture,
             layout=Layout(units, architecture.normalization),
             alpha=self.alpha,
@@ -232,7 +231,7 @@ class BaseMLP(CallbackSupportMixin, BaseEstimator, ABC):
         if continues:
             theta = self._fitted_theta(problem.layout, X.dtype)
         else:
-            theta = self._initial_theta(problem, random_state, X.dtype)
+            theta = self._initial_theta(problem, configuration.initializer, random_state)
         if self.early_stopping and data is None:
             problem.rows, held_out = self._split(targets, target_type, random_state)
             weight = None if sample_weight is None else sample_weight[held_out]
@@ -250,24 +249,17 @@ class BaseMLP(CallbackSupportMixin, BaseEstimator, ABC):
             vars(self) if continues else {},
             np.inf if self.max_time is None else self.max_time,
         )
-        state = None
+        attributes = partial(self._fitted_attributes, problem, target_type, record)
 
-        def attributes():
-            return self._fitted_attributes(theta.copy(), problem, target_type, record, state)
+        def attributes_now():
+            return attributes(theta.copy())
 
         validation = None
         if data is not None:
-            score = self._score_function(data, problem, attributes)
+            score = self._score_function(data, problem, attributes_now)
             validation = Validation(problem, theta, data, score)
-        elif self.scoring is not None:
-            raise ValueError(
-                f"scoring={self.scoring!r} has nothing to score: set early_stopping=True, pass "
-                "X_val and y_val, or set scoring to None."
-            )
-        tasks = Tasks(self, context, X, y, sample_weight)
-        tasks.rows, tasks.attributes = problem.rows, attributes
+        tasks = Tasks(self, context, (X, y, sample_weight), problem.rows, attributes_now)
         if isinstance(optimizer, FirstOrder):
-            state = self._optimizer_state(optimizer, problem, theta, random_state, incremental)
             trainer = MiniBatches(
                 problem,
                 theta,
@@ -275,14 +267,14 @@ class BaseMLP(CallbackSupportMixin, BaseEstimator, ABC):
                 validation,
                 tasks,
                 optimizer,
-                state,
-                self._resolve_rates(optimizer),
-                batch_size := self._resolve_batch_size(optimizer, problem.n_rows),
+                self._optimizer_state(optimizer, problem, theta, random_state, incremental),
+                configuration.rates(),
+                configuration.batch_size(problem.n_rows),
                 1 if incremental else self.max_iter,
                 self.shuffle,
                 random_state,
-                self._resolve_limits(),
-                averaging,
+                configuration.limits(),
+                configuration.averaging,
             )
         else:
             optimizer.check(problem)
@@ -298,22 +290,10 @@ class BaseMLP(CallbackSupportMixin, BaseEstimator, ABC):
                 self.max_fun,
                 self.n_jobs,
             )
-        tasks.begin_fit()
-        trainer.partial_fit() if incremental else trainer.fit()
-
-        theta = theta if record.best_theta is None else record.best_theta
-        if not np.isfinite(theta).all():
-            raise ValueError(_DIVERGED)
-        if averaging is not None and self.normalization == "batch":
-            renew_statistics(problem, theta, batch_size(0, problem.n_rows))
-        if not incremental:
-            state = None  # it would only make pickles larger
-        vars(self).update(self._fitted_attributes(theta, problem, target_type, record, state))
-        tasks.end_fit()
-        return self
+        return trainer, attributes
 
     @staticmethod
-    def _fitted_attributes(theta, problem, target_type, record, state):
+    def _fitted_attributes(problem, target_type, record, theta):
         """Return what fit leaves on the estimator, the parameters being in ``theta``."""
         parameters = problem.layout.views(theta)
         return dict(
@@ -324,7 +304,7 @@ class BaseMLP(CallbackSupportMixin, BaseEstimator, ABC):
             _architecture=problem.architecture,
             _fitted_loss=problem.loss,
             _target_type=target_type,
-            _optimizer_state_=state,
+            _optimizer_state_=None,
             **record.fitted_attributes(),
         )
 
@@ -441,16 +421,15 @@ class BaseMLP(CallbackSupportMixin, BaseEstimator, ABC):
         warnings.warn(
             "The validation set of early stopping is not stratified: a class has only one "
             "sample, or there are more classes than places in the split.",
-            stacklevel=6,
+            stacklevel=7,
         )
         return None
 
     # -- the network -----------------------------------------------------------------------
 
-    def _initial_theta(self, problem, random_state, dtype):
+    def _initial_theta(self, problem, initializer, random_state):
         layout, activations = problem.layout, problem.architecture.activations
-        initializer = resolve(self.initializer, INITIALIZERS, self)
-        theta = np.empty(layout.n_values, dtype)
+        theta = np.empty(layout.n_values, problem.X.dtype)
         parameters = layout.views(theta)
         # The output layer is drawn as the layer before it.
         following = [*activations, activations[-1] if activations else Identity()]
@@ -511,10 +490,10 @@ class BaseMLP(CallbackSupportMixin, BaseEstimator, ABC):
     # -- partial_fit -----------------------------------------------------------------------
 
     def _check_partial_fit(self):
-        if not _is_first_order(self._optimizer_choice()):
+        if not is_first_order(self):
             raise AttributeError(
                 "partial_fit is only available for stochastic optimizers. "
-                f"{self._optimizer_choice()} is not stochastic."
+                f"{optimizer_choice(self)} is not stochastic."
             )
         return True
 
@@ -536,8 +515,3 @@ class BaseMLP(CallbackSupportMixin, BaseEstimator, ABC):
                 "it, or fit again."
             )
         super().__setstate__(state)
-
-
-def _is_first_order(choice):
-    cls = OPTIMIZERS[choice] if choice in OPTIMIZERS.names else type(choice)
-    return issubclass(cls, FirstOrder)

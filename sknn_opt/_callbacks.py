@@ -21,27 +21,27 @@ class Tasks:
     estimator : BaseMLP
     context : CallbackContext or None
         Of the whole fit.
-    X, y : array-like
-        Training data, as callbacks shall see them.
-    sample_weight : ndarray or None
+    data : tuple of X, y, and sample_weight, which may be None
+    rows : ndarray of int64 or None
+        The rows of ``data`` that are trained on, which callbacks see; None means all.
+    attributes : callable
+        Returns the fitted attributes, as if training had ended.
     """
 
-    def __init__(self, estimator, context, X, y, sample_weight):
+    def __init__(self, estimator, context, data, rows, attributes):
         self._estimator = estimator
         self._root = context if hasattr(estimator, "_skl_callbacks") else None
-        self._data = X, y, sample_weight
+        self._data = data
+        self._rows = rows
+        self._attributes = attributes
         self._task = None
-        #: The rows that are trained on; None means all.
-        self.rows = None
-        #: Returns the fitted attributes, as if training had ended.
-        self.attributes = dict
 
     @cached_property
     def _arguments(self):
         X, y, sample_weight = self._data
-        if self.rows is not None:
-            X, y = X[self.rows], y[self.rows]
-            sample_weight = None if sample_weight is None else sample_weight[self.rows]
+        if self._rows is not None:
+            X, y = X[self._rows], y[self._rows]
+            sample_weight = None if sample_weight is None else sample_weight[self._rows]
         metadata = None if sample_weight is None else {"sample_weight": sample_weight}
         return {"estimator": self._estimator, "X": X, "y": y, "metadata": metadata}
 
@@ -67,5 +67,5 @@ class Tasks:
             return False
         task, self._task = self._task, None
         return task.call_on_fit_task_end(
-            **self._arguments, reconstruction_attributes=self.attributes
+            **self._arguments, reconstruction_attributes=self._attributes
         )

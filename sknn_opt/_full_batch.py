@@ -32,7 +32,14 @@ class FullBatch:
     max_iter, max_fun : int
     n_jobs : int or None
         Number of threads. None leaves the parallelism to BLAS.
+
+    Attributes
+    ----------
+    state : None
+        There is nothing to go on with but the parameters.
     """
+
+    state = None
 
     def __init__(
         self,
