@@ -166,6 +166,19 @@ class BaseMLP(BaseEstimator, ABC):
             return self._fit(X, y, sample_weight, incremental=False)
 
     def _fit(self, X, y, sample_weight, incremental):
+        trainer, target_type = self._trainer(X, y, sample_weight, incremental)
+        trainer.partial_fit() if incremental else trainer.fit()
+
+        theta, record = trainer.theta, trainer.record
+        theta = theta if record.best_theta is None else record.best_theta
+        if not np.isfinite(theta).all():
+            raise ValueError(_DIVERGED)
+        state = trainer.state if incremental else None
+        self._publish(theta, trainer.problem, target_type, record, state)
+        return self
+
+    def _trainer(self, X, y, sample_weight, incremental):
+        """Return what trains, ready to start, and the type of the targets."""
         optimizer = resolve(self._optimizer_choice(), OPTIMIZERS, self)
         loss = resolve(self.loss, self._losses, self)
         hidden = self._hidden_sizes()
@@ -219,7 +232,6 @@ class BaseMLP(BaseEstimator, ABC):
             self.early_stopping,
             vars(self) if continues else {},
         )
-        state = None
         if isinstance(optimizer, FirstOrder):
             state = self._optimizer_state(optimizer, problem, theta, random_state, incremental)
             trainer = MiniBatches(
@@ -240,13 +252,7 @@ class BaseMLP(BaseEstimator, ABC):
             trainer = FullBatch(
                 problem, theta, record, score, optimizer, self.tol, self.max_iter, self.max_fun
             )
-        trainer.partial_fit() if incremental else trainer.fit()
-
-        theta = theta if record.best_theta is None else record.best_theta
-        if not np.isfinite(theta).all():
-            raise ValueError(_DIVERGED)
-        self._publish(theta, problem, target_type, record, state if incremental else None)
-        return self
+        return trainer, target_type
 
     def _publish(self, theta, problem, target_type, record, state):
         parameters = problem.layout.views(theta)
@@ -373,7 +379,7 @@ class BaseMLP(BaseEstimator, ABC):
                 warnings.warn(
                     "Got `batch_size` less than 1 or larger than sample size. It is going to "
                     "be clipped",
-                    stacklevel=5,
+                    stacklevel=6,
                 )
         if optimizer._full_batch and size < n_samples:
             raise ValueError(_NEEDS_ALL_SAMPLES.format(type(optimizer).__name__))
@@ -451,7 +457,7 @@ class BaseMLP(BaseEstimator, ABC):
         warnings.warn(
             "The validation set of early stopping is not stratified: a class has only one "
             "sample, or there are more classes than places in the split.",
-            stacklevel=6,
+            stacklevel=7,
         )
         return None
 

@@ -144,6 +144,8 @@ class MiniBatches:
         )
         self.batches = Batches(problem, self.trained, self._block_rows(), self.order)
         self._batches_per_call = 8
+        #: Called with its learning rate after each step, by those who want to watch.
+        self.after_step = None
         self.run = self._bind(limits)
 
     def _block_rows(self):
@@ -240,7 +242,8 @@ class MiniBatches:
         """Run in calls that are short enough for Ctrl-C."""
         first, rates_address = 0, address(rates)
         while first < n_batches:
-            last = min(first + self._batches_per_call, n_batches)
+            batches = self._batches_per_call if self.after_step is None else 1
+            last = min(first + batches, n_batches)
             start = time.perf_counter()
             train_batches(
                 self.theta.dtype,
@@ -253,6 +256,8 @@ class MiniBatches:
             seconds = time.perf_counter() - start
             affordable = int((last - first) * _LONGEST_CALL / max(seconds, 1e-9))
             self._batches_per_call = min(max(affordable, 1), 16 * (last - first))
+            if self.after_step is not None:
+                self.after_step(rates[first])
             first = last
 
     def _show(self):

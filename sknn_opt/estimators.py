@@ -193,7 +193,9 @@ class MLPClassifier(ClassifierMixin, BaseMLP):
             In the order of ``classes_``; for multilabel targets the probability of each
             label.
         """
-        raw = self._raw_outputs(X)
+        return self._predictions(self._raw_outputs(X))
+
+    def _predictions(self, raw):
         if self._target_type == "binary":
             raw = np.column_stack([-raw, raw])
         return self._fitted_loss.form(self._target_type).predictions(raw)
@@ -332,7 +334,9 @@ class MLPRegressor(RegressorMixin, BaseMLP):
         y : ndarray of shape (n_samples,) or (n_samples, n_outputs)
             For a list of quantiles one column each, in ascending order in each row.
         """
-        raw = self._raw_outputs(X)
+        return self._predictions(self._raw_outputs(X))
+
+    def _predictions(self, raw):
         predictions = self._fitted_loss.form(self._target_type).predictions(raw)
         return predictions.ravel() if predictions.shape[1] == 1 else predictions
 
