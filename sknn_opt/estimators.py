@@ -14,11 +14,12 @@ from sklearn.utils.metaestimators import available_if
 from sklearn.utils.multiclass import _check_partial_fit_first_call, type_of_target, unique_labels
 
 from ._base import BaseMLP
+from ._conversion import SklearnConversion
 from ._documentation import CLASSIFIER, REGRESSOR
 from .losses import CLASSIFIER_LOSSES, REGRESSOR_LOSSES, Loss
 
 
-class MLPClassifier(ClassifierMixin, BaseMLP):
+class MLPClassifier(ClassifierMixin, SklearnConversion, BaseMLP):
     __doc__ = CLASSIFIER
 
     _losses = CLASSIFIER_LOSSES
@@ -254,7 +255,7 @@ class MLPClassifier(ClassifierMixin, BaseMLP):
         return tags
 
 
-class MLPRegressor(RegressorMixin, BaseMLP):
+class MLPRegressor(RegressorMixin, SklearnConversion, BaseMLP):
     __doc__ = REGRESSOR
 
     _losses = REGRESSOR_LOSSES
