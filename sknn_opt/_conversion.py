@@ -95,8 +95,13 @@ class SklearnConversion:
         check_is_fitted(estimator)
         parameters = copy.deepcopy(estimator.get_params(deep=False))
         ours = cls(optimizer=parameters.pop("solver"), **parameters)
+        # Not every solver leaves these.
         vars(ours).update(
-            best_loss_=None, best_validation_score_=None, loss_curve_=[], validation_scores_=None
+            _no_improvement_count=0,
+            best_loss_=None,
+            best_validation_score_=None,
+            loss_curve_=[],
+            validation_scores_=None,
         )
         _copy_shared(estimator, ours)
         n_epochs = len(ours.loss_curve_)

@@ -18,9 +18,9 @@ class Finding:
     Attributes
     ----------
     name : str
-        "unscaled_inputs", "unscaled_targets", "symmetric_units", "exploding_gradients",
-        "vanishing_gradients", "dead_units", "saturated_units", "high_learning_rate" or
-        "low_learning_rate".
+        "unscaled_inputs", "unscaled_targets", "symmetric_units", "strong_penalty",
+        "exploding_gradients", "vanishing_gradients", "dead_units", "saturated_units",
+        "high_learning_rate" or "low_learning_rate".
     layers : list of int
         The layers concerned, as indices into ``coefs_``.
     message : str
@@ -39,7 +39,7 @@ class Finding:
     changes: list
 
 
-@dataclass
+@dataclass(repr=False)
 class Diagnosis:
     """Result of `diagnose`; prints findings and statistics.
 

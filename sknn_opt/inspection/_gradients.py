@@ -19,7 +19,7 @@ class LayerGradient:
     Attributes
     ----------
     layer : int
-        1 is the first hidden layer; the last one is the output.
+        Index into ``coefs_``.
     n_parameters, n_checked : int
         How many parameters the layer has, and of how many the derivatives were compared.
     n_kinks : int
@@ -41,7 +41,7 @@ class LayerGradient:
     error: float
 
 
-@dataclass
+@dataclass(repr=False)
 class GradientCheck:
     """Result of `check_gradients`; prints as a table.
 
@@ -73,9 +73,9 @@ class GradientCheck:
             "layer  parameters  checked  kinks  largest  difference    error",
         ]
         lines += [
-            f"{l.layer:5d}  {l.n_parameters:10d}  {l.n_checked:7d}  {l.n_kinks:5d}  "
-            f"{l.largest:7.1e}  {l.difference:10.1e}  {l.error:7.1e}"
-            for l in self.layers
+            f"{x.layer:5d}  {x.n_parameters:10d}  {x.n_checked:7d}  {x.n_kinks:5d}  "
+            f"{x.largest:7.1e}  {x.difference:10.1e}  {x.error:7.1e}"
+            for x in self.layers
         ]
         return "\n".join(lines)
 
@@ -146,7 +146,7 @@ def check_gradients(estimator, X, y, sample_weight=None, *, n_checks=50, tol=1e-
         difference = np.abs(analytic[checked] - numeric)[~kinks].max(initial=0.0)
         layers.append(
             LayerGradient(
-                layer=i + 1,
+                layer=i,
                 n_parameters=parameters.size,
                 n_checked=checked.size,
                 n_kinks=int(kinks.sum()),

@@ -5,7 +5,7 @@ from dataclasses import dataclass, replace
 import numpy as np
 from scipy import sparse
 from sklearn.base import is_regressor
-from sklearn.utils.sparsefuncs import mean_variance_axis
+from sklearn.utils.sparsefuncs import mean_variance_axis, min_max_axis
 
 from .._kernel import address
 from .._training import MiniBatches
@@ -34,6 +34,8 @@ class Look:
     features : Spread
     targets : Spread or None
         None where the raw outputs do not predict the targets themselves.
+    alpha : float
+        The penalty's strength.
     objective : float
     objective_after : float
         After some steps of training.
@@ -48,6 +50,7 @@ class Look:
     layers: dict
     features: "Spread"
     targets: "Spread | None"
+    alpha: float
     objective: float
     objective_after: float = np.nan
     learning_rate: float = np.nan
@@ -60,15 +63,18 @@ class Look:
 
 
 class Spread:
-    """Root mean square and standard deviation of each column."""
+    """Root mean square, standard deviation and range of each column."""
 
     def __init__(self, columns):
         if sparse.issparse(columns):
             means, variances = mean_variance_axis(columns, axis=0)
+            smallest, largest = min_max_axis(columns, axis=0)
         else:
             means, variances = columns.mean(axis=0), columns.var(axis=0)
+            smallest, largest = columns.min(axis=0), columns.max(axis=0)
         self.scales = np.sqrt(means**2 + variances)
         self.deviations = np.sqrt(variances)
+        self.ranges = largest - smallest
 
 
 def look(estimator, X, y, sample_weight, max_samples, random_state):
@@ -88,6 +94,7 @@ def look(estimator, X, y, sample_weight, max_samples, random_state):
             layers=_measure_layers(probe),
             features=Spread(problem.X),
             targets=Spread(problem.y) if predicts_targets else None,
+            alpha=problem.alpha,
             objective=objective,
         )
         if isinstance(trainer, MiniBatches):

@@ -37,15 +37,15 @@ def is_fitted(estimator):
     return hasattr(estimator, "coefs_")
 
 
-def make_trainer(estimator, X, y, sample_weight=None, dtype=None, **parameters):
+def make_trainer(estimator, X, y, sample_weight=None, dtype=None):
     """Return a trainer on all rows that starts where ``estimator`` is.
 
-    That is at its fitted parameters, or else at the initial ones. ``parameters`` replace
-    those of the estimator, ``dtype`` its floating type.
+    That is at its fitted parameters, or else at the initial ones. ``dtype`` replaces its
+    floating type.
     """
     check_estimator_type(estimator)
     twin = copy.deepcopy(estimator)
-    twin.set_params(early_stopping=False, warm_start=True, verbose=False, **parameters)
+    twin.set_params(early_stopping=False, warm_start=True, verbose=False)
     twin._validate_params()
     if dtype is not None:
         twin.dtype = dtype
@@ -66,7 +66,8 @@ class _Enough(Exception):
 def train_steps(trainer, n_steps, learning_rate, schedule, observe):
     """Take steps on mini-batches, until ``observe(rate, loss)``, after each, returns True.
 
-    The trainer has taken none. ``schedule`` multiplies ``learning_rate`` and runs from 0 to its end in ``n_steps``.
+    The trainer has taken none. ``schedule`` multiplies ``learning_rate``; its time ends with
+    ``n_steps``.
     """
     n_rows = trainer.problem.n_rows
     batch_size = trainer.batch_size(0, n_rows)
