@@ -56,7 +56,7 @@ def mc_dropout_predict(estimator, X, n_samples=100, random_state=None):
     >>> from sknn_opt import MLPClassifier
     >>> from sknn_opt.inspection import mc_dropout_predict
     >>> X, y = load_iris(return_X_y=True)
-    >>> network = MLPClassifier(dropout=0.2, max_iter=500, random_state=0).fit(X, y)
+    >>> network = MLPClassifier(dropout=0.2, tol=0.01, random_state=0).fit(X, y)
     >>> mean, std = mc_dropout_predict(network, X, random_state=0)
     >>> mean.shape, std.shape
     ((150, 3), (150, 3))
@@ -106,7 +106,7 @@ def hidden_activations(estimator, X, layer=-1):
     >>> from sknn_opt import MLPClassifier
     >>> from sknn_opt.inspection import hidden_activations
     >>> X, y = load_iris(return_X_y=True)
-    >>> network = MLPClassifier((20, 5), max_iter=500, random_state=0).fit(X, y)
+    >>> network = MLPClassifier((20, 5), optimizer="lbfgs", random_state=0).fit(X, y)
     >>> hidden_activations(network, X).shape
     (150, 5)
     """
@@ -150,7 +150,7 @@ def input_gradients(estimator, X, target=None):
     >>> from sknn_opt import MLPClassifier
     >>> from sknn_opt.inspection import input_gradients
     >>> X, y = load_iris(return_X_y=True)
-    >>> network = MLPClassifier(max_iter=500, random_state=0).fit(X, y)
+    >>> network = MLPClassifier(optimizer="lbfgs", random_state=0).fit(X, y)
     >>> input_gradients(network, X).shape, input_gradients(network, X, target=2).shape
     ((150, 3, 4), (150, 4))
     """
@@ -205,13 +205,13 @@ class HiddenActivations(
     Examples
     --------
     >>> from sklearn.datasets import load_iris
-    >>> from sklearn.linear_model import LogisticRegression
+    >>> from sklearn.neighbors import KNeighborsClassifier
     >>> from sklearn.pipeline import make_pipeline
     >>> from sknn_opt import MLPClassifier
     >>> from sknn_opt.inspection import HiddenActivations
     >>> X, y = load_iris(return_X_y=True)
-    >>> network = MLPClassifier((20, 5), max_iter=500, random_state=0)
-    >>> model = make_pipeline(HiddenActivations(network), LogisticRegression()).fit(X, y)
+    >>> network = MLPClassifier((20, 5), optimizer="lbfgs", alpha=1.0, random_state=0)
+    >>> model = make_pipeline(HiddenActivations(network), KNeighborsClassifier()).fit(X, y)
     >>> model[:-1].transform(X).shape
     (150, 5)
     """
