@@ -149,6 +149,8 @@ class MiniBatches:
         self.trained = self._training_parameters()
         self.batches = Batches(problem, self.trained, self._block_rows(), self.order)
         self._batches_per_call = 8
+        #: Called with its learning rate after each step, by those who want to watch.
+        self.after_step = None
         self.run = self._bind(limits)
 
     def _training_parameters(self):
@@ -285,7 +287,8 @@ class MiniBatches:
         """Run in calls that are short enough for Ctrl-C; return how many there was time for."""
         first, rates_address, shares_address = 0, address(rates), address(shares)
         while first < n_batches:
-            last = min(first + self._batches_per_call, n_batches)
+            batches = self._batches_per_call if self.after_step is None else 1
+            last = min(first + batches, n_batches)
             start = time.perf_counter()
             train_batches(
                 self.theta.dtype,
@@ -299,6 +302,8 @@ class MiniBatches:
             seconds = time.perf_counter() - start
             affordable = int((last - first) * _LONGEST_CALL / max(seconds, 1e-9))
             self._batches_per_call = min(max(affordable, 1), 16 * (last - first))
+            if self.after_step is not None:
+                self.after_step(rates[first])
             first = last
             if self.record.is_out_of_time and self.run[0]["rows_seen"] > 0:
                 break

@@ -14,11 +14,12 @@ from sklearn.utils.metaestimators import available_if
 from sklearn.utils.multiclass import _check_partial_fit_first_call, type_of_target, unique_labels
 
 from ._base import BaseMLP
+from ._conversion import SklearnConversion
 from ._documentation import CLASSIFIER, REGRESSOR
 from .losses import CLASSIFIER_LOSSES, REGRESSOR_LOSSES, Loss
 
 
-class MLPClassifier(ClassifierMixin, BaseMLP):
+class MLPClassifier(ClassifierMixin, SklearnConversion, BaseMLP):
     __doc__ = CLASSIFIER
 
     _losses = CLASSIFIER_LOSSES
@@ -205,7 +206,9 @@ class MLPClassifier(ClassifierMixin, BaseMLP):
             In the order of ``classes_``; for multilabel targets the probability of each
             label.
         """
-        raw = self._raw_outputs(X)
+        return self._predictions(self._raw_outputs(X))
+
+    def _predictions(self, raw):
         if self._target_type == "binary":
             raw = np.column_stack([-raw, raw])
         return self._fitted_loss.form(self._target_type).predictions(raw)
@@ -278,7 +281,7 @@ class MLPClassifier(ClassifierMixin, BaseMLP):
         return tags
 
 
-class MLPRegressor(RegressorMixin, BaseMLP):
+class MLPRegressor(RegressorMixin, SklearnConversion, BaseMLP):
     __doc__ = REGRESSOR
 
     _losses = REGRESSOR_LOSSES
@@ -365,7 +368,9 @@ class MLPRegressor(RegressorMixin, BaseMLP):
         y : ndarray of shape (n_samples,) or (n_samples, n_outputs)
             For a list of quantiles one column each, in ascending order in each row.
         """
-        raw = self._raw_outputs(X)
+        return self._predictions(self._raw_outputs(X))
+
+    def _predictions(self, raw):
         predictions = self._fitted_loss.form(self._target_type).predictions(raw)
         return predictions.ravel() if predictions.shape[1] == 1 else predictions
 

@@ -122,6 +122,7 @@ def _use_running_statistics(norm, z, units, rows):
 @kernel(NORMALIZE)
 def _batch_apply(norm, z, out, rows, units):
     n = record(norm, 0)
+    n.uses_running = 1
     _use_running_statistics(n, z, units, rows)
     _scale_and_shift(n, z, out, rows, units)
 

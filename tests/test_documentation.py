@@ -24,7 +24,7 @@ pytestmark = pytest.mark.usefixtures("one_blas_thread")
 
 DOCS = Path(__file__).parents[1] / "docs"
 PAGES = sorted(DOCS.glob("*.rst"))
-MODULES = [f"sknn_opt.{module.name}" for module in pkgutil.iter_modules(sknn_opt.__path__)]
+MODULES = [module.name for module in pkgutil.walk_packages(sknn_opt.__path__, "sknn_opt.")]
 
 X, Y = load_iris(as_frame=True, return_X_y=True)
 

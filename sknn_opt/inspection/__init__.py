@@ -1,0 +1,31 @@
+"""Looking into networks: gradients, diagnoses, learning rates, hidden layers, pictures."""
+
+from ._diagnosis import Diagnosis, Finding, diagnose
+from ._displays import (
+    GradientFlowDisplay,
+    LearningRateFinderDisplay,
+    ScheduleDisplay,
+    TrainingCurveDisplay,
+)
+from ._gradients import GradientCheck, LayerGradient, check_gradients
+from ._learning_rate import LearningRateTest, find_learning_rate
+from ._outputs import HiddenActivations, hidden_activations, input_gradients, mc_dropout_predict
+
+__all__ = [
+    "Diagnosis",
+    "Finding",
+    "GradientCheck",
+    "GradientFlowDisplay",
+    "HiddenActivations",
+    "LayerGradient",
+    "LearningRateFinderDisplay",
+    "LearningRateTest",
+    "ScheduleDisplay",
+    "TrainingCurveDisplay",
+    "check_gradients",
+    "diagnose",
+    "find_learning_rate",
+    "hidden_activations",
+    "input_gradients",
+    "mc_dropout_predict",
+]

@@ -1,0 +1,271 @@
+import numpy as np
+import pytest
+from scipy import sparse
+from sklearn.base import clone
+from sklearn.datasets import load_breast_cancer, load_diabetes, load_digits
+from sklearn.preprocessing import scale
+
+from sknn_opt import MLPClassifier, MLPRegressor
+from sknn_opt.activations import ACTIVATIONS
+from sknn_opt.initializers import Normal
+from sknn_opt.inspection import diagnose
+from sknn_opt.inspection._illnesses import ILLNESSES
+from sknn_opt.optimizers import OPTIMIZERS
+
+pytestmark = [
+    pytest.mark.usefixtures("one_blas_thread"),
+    pytest.mark.filterwarnings("ignore::sklearn.exceptions.ConvergenceWarning"),
+]
+
+X, Y = load_digits(return_X_y=True)
+X, Y = scale(X[:500]), Y[:500]
+CANCER, IS_BENIGN = load_breast_cancer(return_X_y=True)
+DIABETES, PROGRESS = load_diabetes(return_X_y=True)
+DIABETES, PROGRESS = scale(DIABETES), scale(PROGRESS)
+
+
+def network(*args, **parameters):
+    return MLPClassifier(*args, **{"random_state": 0, "max_iter": 15, **parameters})
+
+
+VANISHING, EXPLODING, DEAD = "vanishing_gradients", "exploding_gradients", "dead_units"
+SATURATED, SYMMETRIC = "saturated_units", "symmetric_units"
+HIGH, LOW = "high_learning_rate", "low_learning_rate"
+
+#: Networks that are ill from the start: the illness, the network, how many layers show it.
+PATIENTS = {
+    "shrinking tanh": (VANISHING, network((32,) * 15, "tanh", initializer=Normal(0.05)), 15),
+    "deep logistic": (VANISHING, network((32,) * 6, "logistic"), 6),
+    "deep relu": (VANISHING, network((32,) * 15), 15),
+    "large weights": (EXPLODING, network((32,) * 8, initializer=Normal(0.7)), 8),
+    "chaotic tanh": (EXPLODING, network((32,) * 12, "tanh", initializer=Normal(1.0)), 12),
+    "very large weights": (EXPLODING, network((32,), initializer=Normal(10.0)), 2),
+    "overflow": (EXPLODING, network((32,) * 8, initializer=Normal(1e200)), 9),
+    "growing activations": (EXPLODING, network((16,) * 24, residual=True), 24),
+    "narrow relu": (DEAD, network((4,) * 25), None),
+    "wide tanh": (SATURATED, network((32, 32), "tanh", initializer=Normal(2.0)), 2),
+    "wide hard_tanh": (SATURATED, network((32,), "hard_tanh", initializer=Normal(2.0)), 1),
+    "wide logistic": (SATURATED, network((32,), "logistic", initializer=Normal(3.0)), 1),
+    "zeros": (SYMMETRIC, network((16, 16), initializer="zeros"), 2),
+    "constant": (SYMMETRIC, network((16, 16), initializer="constant"), 2),
+    "fast adam": (HIGH, network((32,), learning_rate_init=0.5), 2),
+    "fast sgd": (HIGH, network((32,) * 4, optimizer="sgd", learning_rate_init=5.0), 5),
+    "slow adam": (LOW, network((32,), learning_rate_init=1e-7), 2),
+    "slow sgd": (LOW, network((32,), optimizer="sgd", learning_rate_init=1e-6), 2),
+}
+BY_SCALING = {"unscaled_inputs", "unscaled_targets"}
+patients = pytest.mark.parametrize("patient", PATIENTS)
+
+
+def find(name, *arguments):
+    """The finding of this name, or None."""
+    findings = {finding.name: finding for finding in diagnose(*arguments).findings}
+    return findings.get(name)
+
+
+def test_that_there_is_a_patient_for_each_illness():
+    tested = {name for name, *_ in [*PATIENTS.values(), *SPOILT.values()]}
+    assert tested == set(ILLNESSES) - BY_SCALING
+
+
+@patients
+def test_the_illness_is_found_and_each_remedy_cures_it(patient):
+    name, estimator, n_layers = PATIENTS[patient]
+    finding = find(name, estimator, X, Y)
+    assert n_layers in (None, len(finding.layers))
+    assert finding.changes
+    for change in finding.changes:
+        assert all(f"{keyword}={value!r}" in finding.remedy for keyword, value in change.items())
+        assert find(name, clone(estimator).set_params(**change), X, Y) is None
+
+
+@pytest.mark.parametrize(
+    "patient", ["shrinking tanh", "large weights", "zeros", "fast sgd", "slow adam", "wide tanh"]
+)
+def test_the_first_remedy_lets_a_network_learn(patient):
+    name, estimator, _ = PATIENTS[patient]
+
+    def accuracy(change):
+        try:
+            return clone(estimator).set_params(**change).fit(X, Y).score(X, Y)
+        except ValueError:  # diverged
+            return 0.0
+
+    best_known, *_ = find(name, estimator, X, Y).changes
+    assert accuracy({}) < accuracy(best_known) - 0.2
+
+
+#: Networks that training makes ill; the illness is that of the fitted network.
+SPOILT = {
+    "relu": (DEAD, network((32,) * 3, learning_rate_init=0.3)),
+    "sgd": (DEAD, network((32,) * 2, optimizer="sgd", learning_rate_init=3.0)),
+    "small batches": (DEAD, network((32,) * 6, learning_rate_init=0.03, batch_size=10)),
+    "tanh": (SATURATED, network((32,) * 2, "tanh", learning_rate_init=0.5)),
+    "penalty": (
+        "strong_penalty",
+        network((32,) * 3, alpha=100, max_iter=200),
+    ),
+}
+
+
+@pytest.mark.parametrize("patient", SPOILT)
+def test_remedies_for_what_training_spoils(patient):
+    name, estimator = SPOILT[patient]
+    assert find(name, estimator, X, Y) is None
+    finding = find(name, estimator.fit(X, Y), X, Y)
+    assert finding.changes
+    for change in finding.changes:
+        assert find(name, clone(estimator).set_params(**change).fit(X, Y), X, Y) is None
+
+
+def test_illness_from_the_start_is_found_after_training():
+    name, estimator, _ = PATIENTS["shrinking tanh"]
+    fitted = clone(estimator).fit(X, Y)
+    assert find(name, fitted, X, Y).changes == find(name, estimator, X, Y).changes
+
+
+INPUTS = {
+    "large features": CANCER,
+    "an offset": scale(CANCER) + 100,
+    "one large feature": scale(CANCER) * np.r_[200, np.ones(29)],
+    "one small feature": scale(CANCER) * np.r_[1e-4, np.ones(29)],
+    "small features": scale(CANCER) * 1e-3,
+    "large, sparse": sparse.csr_array(CANCER),
+}
+
+
+@pytest.mark.parametrize("kind", INPUTS)
+def test_unscaled_features_are_found(kind):
+    finding = find("unscaled_inputs", network((20,)), INPUTS[kind], IS_BENIGN)
+    assert "StandardScaler()" in finding.remedy
+    assert finding.layers == [0]
+
+
+@pytest.mark.parametrize("y", [PROGRESS * 77 + 152, PROGRESS * 1e-3, PROGRESS + 50])
+def test_unscaled_targets_are_found(y):
+    estimator = MLPRegressor((20,), random_state=0)
+    finding = find("unscaled_targets", estimator, DIABETES, y)
+    assert "transformer=StandardScaler()" in finding.remedy
+    assert finding.layers == [1]
+    assert not diagnose(estimator, DIABETES, scale(y)).findings
+    # An exponential link brings outputs to any size.
+    assert not find("unscaled_targets", estimator.set_params(loss="poisson"), DIABETES, y**2)
+
+
+DATA = {
+    "digits": (MLPClassifier, X, Y),
+    "unscaled digits": (MLPClassifier, *load_digits(return_X_y=True)),
+    "breast_cancer": (MLPClassifier, scale(CANCER), IS_BENIGN),
+    "diabetes": (MLPRegressor, DIABETES, PROGRESS),
+}
+WELL = {
+    "default": {},
+    "deep": {"hidden_layer_sizes": (50,) * 8, "initializer": "he_normal"},
+    "normalized": {"hidden_layer_sizes": (30,) * 5, "normalization": "batch", "residual": True},
+    "linear": {"hidden_layer_sizes": ()},
+    "lbfgs": {"optimizer": "lbfgs"},
+    "warm-up": {"warmup": 0.2, "learning_rate": "one_cycle", "dropout": 0.2},
+}
+
+
+@pytest.mark.parametrize("seed", range(3))
+@pytest.mark.parametrize("settings", WELL)
+@pytest.mark.parametrize("data", DATA)
+def test_healthy_networks_give_no_finding(data, settings, seed):
+    cls, X, y = DATA[data]
+    estimator = cls(**WELL[settings], max_iter=50, random_state=seed)
+    before_and_after = diagnose(estimator, X, y), diagnose(estimator.fit(X, y), X, y)
+    assert [d.findings for d in before_and_after] == [[], []]
+
+
+@pytest.mark.parametrize("activation", ACTIVATIONS)
+def test_healthy_activations_give_no_finding(activation):
+    assert not diagnose(MLPClassifier((30, 30), activation, random_state=0), X, Y).findings
+
+
+@pytest.mark.parametrize("optimizer", OPTIMIZERS)
+def test_healthy_optimizers_give_no_finding(optimizer):
+    diagnosis = diagnose(MLPClassifier((30,), optimizer=optimizer, random_state=0), X, Y)
+    assert not diagnosis.findings
+    steps = np.isfinite(diagnosis.statistics["update_ratio"])
+    assert steps.all() if hasattr(OPTIMIZERS[optimizer], "_update") else not steps.any()
+
+
+def test_a_network_that_has_learnt_may_take_short_steps():
+    estimator = network((30,), learning_rate_init=0.01, max_iter=50).fit(X, Y)
+    estimator.set_params(learning_rate_init=1e-7)
+    assert not diagnose(estimator, X, Y).findings
+    assert find(LOW, clone(estimator), X, Y)
+
+
+def test_statistics_are_those_of_numpy():
+    estimator = MLPRegressor((6, 5), "tanh", optimizer="lbfgs", alpha=0, random_state=0)
+    estimator.set_params(max_iter=3).fit(DIABETES, PROGRESS)
+    statistics = diagnose(estimator, DIABETES, PROGRESS).statistics
+    outputs, W = [DIABETES], estimator.coefs_
+    for i in range(3):
+        z = outputs[-1] @ W[i] + estimator.intercepts_[i]
+        outputs.append(np.tanh(z) if i < 2 else z)
+    deltas = [outputs[3] - PROGRESS[:, np.newaxis]]
+    for i in (1, 0):
+        deltas.insert(0, deltas[0] @ W[i + 1].T * (1 - outputs[i + 1] ** 2))
+    expected = {
+        "units": [6, 5, 1],
+        "weights": [np.sqrt((w**2).mean()) for w in W],
+        "activations": [np.sqrt(a.var(axis=0).mean()) for a in outputs[1:]],
+        "gradients": [np.sqrt((d**2).sum(axis=1).mean()) for d in deltas],
+        "dead": [0, 0, np.nan],
+        "saturated": [*((1 - a**2 < 0.05).mean() for a in outputs[1:3]), np.nan],
+        "update_ratio": [np.nan] * 3,
+    }
+    assert statistics.keys() == expected.keys()
+    for name, values in expected.items():
+        np.testing.assert_allclose(statistics[name], values, rtol=1e-9, err_msg=name)
+
+
+def test_update_ratio_is_that_of_gradient_descent():
+    # A step of a linear model whose gradient stays: the loss is linear where X is tiny.
+    x, y = np.full((40, 1), 1.0), np.full(40, 1000.0)
+    estimator = MLPRegressor((), optimizer="sgd", momentum=0, alpha=0, learning_rate_init=1e-6)
+    estimator.set_params(initializer="constant")
+    ratio = diagnose(estimator, x, y).statistics["update_ratio"]
+    np.testing.assert_allclose(ratio, 1e-6 * 999.9 / 0.1, rtol=1e-3)
+
+
+def test_samples_are_drawn_from_all_rows():
+    far = np.vstack([X, X + 1e6])
+    finding = find("unscaled_inputs", network((9,)), far, np.r_[Y, Y])
+    assert finding
+    diagnosis = diagnose(network((9,)), X, Y, max_samples=100)
+    full = diagnose(network((9,)), X, Y)
+    np.testing.assert_allclose(
+        diagnosis.statistics["gradients"], full.statistics["gradients"], rtol=0.2
+    )
+
+
+@pytest.mark.parametrize("fitted", [False, True])
+def test_the_estimator_stays_as_it_is(fitted):
+    estimator = network((9,), random_state=np.random.RandomState(0), normalization="batch")
+    if fitted:
+        estimator.partial_fit(X, Y, classes=range(10))
+    before = {name: repr(value) for name, value in vars(estimator).items()}
+    state = repr(estimator.random_state.get_state())
+    diagnose(estimator, X, Y, np.ones(len(Y)))
+    assert {name: repr(value) for name, value in vars(estimator).items()} == before
+    assert repr(estimator.random_state.get_state()) == state
+
+
+def test_some_classes_are_enough_for_a_fitted_network():
+    estimator = network((9,)).fit(X, Y)
+    assert not diagnose(estimator, X[Y < 3], Y[Y < 3]).findings
+
+
+def test_the_report():
+    well = repr(diagnose(network((9,)), X, Y)).splitlines()
+    assert well[0] == "No findings"
+    assert well[1].split() == ["layer", *diagnose(network((9,)), X, Y).statistics]
+    assert len(well) == 4
+    ill = repr(diagnose(*[PATIENTS["shrinking tanh"][1], X, Y])).splitlines()
+    assert ill[0] == "1 finding"
+    assert ill[1].startswith("- vanishing_gradients: gradients shrink")
+    assert "Set initializer='glorot_uniform', normalization='layer' or residual=True." in ill[2]
