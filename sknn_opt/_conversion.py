@@ -83,7 +83,7 @@ class SklearnConversion:
         ----------
         estimator : sklearn.neural_network.MLPClassifier or MLPRegressor
             Fitted. Its keywords are carried over, `solver` as `optimizer`. The state of its
-            optimizer is not, and of `history_` only the loss is known.
+            optimizer is not, and of `history_` only losses and scores are known.
 
         Returns
         -------
@@ -106,14 +106,13 @@ class SklearnConversion:
         )
         _copy_shared(estimator, ours)
         configuration = Configuration(ours)
-        n_epochs = len(ours.loss_curve_)
+        unknown = [np.nan] * len(ours.loss_curve_)
+        history = {"loss": ours.loss_curve_, "learning_rate": unknown, "grad_norm": unknown}
+        history["time"] = [0.0] * len(unknown)
+        if ours.validation_scores_ is not None:
+            history |= {"validation_loss": unknown, "validation_score": ours.validation_scores_}
         vars(ours).update(
-            history_={
-                "loss": ours.loss_curve_,
-                "learning_rate": [np.nan] * n_epochs,
-                "grad_norm": [np.nan] * n_epochs,
-                "time": [0.0] * n_epochs,
-            },
+            history_={name: list(values) for name, values in history.items()},
             normalization_scales_=[],
             normalization_shifts_=[],
             running_means_=[],

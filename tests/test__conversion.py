@@ -160,7 +160,7 @@ def test_parameters_are_carried_over(ours, theirs):
 
 @pytest.mark.parametrize("name", OPTIMIZERS)
 def test_optimizers_that_it_lacks_become_its_default(name):
-    converted = fit("binary", optimizer=name, max_iter=1).to_sklearn()
+    converted = fit("regression", optimizer=name, max_iter=1).to_sklearn()
     assert converted.solver == (name if name in ("sgd", "adam", "lbfgs") else "adam")
 
 

@@ -85,10 +85,7 @@ class TrainingCurveDisplay(_Display):
         """
         check_estimator_type(estimator)
         check_is_fitted(estimator)
-        history = dict(estimator.history_)
-        if estimator.validation_scores_ is not None:
-            history.setdefault("validation_score", estimator.validation_scores_)
-        return cls(history).plot(ax)
+        return cls(estimator.history_).plot(ax)
 
     def plot(self, ax=None):
         """Draw.

@@ -4,9 +4,10 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from .._training import MiniBatches
+from .._configuration import Configuration
+from ..optimizers import FirstOrder
 from ..schedules import Schedule
-from ._opening import make_trainer, train_steps
+from ._opening import check_estimator_type, make_trainer, train_steps
 
 #: Decay of the average of losses.
 _SMOOTHING = 0.95
@@ -103,12 +104,14 @@ def find_learning_rate(estimator, X, y, sample_weight=None, *, start=1e-6, end=1
         raise ValueError(f"start and end must be 0 < start < end, got {start} and {end}.")
     if n_steps < 2:
         raise ValueError(f"n_steps must be at least 2, got {n_steps}.")
-    trainer = make_trainer(estimator, X, y, sample_weight)
-    if not isinstance(trainer, MiniBatches) or trainer.optimizer._full_batch:
+    check_estimator_type(estimator)
+    optimizer = Configuration(estimator).optimizer
+    if not isinstance(optimizer, FirstOrder) or optimizer._full_batch:
         raise ValueError(
-            f"{type(trainer.optimizer).__name__} chooses its steps by itself: there is no "
+            f"{type(optimizer).__name__} chooses its steps by itself: there is no "
             "learning rate to find. Choose another first-order optimizer, such as 'adam'."
         )
+    trainer = make_trainer(estimator, X, y, sample_weight)
     rates, losses, smoothed = [], [], []
     average = 0.0
 

@@ -185,7 +185,10 @@ def test_healthy_activations_give_no_finding(activation):
 
 @pytest.mark.parametrize("optimizer", OPTIMIZERS)
 def test_healthy_optimizers_give_no_finding(optimizer):
-    diagnosis = diagnose(MLPClassifier((30,), optimizer=optimizer, random_state=0), X, Y)
+    estimator, data = MLPClassifier((30,)), (X, Y)
+    if optimizer == "lm":
+        estimator, data = MLPRegressor((30,)), (DIABETES, PROGRESS)
+    diagnosis = diagnose(estimator.set_params(optimizer=optimizer, random_state=0), *data)
     assert not diagnosis.findings
     steps = np.isfinite(diagnosis.statistics["update_ratio"])
     assert steps.all() if hasattr(OPTIMIZERS[optimizer], "_update") else not steps.any()

@@ -73,13 +73,17 @@ def test_displays_keep_to_the_convention(display):
 def test_the_training_curve_is_the_history(early_stopping):
     network = fitted(early_stopping=early_stopping)
     display = TrainingCurveDisplay.from_estimator(network)
-    loss, *score = display.lines_
+    loss, *validation = display.lines_
     np.testing.assert_array_equal(loss.get_xdata(), np.arange(1, network.n_iter_ + 1))
     np.testing.assert_array_equal(loss.get_ydata(), network.loss_curve_)
-    assert len(score) == early_stopping
+    assert len(validation) == 2 * early_stopping
     if early_stopping:
-        np.testing.assert_array_equal(score[0].get_ydata(), network.validation_scores_)
-        assert score[0].axes is display.score_ax_
+        validation_loss, score = validation
+        np.testing.assert_array_equal(
+            validation_loss.get_ydata(), network.history_["validation_loss"]
+        )
+        np.testing.assert_array_equal(score.get_ydata(), network.validation_scores_)
+        assert score.axes is display.score_ax_
 
 
 def test_the_training_curve_shows_validation_where_there_is_one():
