@@ -386,6 +386,7 @@ class BaseMLP(CallbackSupportMixin, BaseEstimator, ABC):
         if data.sample_weight is not None:
             weights["sample_weight"] = data.sample_weight
         fitted = copy.copy(self)
+        vars(fitted).pop("feature_names_in_", None)  # X is an array by now
 
         def score_by_scorer(raw, loss):
             vars(fitted).update(attributes())

@@ -150,12 +150,23 @@ nesterovs_momentum : bool, default=True
     Whether to use Nesterov's form of momentum. Optimizers: sgd.
 
 early_stopping : bool, default=False
-    Whether to hold out samples, to stop when the score on them no longer rises, and to
-    keep the parameters that scored best. Optimizers: all. (In scikit-learn: not lbfgs.)
+    Whether to stop when the validation score no longer rises, and to keep the parameters
+    that scored best. Optimizers: all. (In scikit-learn: not lbfgs.)
 
 validation_fraction : float, default=0.1
-    Share of the samples that `early_stopping` holds out. @SPLIT@
-    Optimizers: all.
+    Share of the samples that `early_stopping` holds out for validation, unless fit is given
+    a validation set. @SPLIT@ Optimizers: all.
+
+scoring : str or callable, default=None
+    The validation score: None is @SCORE@; "loss" is minus the validation loss; else the name
+    of a scikit-learn scorer, or a function of estimator, features and targets. Needs
+    `early_stopping` or a validation set. Optimizers: all.
+
+averaging : {"ema", "swa"} or Averaging, default=None
+    Average of the parameters over the course of training, which then predicts, and is
+    validated: "ema" is `EMA`, exponential over the steps; "swa" is `SWA`, over the ends of
+    the last epochs. Batch normalization's statistics are computed anew for it at the end of
+    fit. Optimizers: first-order except schedule_free.
 
 beta_1 : float, default=0.9
     Decay of the average of gradients, at least 0 and less than 1. These keywords reach
@@ -257,7 +268,8 @@ best_validation_score_ : float or None
 history_ : dict of list
     One entry an epoch or iteration: ``"loss"``, ``"learning_rate"`` (NaN for 'lbfgs'),
     ``"grad_norm"`` (L2 norm of the last gradient, of loss and L2 penalty) and ``"time"``
-    (seconds since the start of training).
+    (seconds since the start of training). With validation also ``"validation_loss"``, without
+    penalty or class weights, and ``"validation_score"``, NaN for epochs that had none.
 """
 
 _RAISES = """
