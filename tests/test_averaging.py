@@ -1,0 +1,180 @@
+"""Averages of the parameters against explicit loops over models trained step by step."""
+
+import pickle
+
+import numpy as np
+import pytest
+from sklearn.datasets import load_iris
+from sklearn.model_selection import GridSearchCV
+from sklearn.preprocessing import scale
+
+from sknn_opt import MLPClassifier, MLPRegressor
+from sknn_opt.averaging import AVERAGINGS, EMA, SWA
+from sknn_opt.optimizers import OPTIMIZERS, FirstOrder
+
+pytestmark = [
+    pytest.mark.usefixtures("one_blas_thread"),
+    pytest.mark.filterwarnings("ignore::sklearn.exceptions.ConvergenceWarning"),
+]
+
+X, Y = load_iris(return_X_y=True)
+X = scale(X)
+N_EPOCHS = 8
+FIRST_ORDER = [
+    name for name, cls in OPTIMIZERS.items() if issubclass(cls, FirstOrder) and not cls._averages
+]
+
+
+def make(**parameters):
+    settings = {"hidden_layer_sizes": (5,), "shuffle": False, "max_iter": N_EPOCHS}
+    return MLPClassifier(**settings | {"random_state": 0} | parameters)
+
+
+def parameters_of(model):
+    arrays = (*model.coefs_, *model.intercepts_)
+    arrays += (*model.normalization_scales_, *model.normalization_shifts_)
+    return np.concatenate([np.ravel(a) for a in arrays])
+
+
+def trajectory(n_epochs=N_EPOCHS, **parameters):
+    """The parameters after each epoch."""
+    model, path = make(**parameters), []
+    for _ in range(n_epochs):
+        path.append(parameters_of(model.partial_fit(X, Y, classes=[0, 1, 2])).copy())
+    return np.array(path)
+
+
+def average_of(averaging, **parameters):
+    return parameters_of(make(averaging=averaging, **parameters).fit(X, Y))
+
+
+@pytest.mark.parametrize("optimizer", FIRST_ORDER)
+def test_ema_is_an_explicit_mean_over_steps(optimizer):
+    path = trajectory(optimizer=optimizer, batch_size="full")
+    decay = 0.7
+    shares = decay ** np.arange(N_EPOCHS)[::-1]
+    expected = shares @ path / shares.sum()
+    ours = average_of(EMA(decay), optimizer=optimizer, batch_size="full")
+    np.testing.assert_allclose(ours, expected, rtol=1e-9, atol=1e-12)
+
+
+@pytest.mark.parametrize("start", [0, 5, 0.5, 0.75])
+@pytest.mark.parametrize("normalization", [None, "layer", "batch"])
+def test_swa_is_the_mean_of_the_last_epochs(start, normalization):
+    settings = {"batch_size": 32, "normalization": normalization, "learning_rate_init": 0.01}
+    path = trajectory(**settings)
+    expected = path[int(start * N_EPOCHS) if isinstance(start, float) else start :].mean(axis=0)
+    np.testing.assert_allclose(average_of(SWA(start), **settings), expected, rtol=1e-9, atol=1e-12)
+
+
+def test_swa_that_would_start_after_the_last_epoch_keeps_the_newest_parameters():
+    settings = {"batch_size": 32}
+    np.testing.assert_allclose(
+        average_of(SWA(100), **settings), trajectory(**settings)[-1], rtol=1e-12
+    )
+
+
+@pytest.mark.parametrize("averaging", AVERAGINGS)
+@pytest.mark.parametrize("regularization", [{}, {"dropout": 0.3}, {"normalization": "batch"}])
+def test_training_goes_on_from_its_own_parameters(averaging, regularization):
+    plain = make(batch_size=32, **regularization).fit(X, Y)
+    averaged = make(batch_size=32, averaging=averaging, **regularization).fit(X, Y)
+    assert plain.loss_curve_ == averaged.loss_curve_
+    assert not np.allclose(parameters_of(plain), parameters_of(averaged))
+
+
+@pytest.mark.parametrize("averaging", AVERAGINGS)
+def test_validation_is_of_the_average(averaging):
+    model = make(batch_size=32, averaging=averaging).fit(X, Y, X_val=X, y_val=Y)
+    assert model.history_["validation_score"][-1] == model.score(X, Y)
+    # Up to each epoch, the history is that of a training that ends there.
+    shorter = make(batch_size=32, averaging=EMA(), max_iter=3).fit(X, Y)
+    history = make(batch_size=32, averaging=EMA()).fit(X, Y, X_val=X, y_val=Y).history_
+    assert history["validation_score"][2] == shorter.score(X, Y)
+
+
+def test_early_stopping_keeps_the_best_average():
+    model = make(
+        batch_size=10, averaging="ema", early_stopping=True, learning_rate_init=0.1, max_iter=60
+    ).fit(X, Y, X_val=X[::2], y_val=Y[::2])
+    assert model.score(X[::2], Y[::2]) == max(model.validation_scores_)
+
+
+@pytest.mark.parametrize("averaging", AVERAGINGS)
+@pytest.mark.parametrize("dtype", ["float32", "float64"])
+def test_statistics_of_batch_normalization_are_those_of_the_average(averaging, dtype):
+    model = make(
+        batch_size=40, averaging=averaging, normalization="batch", random_state=1, dtype=dtype
+    ).fit(X, Y)
+    batches = [X[i : i + 40] @ model.coefs_[0] + model.intercepts_[0] for i in range(0, 150, 40)]
+    sizes = [len(batch) for batch in batches]
+    mean = np.average([z.mean(axis=0) for z in batches], axis=0, weights=sizes)
+    variance = np.average([z.var(axis=0, ddof=1) for z in batches], axis=0, weights=sizes)
+    rtol = 1e-4 if dtype == "float32" else 1e-9
+    np.testing.assert_allclose(model.running_means_[0], mean, rtol=rtol, atol=rtol)
+    np.testing.assert_allclose(model.running_variances_[0], variance, rtol=rtol)
+
+
+@pytest.mark.parametrize("pickled", [False, True])
+def test_ema_goes_on_over_calls_of_partial_fit(pickled):
+    settings = {"averaging": EMA(0.9), "batch_size": 32}
+    model = make(**settings)
+    for _ in range(N_EPOCHS):
+        model.partial_fit(X, Y, classes=[0, 1, 2])
+        if pickled:
+            model = pickle.loads(pickle.dumps(model))
+    np.testing.assert_allclose(parameters_of(model), average_of(**settings), rtol=1e-12)
+
+
+def test_parameters_that_a_user_assigns_are_trained_themselves():
+    model = make(averaging=EMA(0.9)).partial_fit(X, Y, classes=[0, 1, 2])
+    model.coefs_ = [np.zeros_like(c) for c in model.coefs_]
+    model.intercepts_ = [np.zeros_like(b) for b in model.intercepts_]
+    model.partial_fit(X, Y)
+    assert max(np.abs(c).max() for c in model.coefs_) < 0.01
+
+
+def test_averaging_helps_with_a_high_learning_rate():
+    rng = np.random.RandomState(0)
+    features = rng.normal(size=(400, 5))
+    targets = features @ [1, -2, 0.5, 0, 3] + rng.normal(size=400)
+    scores = {
+        averaging: MLPRegressor(
+            (), optimizer="sgd", learning_rate_init=0.05, batch_size=5, averaging=averaging,
+            max_iter=40, n_iter_no_change=100, random_state=0,
+        ).fit(features[:200], targets[:200]).score(features[200:], targets[200:])
+        for averaging in (None, *AVERAGINGS)
+    }  # fmt: skip
+    assert min(scores["ema"], scores["swa"]) > scores[None] + 0.005
+
+
+def test_averagings_are_tuned():
+    grid = {"averaging": [EMA(), SWA()]}
+    GridSearchCV(make(max_iter=2), grid, cv=2).fit(X, Y)
+    GridSearchCV(make(max_iter=2, averaging=EMA()), {"averaging__decay": [0.5, 0.9]}, cv=2).fit(
+        X, Y
+    )
+
+
+@pytest.mark.parametrize(
+    ("averaging", "message"),
+    [
+        ("mean", "'averaging' parameter"),
+        (EMA(1.0), "decay"),
+        (SWA(1.5), "start"),
+        (SWA(-1), "start"),
+    ],
+    ids=str,
+)
+def test_bad_averagings_are_refused(averaging, message):
+    with pytest.raises(ValueError, match=message):
+        make(averaging=averaging).fit(X, Y)
+
+
+def test_what_cannot_be_averaged_is_refused():
+    with pytest.raises(ValueError, match=r"partial_fit does not support averaging.*'ema'"):
+        make(averaging="swa").partial_fit(X, Y, classes=[0, 1, 2])
+    for name, cls in OPTIMIZERS.items():
+        if not issubclass(cls, FirstOrder) or cls._averages:
+            with pytest.raises(ValueError, match="averaging='ema' does not apply to"):
+                MLPRegressor((3,), optimizer=name, averaging="ema").fit(X, Y * 1.0)
