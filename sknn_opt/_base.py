@@ -14,7 +14,7 @@ from numbers import Integral, Real
 
 import numpy as np
 from sklearn.base import BaseEstimator, _fit_context
-from sklearn.metrics import check_scoring
+from sklearn.metrics import check_scoring, get_scorer_names
 from sklearn.model_selection import train_test_split
 from sklearn.utils import check_random_state, column_or_1d
 from sklearn.utils._param_validation import Interval, Options, RealNotInt, StrOptions
@@ -99,7 +99,7 @@ class BaseMLP(CallbackSupportMixin, BaseEstimator, ABC):
         "nesterovs_momentum": ["boolean"],
         "early_stopping": ["boolean"],
         "validation_fraction": [Interval(Real, 0, 1, closed="left")],
-        "scoring": [str, callable, None],
+        "scoring": [StrOptions({"loss", *get_scorer_names()}), callable, None],
         "averaging": [StrOptions(AVERAGINGS.names), Averaging, None],
         "beta_1": [Interval(Real, 0, 1, closed="left")],
         "beta_2": [Interval(Real, 0, 1, closed="left")],

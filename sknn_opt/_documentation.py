@@ -352,6 +352,7 @@ loss : str or Loss, default='log_loss'
     _fill(
         _OPTIMIZER,
         SPLIT="All classes keep their\n    shares, except for several labels a sample.",
+        SCORE="the accuracy",
     ),
     """
 label_smoothing : float, default=0.0
@@ -426,7 +427,7 @@ loss : str or Loss, default='squared_error'
 """,
         LOSSES=_names(REGRESSOR_LOSSES),
     ),
-    _fill(_OPTIMIZER, SPLIT="The split is random."),
+    _fill(_OPTIMIZER, SPLIT="The split is random.", SCORE="R²"),
     _DTYPE,
     _fill(_ATTRIBUTES, LINKS="'identity' or 'exp'", SCORE="R²"),
     _RAISES,

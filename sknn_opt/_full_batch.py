@@ -67,7 +67,7 @@ class FullBatch:
 
     def fit(self):
         """Minimize until the optimizer or the record ends it."""
-        self.record.start(self.theta)
+        self.record.start(self.theta, self.validation)
         self.accepted = self.theta.copy()
         failure = None
         try:
@@ -107,12 +107,10 @@ class FullBatch:
         self.objective.assign(x)
         self.accepted[:] = self.theta
         self.record.add(
-            self.theta,
             loss,
             np.nan,  # a line search has no learning rate
             self.objective.gradient_norm(x),
             self.problem.n_rows,
-            self.validation,
         )
         if self.tasks.end():
             raise _Stop(None)

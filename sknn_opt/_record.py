@@ -48,16 +48,21 @@ class Record:
         self._seconds_before = self.history["time"][-1] if self.history["time"] else 0.0
         self._start = time.perf_counter()
 
-    def start(self, theta):
-        """Note the parameters from which training starts, the best ones so far."""
+    def start(self, theta, validation=None):
+        """Note the parameters from which training starts, the best ones so far.
+
+        ``theta`` changes in place from then on. ``validation`` returns its validation loss
+        and score.
+        """
+        self._theta, self._validation = theta, validation
+        if validation is not None:
+            for name in ("validation_loss", "validation_score"):
+                self.history.setdefault(name, [np.nan] * len(self.history["loss"]))
         if self.validation_scores is not None:
             self.best_theta = theta.copy()
 
-    def add(self, theta, loss, learning_rate, grad_norm, n_samples, validation=None):
-        """Add an epoch or iteration.
-
-        ``validation`` is a function that returns its validation loss and score.
-        """
+    def add(self, loss, learning_rate, grad_norm, n_samples):
+        """Add an epoch or iteration."""
         self.n_iter += 1
         self.loss = loss
         self.samples_seen += n_samples
@@ -66,12 +71,13 @@ class Record:
         if self.verbose:
             print(f"Iteration {self.n_iter}, loss = {loss:.8f}")
         score = np.nan
-        if validation is not None:
-            entry["validation_loss"], score = validation()
+        if self._validation is not None:
+            entry["validation_loss"], score = self._validation()
             entry["validation_score"] = score
             if self.verbose:
                 print(f"Validation score: {score:f}")
-        self._write(entry)
+        for name, column in self.history.items():  # NaN where there is no validation
+            column.append(float(entry.get(name, np.nan)))
         # The comparisons below are written so that a NaN is no improvement.
         if self.validation_scores is None:
             self.stalled = 0 if loss <= self.best_loss - self.tol else self.stalled + 1
@@ -82,15 +88,7 @@ class Record:
         self.stalled = 0 if score >= self.best_score + self.tol else self.stalled + 1
         if score > self.best_score:
             self.best_score = score
-            self.best_theta = theta.copy()
-
-    def _write(self, entry):
-        """Add a row to the history, with NaN where an epoch has no validation."""
-        length = len(self.history["loss"])
-        for name in entry:
-            self.history.setdefault(name, [np.nan] * length)
-        for name, column in self.history.items():
-            column.append(float(entry.get(name, np.nan)))
+            self.best_theta = self._theta.copy()
 
     @property
     def seconds(self):

@@ -203,7 +203,7 @@ class MiniBatches:
 
     def fit(self):
         """Train until the record stalls or ``max_iter`` epochs are done."""
-        self.record.start(self.theta)
+        self.record.start(self.theta, self.validation)
         try:
             for _ in range(self.max_iter):
                 stops = self._epoch()
@@ -227,7 +227,7 @@ class MiniBatches:
 
     def partial_fit(self):
         """Train for one epoch."""
-        self.record.start(self.theta)
+        self.record.start(self.theta, self.validation)
         try:
             self._epoch()
         except KeyboardInterrupt:
@@ -274,12 +274,10 @@ class MiniBatches:
         self._show()
         self._last_rate = rates[n_batches - 1]
         self.record.add(
-            self.theta,
             run["loss"] / run["rows_seen"],
             self._last_rate,
             run["gradient_norm"],
             min(n_batches * batch_size, n_rows),
-            self.validation,
         )
         return self.tasks.end()
 

@@ -6,18 +6,16 @@ from sknn_opt._record import Record
 
 
 def make_record(tol=0.1, n_iter_no_change=2, validates=False, previous=None, verbose=False):
-    record = Record(tol, n_iter_no_change, verbose, validates, previous or {})
-    record.start(np.zeros(2))
-    return record
+    return Record(tol, n_iter_no_change, verbose, validates, previous or {})
 
 
 def add_all(record, values, validates=False):
     """Add epochs; return the stall counts after each of them."""
-    counts = []
-    for i, value in enumerate(values):
-        theta = np.full(2, float(i))
-        loss, score = (1.0, lambda v=value: v) if validates else (value, None)
-        record.add(theta, loss, 0.5, 2.0, 10, score)
+    theta, scores, counts = np.full(2, -1.0), iter(values), []
+    record.start(theta, (lambda: (2.0, next(scores))) if validates else None)
+    for value in values:
+        theta += 1
+        record.add(1.0 if validates else value, 0.5, 2.0, 10)
         counts.append(record.stalled)
     return counts
 
@@ -69,9 +67,8 @@ def test_stalled_epochs_of_the_score(scores, counts, best, best_epoch):
 
 def test_without_a_score_the_first_parameters_stay_the_best():
     record = make_record(validates=True)
-    record.start(np.full(2, 7.0))
     add_all(record, [NAN, NAN], validates=True)
-    np.testing.assert_array_equal(record.best_theta, 7)
+    np.testing.assert_array_equal(record.best_theta, -1)
 
 
 @pytest.mark.parametrize("early_stopping", [False, True])
@@ -114,6 +111,8 @@ def test_a_record_may_begin_to_validate():
     add_all(second, [0.3], validates=True)
     third = make_record(previous=second.fitted_attributes())
     add_all(third, [2.0])
+    np.testing.assert_array_equal(third.history["validation_score"], [NAN, NAN, 0.3, NAN])
+    np.testing.assert_array_equal(third.history["validation_loss"], [NAN, NAN, 2.0, NAN])
     assert (second.best_loss, second.best_score) == (None, 0.3)
     assert (third.best_loss, third.best_score) == (2.0, None)
 

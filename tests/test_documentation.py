@@ -96,6 +96,8 @@ _CHANGES = {
     "warmup": (3, {}),
     "warmup_shape": ("cosine", {"warmup": 3}),
     "label_smoothing": (0.3, {}),
+    "scoring": ("loss", {"early_stopping": True}),
+    "averaging": ("ema", {}),
     "alpha": (10.0, {}),
     "l1_ratio": (1.0, {"alpha": 1.0}),
     "batch_size": (30, {}),
@@ -170,15 +172,24 @@ def _changes_the_fit(optimizer, settings, change):
 _FIRST_ORDER = {name for name, cls in OPTIMIZERS.items() if issubclass(cls, FirstOrder)}
 _FULL_BATCH = set(OPTIMIZERS) - _FIRST_ORDER
 _REFUSED_BY = {
-    name: {"dropout", "input_dropout", "max_norm", "clip_norm", "clip_value", "warmup", "l1_ratio"}
+    name: {
+        "dropout",
+        "input_dropout",
+        "max_norm",
+        "clip_norm",
+        "clip_value",
+        "warmup",
+        "l1_ratio",
+        "averaging",
+    }
     for name in _FULL_BATCH
-} | {"rprop": {"batch_size"}}
+} | {"rprop": {"batch_size"}, "schedule_free": {"averaging"}}
 _REFUSED_BY["lbfgs"] -= {"l1_ratio"}
 
 
 def _named_optimizers(text):
     """The optimizers that an entry says it is for."""
-    named = re.search(r"Optimizers:\s+([a-z, \n-]+)[.;]", text)[1]
+    named = re.search(r"Optimizers:\s+([a-z_, \n-]+)[.;]", text)[1]
     kind, _, excepted = " ".join(named.split()).partition(" except ")
     groups = {"all": set(OPTIMIZERS), "first-order": _FIRST_ORDER, "full-batch": _FULL_BATCH}
     return set().union(*(groups.get(name, {name}) for name in kind.split(", "))) - {excepted}
@@ -191,7 +202,10 @@ def test_attributes_are_those_that_fit_leaves(estimator, early_stopping):
     left = {name for name in vars(model) if name.endswith("_") and not name.startswith("_")}
     documented = _entries(estimator, "Attributes")
     assert left == set(documented)
-    assert set(model.history_) == set(re.findall(r'"(\w+)"', documented["history_"][1]))
+    named = set(re.findall(r'"(\w+)"', documented["history_"][1]))
+    if not early_stopping:
+        named -= {"validation_loss", "validation_score"}
+    assert set(model.history_) == named
 
 
 # scikit-learn's, and ours: what the interface promises for every optimizer.

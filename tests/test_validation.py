@@ -276,6 +276,8 @@ BAD_PARAMETERS = {
     "nesterovs_momentum": [None, "yes"],
     "early_stopping": [None, "yes"],
     "validation_fraction": [-0.1, 1.0, None, "half"],
+    "scoring": [1, "no such scorer", ["accuracy"]],
+    "averaging": ["mean", 0.9, SGD()],
     "beta_1": [-0.1, 1.0, None, "1"],
     "beta_2": [-0.1, 1.0, None, "1"],
     "epsilon": [0.0, -1.0, None, "1"],

@@ -210,7 +210,7 @@ class HiddenActivations(
     >>> from sknn_opt import MLPClassifier
     >>> from sknn_opt.inspection import HiddenActivations
     >>> X, y = load_iris(return_X_y=True)
-    >>> network = MLPClassifier((20, 5), optimizer="lbfgs", alpha=1.0, random_state=0)
+    >>> network = MLPClassifier((20, 5), optimizer="lbfgs", max_iter=500, random_state=0)
     >>> model = make_pipeline(HiddenActivations(network), KNeighborsClassifier()).fit(X, y)
     >>> model[:-1].transform(X).shape
     (150, 5)
