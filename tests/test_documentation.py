@@ -151,7 +151,7 @@ def test_parameters_matter_for_the_optimizers_that_are_named(name, optimizer):
 
 
 def _changes_the_fit(optimizer, settings, change):
-    """Whether parameters or losses differ; what is refused with advice has no effect."""
+    """Whether parameters, losses or scores differ; what is refused with advice has no effect."""
     estimator = MLPRegressor if optimizer in _REGRESSION_ONLY else MLPClassifier
     if name_refused := set(change) & _REFUSED_BY.get(optimizer, set()) or (
         set(settings) & _REFUSED_BY.get(optimizer, set())
@@ -166,7 +166,11 @@ def _changes_the_fit(optimizer, settings, change):
         a.dtype == b.dtype and np.array_equal(a, b)
         for a, b in zip(before.coefs_, after.coefs_, strict=True)
     )
-    return not same or before.loss_curve_ != after.loss_curve_
+    return (
+        not same
+        or before.loss_curve_ != after.loss_curve_
+        or before.validation_scores_ != after.validation_scores_
+    )
 
 
 _FIRST_ORDER = {name for name, cls in OPTIMIZERS.items() if issubclass(cls, FirstOrder)}

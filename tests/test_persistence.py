@@ -11,8 +11,10 @@ from sklearn.datasets import load_digits, make_multilabel_classification
 
 from sknn_opt import MLPClassifier, MLPRegressor
 from sknn_opt.activations import Tanh
-from sknn_opt.optimizers import SGD, Adam
+from sknn_opt.optimizers import OPTIMIZERS, SGD, Adam, FirstOrder
 from sknn_opt.schedules import Adaptive
+
+FIRST_ORDER = [name for name, cls in OPTIMIZERS.items() if issubclass(cls, FirstOrder)]
 
 pytestmark = pytest.mark.filterwarnings("ignore::sklearn.exceptions.ConvergenceWarning")
 
@@ -109,13 +111,20 @@ def test_predictions_survive(name, through):
 
 
 @every_way
-@pytest.mark.parametrize("optimizer", ["sgd", "adam", Adam(beta_1=0.5)], ids=str)
+@pytest.mark.parametrize("optimizer", [*FIRST_ORDER, Adam(beta_1=0.5)], ids=str)
 @pytest.mark.parametrize("seed", ["int", "RandomState"])
 def test_partial_fit_goes_on_as_if_nothing_had_happened(through, optimizer, seed):
     X, y = _digits()
-    seed = 0 if seed == "int" else np.random.RandomState(0)
     estimator = MLPClassifier(
-        10, optimizer=optimizer, random_state=seed, learning_rate="invscaling", batch_size=64
+        10,
+        optimizer=optimizer,
+        random_state=0 if seed == "int" else np.random.RandomState(0),
+        learning_rate="invscaling" if seed == "int" else "one_cycle",
+        warmup=3,
+        batch_size="auto" if optimizer == "rprop" else 64,
+        dropout=0.2,
+        normalization=None if optimizer == "rprop" else "batch",
+        averaging=None if optimizer == "schedule_free" else "ema",
     )
     for _ in range(2):
         estimator.partial_fit(X, y, classes=range(10))
