@@ -3,15 +3,18 @@
 Run ``python examples/benchmarks/fit_speed.py``. The cases of a row are measured side by
 side, round by round, and the medians' ratio is printed, since machines are noisy. The
 bare products are the gemm calls of the same training steps, by the same BLAS, and nothing
-else: the floor under the time of a step.
+else: the floor under the time of a step. PyTorch and JAX take part where they are installed.
 """
 
 import argparse
+import importlib.util
+import math
 import statistics
 import time
 import warnings
 
 import numpy as np
+from peers import PEERS
 from sklearn import neural_network
 from sklearn.exceptions import ConvergenceWarning
 
@@ -84,7 +87,7 @@ def measure(functions, repeats):
     return [statistics.median(times) for times in seconds]
 
 
-def run_case(case, repeats):
+def run_case(case, repeats, peers):
     n_samples, n_features, hidden, n_classes, batch_size, dtype, parameters, epochs = case
     rng = np.random.default_rng(0)
     X = rng.standard_normal((n_samples, n_features)).astype(dtype)
@@ -101,12 +104,16 @@ def run_case(case, repeats):
     ours = sknn_opt.MLPClassifier(**parameters)
     theirs = neural_network.MLPClassifier(**parameters)
     units = [n_features, *hidden, n_classes if n_classes > 2 else 1]
-    functions = [lambda: ours.fit(X, y), lambda: theirs.fit(X, y)]
+    functions = {"ours": lambda: ours.fit(X, y), "theirs": lambda: theirs.fit(X, y)}
     if batch_size:
-        functions.append(bare_products(units, n_samples, batch_size, dtype, epochs))
-    seconds = measure(functions, repeats)
+        functions["gemm"] = bare_products(units, n_samples, batch_size, dtype, epochs)
+        activation = parameters.get("activation")
+        functions |= {
+            name: peers[name](X, y, units, batch_size, epochs, activation) for name in peers
+        }
+    seconds = measure(functions.values(), repeats)
     steps = epochs * -(-n_samples // (batch_size or n_samples))
-    return [1e6 * s / steps for s in seconds]
+    return {name: 1e6 * s / steps for name, s in zip(functions, seconds, strict=True)}
 
 
 def main():
@@ -115,16 +122,32 @@ def main():
     parser.add_argument("--cases", type=int, nargs="*", help="numbers of rows, from 0")
     arguments = parser.parse_args()
     warnings.simplefilter("ignore", ConvergenceWarning)
-    print("| n, features, hidden, classes, batch, dtype | µs a step | × faster | over gemm |")
-    print("|---|---|---|---|")
+    peers = {name: fit for name, fit in PEERS.items() if importlib.util.find_spec(name)}
+    columns = [
+        "µs a step",
+        "over gemm",
+        "× faster than scikit-learn",
+        *(f"than {n}" for n in peers),
+    ]
+    print("| n, features, hidden, classes, batch, dtype |", " | ".join(columns), "|")
+    print("|---" * (1 + len(columns)) + "|")
+    ratios = []
     for number, case in enumerate(CASES):
         if arguments.cases and number not in arguments.cases:
             continue
-        ours, theirs, *products = run_case(case, arguments.repeats)
-        over = f"{ours / products[0]:.2f}" if products else ""
+        times = run_case(case, arguments.repeats, peers)
+        ours = times["ours"]
+        cells = [f"{ours:.1f}", f"{ours / times['gemm']:.2f}" if "gemm" in times else ""]
+        faster = [times[name] / ours if name in times else math.nan for name in ("theirs", *peers)]
+        cells += ["" if math.isnan(ratio) else f"{ratio:.2f}" for ratio in faster]
         *sizes, parameters, _ = case
         name = ", ".join(str(s) for s in sizes) + "".join(f", {v}" for v in parameters.values())
-        print(f"| {name} | {ours:.1f} | {theirs / ours:.2f} | {over} |", flush=True)
+        print(f"| {name} |", " | ".join(cells), "|", flush=True)
+        if not parameters:
+            ratios.append(faster)
+    means = np.exp(np.mean(np.log(ratios), axis=0))
+    cells = ["", "", *(f"{mean:.2f}" for mean in means)]
+    print("| geometric mean of the first ones, relu and adam |", " | ".join(cells), "|")
 
 
 if __name__ == "__main__":
