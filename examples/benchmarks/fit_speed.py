@@ -123,12 +123,7 @@ def main():
     arguments = parser.parse_args()
     warnings.simplefilter("ignore", ConvergenceWarning)
     peers = {name: fit for name, fit in PEERS.items() if importlib.util.find_spec(name)}
-    columns = [
-        "µs a step",
-        "over gemm",
-        "× faster than scikit-learn",
-        *(f"than {n}" for n in peers),
-    ]
+    columns = ["µs a step", "over gemm", *(f"× {name}" for name in ("scikit-learn", *peers))]
     print("| n, features, hidden, classes, batch, dtype |", " | ".join(columns), "|")
     print("|---" * (1 + len(columns)) + "|")
     ratios = []

@@ -1,5 +1,7 @@
 """The same training in PyTorch and in JAX, for `fit_speed.py`: written as their users would."""
 
+from itertools import pairwise
+
 import numpy as np
 
 ALPHA, LEARNING_RATE, BETA_1, BETA_2, EPSILON = 1e-4, 1e-3, 0.9, 0.999, 1e-8
@@ -12,7 +14,7 @@ def torch_fit(X, y, units, batch_size, epochs, activation):
 
     X, y = torch.from_numpy(X), torch.from_numpy(y)
     layers = []
-    for fan_in, fan_out in zip(units, units[1:], strict=False):
+    for fan_in, fan_out in pairwise(units):
         layers += [nn.Linear(fan_in, fan_out, dtype=X.dtype)]
         layers += [nn.Tanh() if activation == "tanh" else nn.ReLU()]
     network = nn.Sequential(*layers[:-1])
@@ -41,7 +43,7 @@ def jax_fit(X, y, units, batch_size, epochs, activation):
     jax.config.update("jax_enable_x64", True)
     X, y = jnp.asarray(X), jnp.asarray(y)
     key = jax.random.PRNGKey(0)
-    shapes = list(zip(units, units[1:], strict=False))
+    shapes = list(pairwise(units))
     theta = [
         (jax.random.normal(key, s, X.dtype) / np.sqrt(s[0]), jnp.zeros(s[1], X.dtype))
         for s in shapes
