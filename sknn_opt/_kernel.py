@@ -249,3 +249,6 @@ shift = Intrinsic(lambda dtype: _compiler().shift)  # (pointer, n) -> pointer + 
 record = Intrinsic(lambda dtype: _compiler().record)  # (struct *, i) -> the ith struct
 bits_to_real = Intrinsic(lambda dtype: _compiler().bits_to_real(dtype))
 real_to_bits = Intrinsic(lambda dtype: _compiler().real_to_bits(dtype))
+# () -> the floating-point control word as it was, from here on without subnormal numbers
+flush_subnormals = Intrinsic(lambda dtype: _compiler().flush_subnormals)
+restore_control = Intrinsic(lambda dtype: _compiler().restore_control)

@@ -15,12 +15,14 @@ from ._kernel import (
     Call,
     address,
     doubles,
+    flush_subnormals,
     inline,
     int64s,
     kernel,
     real,
     reals,
     record,
+    restore_control,
     shift,
     struct,
 )
@@ -249,6 +251,7 @@ def forward_block(source, layers, n_layers, start, rows):
 def batch_gradient(source, layers, n_layers, target, start, rows, scale, beta):
     """Sum of weight times loss; gradient = beta gradient + scale times its derivative."""
     objective = record(target, 0)
+    control = flush_subnormals()
     forward_pass(source, layers, n_layers, start, rows)
     gather_targets(objective, start, rows)
     last = record(layers, n_layers - 1)
@@ -258,6 +261,7 @@ def batch_gradient(source, layers, n_layers, target, start, rows, scale, beta):
         doubles(objective.parameters),
     )  # fmt: skip
     _backward(source, layers, n_layers, start, rows, real(beta))
+    restore_control(control)
     return loss
 
 
@@ -269,6 +273,7 @@ def train_batches(source, layers, n_layers, target, state, learning_rates, first
     layout = int64s(run.layout)
     n_parameters, n_weights = layout[0], layout[1]
     clips = run.clip_value < math.inf or run.clip_norm < math.inf
+    control = flush_subnormals()
     for batch in range(first, last):
         start = batch * run.batch_size
         rows = min(run.batch_size, run.n_rows - start)
@@ -310,6 +315,7 @@ def train_batches(source, layers, n_layers, target, state, learning_rates, first
 
     if not clips:
         run.gradient_norm = _norm(gradient, n_parameters)
+    restore_control(control)
 
 
 @inline

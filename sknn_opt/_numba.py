@@ -20,6 +20,7 @@ from numba.extending import intrinsic
 
 from . import _blas
 from ._kernel import _FAST, _structs, bind, parse_prototype, sources_digest, specialise
+from ._subnormals import flush_subnormals, restore_control  # noqa: F401
 
 for _name, _address in _blas.symbols().items():
     llvmlite.binding.add_symbol(_name, _address)
