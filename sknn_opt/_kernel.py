@@ -189,7 +189,8 @@ def bind(function, dtype):
         value = namespace.get(name)
         if value is real:
             namespace[name] = dtype.type
-        elif isinstance(value, _PerType):
+        elif isinstance(value, _PerType) and not isinstance(value, Kernel):
+            # Kernels are called by address: one of this name is not meant, but a field.
             namespace[name] = value.for_dtype(dtype)
 
 

@@ -197,7 +197,12 @@ print(json.dumps({
     "linear": modules(MLPClassifier, hidden_layer_sizes=()),
     "activation": modules(MLPClassifier, activation="tanh"),
     "optimizer": modules(MLPClassifier, optimizer="sgd"),
-    "parameters": modules(MLPClassifier, beta_1=0.5, alpha=1.0, l1_ratio=0.5, batch_size=4),
+    "parameters": modules(MLPClassifier, beta_1=0.5, alpha=1.0, tol=0.1, batch_size=4),
+    "l1": modules(MLPClassifier, l1_ratio=0.5),
+    "max_norm": modules(MLPClassifier, max_norm=1.0),
+    "clipping": modules(MLPClassifier, clip_norm=1.0),
+    "dropout": modules(MLPClassifier, dropout=0.5),
+    "input_dropout": modules(MLPClassifier, input_dropout=0.5),
     "schedule": modules(MLPClassifier, learning_rate="invscaling"),
     "loss": modules(MLPRegressor),
     "full batch": modules(MLPRegressor, optimizer="lbfgs"),
@@ -208,7 +213,7 @@ print(json.dumps({
 }))
 """
 
-ENGINE = ["_adam_family", "_dropout", "_inputs", "_network", "activations", "losses", "penalties"]
+ENGINE = ["_adam_family", "_inputs", "_network", "activations", "losses", "penalties"]
 COMPILED = {
     "first": sorted(["_elementary", *ENGINE]),  # softmax needs exp
     "again": [],
@@ -217,6 +222,11 @@ COMPILED = {
     "activation": ["_elementary", "activations"],
     "optimizer": ["optimizers"],
     "parameters": [],
+    "l1": ["_network", "penalties"],
+    "max_norm": [],
+    "clipping": ["_network"],
+    "dropout": ["_dropout", "_network"],
+    "input_dropout": [],
     "schedule": [],
     "loss": ["losses"],
     "full batch": [],
