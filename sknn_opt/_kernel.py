@@ -67,6 +67,7 @@ class Kernel(_PerType):
         self.function = function
         self.prototype = prototype
         self.__doc__ = function.__doc__
+        _declared.append(self)
 
     def _make(self, dtype):
         return _compiler().callback(self.function, self.prototype, dtype)
@@ -78,6 +79,19 @@ class Kernel(_PerType):
     def __call__(self, dtype, *arguments):
         """Run for ``dtype``; pointers are passed as addresses. Releases the GIL."""
         return self.for_dtype(dtype).call(*arguments)
+
+
+_declared = []
+
+
+def declared_kernels(package):
+    """Return the kernels of a package, as far as it has been imported."""
+    prefix = f"{package}."
+    return [
+        kernel
+        for kernel in _declared
+        if type(kernel) is Kernel and kernel.function.__module__.startswith(prefix)
+    ]
 
 
 class _UserFunction(_PerType):

@@ -99,6 +99,16 @@ class Machine(NamedTuple):
     call: Callable
     owner: CFunc  # keeps the machine code alive
 
+    @property
+    def is_loaded(self):
+        """Whether it came from the cache on disk."""
+        return bool(self.owner.cache_hits)
+
+    @property
+    def cache_folder(self):
+        """Where the cache on disk is; None where there is none."""
+        return self.owner._cache.cache_path
+
 
 def _ctype(numba_type):
     """Pointers are passed from Python as plain addresses."""

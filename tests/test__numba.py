@@ -1,8 +1,6 @@
 import errno
-import importlib
 import json
 import os
-import pkgutil
 import subprocess
 import sys
 
@@ -10,8 +8,7 @@ import numba
 import numpy as np
 import pytest
 
-import sknn_opt
-from sknn_opt import _numba
+from sknn_opt import _numba, warmup
 from sknn_opt._kernel import Kernel, address, kernel
 
 DTYPES = ["float64", "float32"]
@@ -120,14 +117,6 @@ def test_the_data_file_of_other_sources_is_not_loaded(cache, monkeypatch):
     assert compile_triple() == (3.0, False)
 
 
-def all_kernels():
-    for module in pkgutil.iter_modules(sknn_opt.__path__):
-        namespace = vars(importlib.import_module(f"sknn_opt.{module.name}"))
-        for name, value in namespace.items():
-            if isinstance(value, Kernel) and value.function.__module__ == namespace["__name__"]:
-                yield pytest.param(value, id=f"{module.name}.{name}")
-
-
 def object_code(machine):
     """What the cache holds of a kernel: its object code, which names what it links to."""
     owner = machine.owner
@@ -136,7 +125,7 @@ def object_code(machine):
     return code
 
 
-@pytest.mark.parametrize("tested", list(all_kernels()))
+@pytest.mark.parametrize("tested", warmup.kernels(), ids=lambda kernel: kernel.function.__name__)
 @pytest.mark.parametrize("dtype", DTYPES)
 def test_no_kernel_needs_the_runtime_of_numba(dtype, tested):
     # Kernels are loaded without numba's initialisation: reference counting would crash.
