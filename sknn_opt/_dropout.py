@@ -7,7 +7,11 @@ nor on the floating type. Backward asks the same hash again.
 
 import numpy as np
 
-from ._kernel import inline, real
+from ._kernel import Call, inline, kernel, real
+
+DROP = "void (real *block, int64 n, int64 key, int64 first, double rate)"
+
+call_drop = Call(DROP)
 
 
 @inline
@@ -32,7 +36,7 @@ def is_dropped(key, number, rate):
     return x < np.uint32(rate * 4294967296.0)
 
 
-@inline
+@kernel(DROP)
 def drop(block, n, key, first, rate):
     """Set elements to 0 with probability ``rate``; divide the others by ``1 - rate``."""
     kept = real(1.0 / (1.0 - rate))

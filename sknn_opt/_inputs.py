@@ -8,7 +8,7 @@ import numpy as np
 from scipy import sparse
 
 from ._blas import gemm
-from ._dropout import drop, is_dropped
+from ._dropout import call_drop, drop, is_dropped
 from ._kernel import (
     Call,
     address,
@@ -39,6 +39,7 @@ INPUT = struct(
     block=np.int64,  # address of a buffer for gathered rows
     mask_key=np.int64,  # dropout's, for this step
     dropout=np.float64,
+    drop=np.int64,  # its kernel
 )
 
 MULTIPLY = """void (input *source, int64 start, int64 rows, real *weights, real *z,
@@ -81,7 +82,7 @@ def _dense_multiply(source, start, rows, weights, z, units):
     else:
         _gather(x, start, rows)
         if x.dropout > 0.0:
-            drop(block, rows * stride, x.mask_key, start * stride, x.dropout)
+            call_drop(x.drop, block, rows * stride, x.mask_key, start * stride, x.dropout)
     gemm(0, 0, rows, units, x.n_features, real(1), block, stride,
          weights, units, real(1), z, units)  # fmt: skip
 
@@ -186,6 +187,8 @@ class Input:
         fields["n_features"] = self.n_features
         fields["order"] = address(order)
         fields["dropout"] = dropout
+        if dropout > 0:
+            fields["drop"] = drop.address(self.dtype)
         if sparse.issparse(X):
             arrays = (
                 X.data,

@@ -67,6 +67,7 @@ class Kernel(_PerType):
         self.function = function
         self.prototype = prototype
         self.__doc__ = function.__doc__
+        _declared.append(self)
 
     def _make(self, dtype):
         return _compiler().callback(self.function, self.prototype, dtype)
@@ -78,6 +79,19 @@ class Kernel(_PerType):
     def __call__(self, dtype, *arguments):
         """Run for ``dtype``; pointers are passed as addresses. Releases the GIL."""
         return self.for_dtype(dtype).call(*arguments)
+
+
+_declared = []
+
+
+def declared_kernels(package):
+    """Return the kernels of a package, as far as it has been imported."""
+    prefix = f"{package}."
+    return [
+        kernel
+        for kernel in _declared
+        if type(kernel) is Kernel and kernel.function.__module__.startswith(prefix)
+    ]
 
 
 class _UserFunction(_PerType):
@@ -189,7 +203,8 @@ def bind(function, dtype):
         value = namespace.get(name)
         if value is real:
             namespace[name] = dtype.type
-        elif isinstance(value, _PerType):
+        elif isinstance(value, _PerType) and not isinstance(value, Kernel):
+            # Kernels are called by address: one of this name is not meant, but a field.
             namespace[name] = value.for_dtype(dtype)
 
 
@@ -249,3 +264,6 @@ shift = Intrinsic(lambda dtype: _compiler().shift)  # (pointer, n) -> pointer + 
 record = Intrinsic(lambda dtype: _compiler().record)  # (struct *, i) -> the ith struct
 bits_to_real = Intrinsic(lambda dtype: _compiler().bits_to_real(dtype))
 real_to_bits = Intrinsic(lambda dtype: _compiler().real_to_bits(dtype))
+# () -> the floating-point control word as it was, from here on without subnormal numbers
+flush_subnormals = Intrinsic(lambda dtype: _compiler().flush_subnormals)
+restore_control = Intrinsic(lambda dtype: _compiler().restore_control)

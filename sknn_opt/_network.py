@@ -9,18 +9,20 @@ import math
 import numpy as np
 
 from ._blas import gemm
-from ._dropout import drop, mask_key
+from ._dropout import call_drop, drop, mask_key
 from ._inputs import call_add_rows, call_gradient, call_multiply
 from ._kernel import (
     Call,
     address,
     doubles,
+    flush_subnormals,
     inline,
     int64s,
     kernel,
     real,
     reals,
     record,
+    restore_control,
     shift,
     struct,
 )
@@ -55,6 +57,7 @@ LAYER = struct(
     residual=np.int64,  # whether the layer's input is added to its output
     mask_key=np.int64,  # dropout's, for this step
     dropout=np.float64,
+    drop=np.int64,  # its kernel
 )
 
 OBJECTIVE = struct(
@@ -77,6 +80,10 @@ RUN = struct(
     theta=np.int64,
     gradient=np.int64,
     layout=np.int64,
+    renew_masks=np.int64,  # kernels; 0: not needed
+    clip=np.int64,
+    constrain=np.int64,
+    update_average=np.int64,
     state=np.int64,
     scratch=np.int64,
     update=np.int64,  # kernel and parameters of the optimizer
@@ -102,8 +109,16 @@ BATCH_GRADIENT = """double (input *source, layer *layers, int64 n_layers, object
 int64 start, int64 rows, double scale, double beta)"""
 TRAIN = """void (input *source, layer *layers, int64 n_layers, objective *target, run *state,
 double *learning_rates, double *shares, int64 first, int64 last)"""
+RENEW_MASKS = "void (input *source, layer *layers, int64 n_layers, run *state)"
+CLIP = "double (run *state)"
+CONSTRAIN = "void (layer *layers, int64 n_layers, run *state, double threshold)"
+AVERAGE = "void (run *state, double share)"
 
 call_batch_gradient = Call(BATCH_GRADIENT)
+call_renew_masks = Call(RENEW_MASKS)
+call_clip = Call(CLIP)
+call_constrain = Call(CONSTRAIN)
+call_average = Call(AVERAGE)
 
 
 @inline
@@ -130,7 +145,7 @@ def forward_pass(source, layers, n_layers, start, rows):
             for j in range(n):
                 out[j] = a[j]
         if layer.dropout > 0.0:
-            drop(out, n, layer.mask_key, start * units, layer.dropout)
+            call_drop(layer.drop, out, n, layer.mask_key, start * units, layer.dropout)
         if layer.residual != 0:
             if i == 0:
                 call_add_rows(record(source, 0).add_rows, source, start, rows, out)
@@ -177,7 +192,7 @@ def to_preactivation(layers, i, start, rows):
         for j in range(n):
             below[j] = delta[j]
     if layer.dropout > 0.0:
-        drop(delta, n, layer.mask_key, start * layer.fan_out, layer.dropout)
+        call_drop(layer.drop, delta, n, layer.mask_key, start * layer.fan_out, layer.dropout)
     if layer.backward != 0:
         call_backward(
             layer.backward, reals(layer.pre), reals(layer.a), delta, rows, layer.fan_out,
@@ -250,6 +265,7 @@ def forward_block(source, layers, n_layers, start, rows):
 def batch_gradient(source, layers, n_layers, target, start, rows, scale, beta):
     """Sum of weight times loss; gradient = beta gradient + scale times its derivative."""
     objective = record(target, 0)
+    control = flush_subnormals()
     forward_pass(source, layers, n_layers, start, rows)
     gather_targets(objective, start, rows)
     last = record(layers, n_layers - 1)
@@ -259,6 +275,7 @@ def batch_gradient(source, layers, n_layers, target, start, rows, scale, beta):
         doubles(objective.parameters),
     )  # fmt: skip
     _backward(source, layers, n_layers, start, rows, real(beta))
+    restore_control(control)
     return loss
 
 
@@ -272,23 +289,27 @@ def train_batches(source, layers, n_layers, target, state, learning_rates, share
     theta, gradient = reals(run.theta), reals(run.gradient)
     layout = int64s(run.layout)
     n_parameters, n_weights = layout[0], layout[1]
-    clips = run.clip_value < math.inf or run.clip_norm < math.inf
+    control = flush_subnormals()
     for batch in range(first, last):
         start = batch * run.batch_size
-        rows = min(run.batch_size, run.n_rows - start)
+        left = run.n_rows - start
+        rows = run.batch_size if run.batch_size < left else left
         weight = _sum_of_weights(objective, start, rows)
         if weight == 0.0:
             # There is nothing to learn from these rows.
-            _average(run, theta, n_parameters, shares[batch - first])
+            if run.update_average != 0:
+                call_average(run.update_average, state, shares[batch - first])
             continue
-        _renew_masks(record(source, 0), layers, n_layers, run)
+        if run.renew_masks != 0:
+            call_renew_masks(run.renew_masks, source, layers, n_layers, state)
         loss = 0.0
         # Counted by 1: a step known only at run time brings in numba's runtime.
         for part in range(-(-rows // run.max_rows)):
             block = start + part * run.max_rows
+            left = start + rows - block
             loss += call_batch_gradient(
                 run.batch_gradient, source, layers, n_layers, target, block,
-                min(run.max_rows, start + rows - block), 1.0 / weight,
+                run.max_rows if run.max_rows < left else left, 1.0 / weight,
                 0.0 if part == 0 else 1.0,
             )  # fmt: skip
         l1 = run.alpha * run.l1_ratio / weight
@@ -296,63 +317,78 @@ def train_batches(source, layers, n_layers, target, state, learning_rates, share
         penalty = add_penalty(theta, gradient, n_weights, l1, l2)
         run.loss += (loss / weight + penalty) * rows
         run.rows_seen += rows
-        if clips:
-            run.gradient_norm = _clip(gradient, n_parameters, run.clip_value, run.clip_norm)
+        if run.clip != 0:
+            run.gradient_norm = call_clip(run.clip, state)
         run.step += 1
         lr = learning_rates[batch - first]
         call_update(
             run.update, theta, gradient, reals(run.state), layout, reals(run.scratch), lr,
             run.step, doubles(run.parameters),
         )  # fmt: skip
-        if l1 > 0.0:
-            soft_threshold(theta, n_weights, lr * l1)
-        if run.max_norm < math.inf:
-            for i in range(n_layers):
-                layer = record(layers, i)
-                bound_columns(
-                    reals(layer.weights), layer.fan_in, layer.fan_out, run.max_norm,
-                    reals(run.columns),
-                )  # fmt: skip
-        _average(run, theta, n_parameters, shares[batch - first])
+        if run.constrain != 0:
+            call_constrain(run.constrain, layers, n_layers, state, lr * l1)
+        if run.update_average != 0:
+            call_average(run.update_average, state, shares[batch - first])
 
-    if not clips:
+    if run.clip == 0:
         run.gradient_norm = _norm(gradient, n_parameters)
+    restore_control(control)
 
 
-@inline
-def _average(run, theta, n, share):
-    if run.average != 0 and share > 0.0:
-        average = reals(run.average)
-        for i in range(n):
+@kernel(AVERAGE)
+def update_average(state, share):
+    """Move the average of the parameters towards the newest ones."""
+    run = record(state, 0)
+    if share > 0.0:
+        theta, average = reals(run.theta), reals(run.average)
+        for i in range(int64s(run.layout)[0]):
             average[i] += real(share) * (theta[i] - average[i])
 
 
-@inline
-def _renew_masks(source, layers, n_layers, run):
-    if source.dropout > 0.0:
-        source.mask_key = mask_key(run.seed, run.step, 0)
+@kernel(RENEW_MASKS)
+def renew_masks(source, layers, n_layers, state):
+    x, run = record(source, 0), record(state, 0)
+    if x.dropout > 0.0:
+        x.mask_key = mask_key(run.seed, run.step, 0)
     for i in range(n_layers):
         layer = record(layers, i)
         if layer.dropout > 0.0:
             layer.mask_key = mask_key(run.seed, run.step, i + 1)
 
 
-@inline
-def _clip(gradient, n, value, norm):
+@kernel(CLIP)
+def clip(state):
     """Bound elements, then the norm of what is left; return the norm before."""
+    run = record(state, 0)
+    gradient, n = reals(run.gradient), int64s(run.layout)[0]
     before = _norm(gradient, n)
-    if value < math.inf:
-        bound = real(value)
+    if run.clip_value < math.inf:
+        bound = real(run.clip_value)
         for i in range(n):
             g = gradient[i]  # compared so that NaN stays NaN
             gradient[i] = bound if g > bound else (-bound if g < -bound else g)
-    if norm < math.inf:
+    if run.clip_norm < math.inf:
         length = _norm(gradient, n)
-        if length > norm:
-            factor = real(norm / length)
+        if length > run.clip_norm:
+            factor = real(run.clip_norm / length)
             for i in range(n):
                 gradient[i] *= factor
     return before
+
+
+@kernel(CONSTRAIN)
+def constrain(layers, n_layers, state, threshold):
+    """After a step: weights towards 0 by ``threshold``, units to the bound on their norm."""
+    run = record(state, 0)
+    if threshold > 0.0:
+        soft_threshold(reals(run.theta), int64s(run.layout)[1], threshold)
+    if run.max_norm < math.inf:
+        for i in range(n_layers):
+            layer = record(layers, i)
+            bound_columns(
+                reals(layer.weights), layer.fan_in, layer.fan_out, run.max_norm,
+                reals(run.columns),
+            )  # fmt: skip
 
 
 @inline
@@ -426,6 +462,8 @@ class Network:
                 layer["backward"] = activation._backward.address(self.dtype)
         layer["residual"] = architecture.residual and layer["fan_in"] == layer["fan_out"]
         layer["dropout"] = architecture.dropout[i] if self._trains else 0.0
+        if layer["dropout"] > 0:
+            layer["drop"] = drop.address(self.dtype)
         if layer["residual"] or layer["dropout"]:
             layer["out"] = self._buffer(layer)
         self.residual_input |= bool(i == 0 and layer["residual"])

@@ -20,6 +20,7 @@ from numba.extending import intrinsic
 
 from . import _blas
 from ._kernel import _FAST, _structs, bind, parse_prototype, sources_digest, specialise
+from ._subnormals import flush_subnormals, restore_control  # noqa: F401
 
 for _name, _address in _blas.symbols().items():
     llvmlite.binding.add_symbol(_name, _address)
@@ -97,6 +98,16 @@ class Machine(NamedTuple):
     address: int
     call: Callable
     owner: CFunc  # keeps the machine code alive
+
+    @property
+    def is_loaded(self):
+        """Whether it came from the cache on disk."""
+        return bool(self.owner.cache_hits)
+
+    @property
+    def cache_folder(self):
+        """Where the cache on disk is; None where there is none."""
+        return self.owner._cache.cache_path
 
 
 def _ctype(numba_type):

@@ -10,7 +10,16 @@ import numpy as np
 from sklearn.exceptions import ConvergenceWarning
 
 from ._kernel import address
-from ._network import RUN, batch_gradient, forward_block, train_batches
+from ._network import (
+    RUN,
+    batch_gradient,
+    clip,
+    constrain,
+    forward_block,
+    renew_masks,
+    train_batches,
+    update_average,
+)
 from ._problem import BLOCK_ROWS, Batches
 
 #: Seconds between two chances for Ctrl-C.
@@ -195,8 +204,16 @@ class MiniBatches:
         fields["alpha"], fields["l1_ratio"] = problem.alpha, problem.l1_ratio
         for name, bound in limits._asdict().items():
             fields[name] = bound
+        if problem.architecture.input_dropout > 0 or any(problem.architecture.dropout):
+            fields["renew_masks"] = renew_masks.address(dtype)
+        if min(limits.clip_value, limits.clip_norm) < np.inf:
+            fields["clip"] = clip.address(dtype)
+        if problem.alpha * problem.l1_ratio > 0 or limits.max_norm < np.inf:
+            fields["constrain"] = constrain.address(dtype)
         fields["seed"], fields["step"] = self.state.seed, self.state.step
-        fields["average"] = address(self.state.average)
+        if self.averaging is not None:
+            fields["average"] = address(self.state.average)
+            fields["update_average"] = update_average.address(dtype)
         self._alive = parameters, scratch, columns
         self._run_address = address(run)
         return run

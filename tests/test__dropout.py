@@ -9,9 +9,9 @@ from sknn_opt._kernel import address, kernel
 N = 100_000
 
 
-@kernel("void (real *x, int64 n, int64 seed, int64 step, int64 layer, int64 first, double rate)")
-def _drop(x, n, seed, step, layer, first, rate):
-    drop(x, n, mask_key(seed, step, layer), first, rate)
+@kernel("int64 (int64 seed, int64 step, int64 layer)")
+def _mask_key(seed, step, layer):
+    return mask_key(seed, step, layer)
 
 
 @kernel("int64 (int64 seed, int64 step, int64 layer, int64 number, double rate)")
@@ -21,7 +21,7 @@ def _is_dropped(seed, step, layer, number, rate):
 
 def dropped(dtype="float64", seed=1, step=1, layer=1, first=0, rate=0.3, n=N):
     x = np.ones(n, dtype)
-    _drop(np.dtype(dtype), address(x), n, seed, step, layer, first, rate)
+    drop(dtype, address(x), n, _mask_key(dtype, seed, step, layer), first, rate)
     return x
 
 

@@ -1,8 +1,6 @@
 import errno
-import importlib
 import json
 import os
-import pkgutil
 import subprocess
 import sys
 
@@ -10,8 +8,7 @@ import numba
 import numpy as np
 import pytest
 
-import sknn_opt
-from sknn_opt import _numba
+from sknn_opt import _numba, warmup
 from sknn_opt._kernel import Kernel, address, kernel
 
 DTYPES = ["float64", "float32"]
@@ -120,14 +117,6 @@ def test_the_data_file_of_other_sources_is_not_loaded(cache, monkeypatch):
     assert compile_triple() == (3.0, False)
 
 
-def all_kernels():
-    for module in pkgutil.iter_modules(sknn_opt.__path__):
-        namespace = vars(importlib.import_module(f"sknn_opt.{module.name}"))
-        for name, value in namespace.items():
-            if isinstance(value, Kernel) and value.function.__module__ == namespace["__name__"]:
-                yield pytest.param(value, id=f"{module.name}.{name}")
-
-
 def object_code(machine):
     """What the cache holds of a kernel: its object code, which names what it links to."""
     owner = machine.owner
@@ -136,7 +125,7 @@ def object_code(machine):
     return code
 
 
-@pytest.mark.parametrize("tested", list(all_kernels()))
+@pytest.mark.parametrize("tested", warmup.kernels(), ids=lambda kernel: kernel.function.__name__)
 @pytest.mark.parametrize("dtype", DTYPES)
 def test_no_kernel_needs_the_runtime_of_numba(dtype, tested):
     # Kernels are loaded without numba's initialisation: reference counting would crash.
@@ -197,7 +186,12 @@ print(json.dumps({
     "linear": modules(MLPClassifier, hidden_layer_sizes=()),
     "activation": modules(MLPClassifier, activation="tanh"),
     "optimizer": modules(MLPClassifier, optimizer="sgd"),
-    "parameters": modules(MLPClassifier, beta_1=0.5, alpha=1.0, l1_ratio=0.5, batch_size=4),
+    "parameters": modules(MLPClassifier, beta_1=0.5, alpha=1.0, tol=0.1, batch_size=4),
+    "l1": modules(MLPClassifier, l1_ratio=0.5),
+    "max_norm": modules(MLPClassifier, max_norm=1.0),
+    "clipping": modules(MLPClassifier, clip_norm=1.0),
+    "dropout": modules(MLPClassifier, dropout=0.5),
+    "input_dropout": modules(MLPClassifier, input_dropout=0.5),
     "schedule": modules(MLPClassifier, learning_rate="invscaling"),
     "loss": modules(MLPRegressor),
     "full batch": modules(MLPRegressor, optimizer="lbfgs"),
@@ -208,7 +202,7 @@ print(json.dumps({
 }))
 """
 
-ENGINE = ["_adam_family", "_dropout", "_inputs", "_network", "activations", "losses", "penalties"]
+ENGINE = ["_adam_family", "_inputs", "_network", "activations", "losses", "penalties"]
 COMPILED = {
     "first": sorted(["_elementary", *ENGINE]),  # softmax needs exp
     "again": [],
@@ -217,6 +211,11 @@ COMPILED = {
     "activation": ["_elementary", "activations"],
     "optimizer": ["optimizers"],
     "parameters": [],
+    "l1": ["_network", "penalties"],
+    "max_norm": [],
+    "clipping": ["_network"],
+    "dropout": ["_dropout", "_network"],
+    "input_dropout": [],
     "schedule": [],
     "loss": ["losses"],
     "full batch": [],

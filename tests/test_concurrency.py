@@ -118,6 +118,24 @@ if __name__ == "__main__":
                 np.testing.assert_array_equal(got, array)
 """
 
+SEARCH = """
+if __name__ == "__main__":
+    from pathlib import Path
+
+    from sklearn.model_selection import GridSearchCV
+
+    def files():
+        return {file: file.stat().st_mtime_ns for file in Path(sys.argv[1]).rglob("*.nb?")}
+
+    before = files()
+    assert before
+    estimator, X, y = JOBS[0]
+    with joblib.parallel_config("loky"):
+        search = GridSearchCV(estimator, {"alpha": [1e-4, 1.0]}, cv=2, n_jobs=2).fit(X, y)
+    search.predict_proba(X)
+    assert files() == before
+"""
+
 
 def run_script(folder, code, *arguments, cache):
     script = folder / "script.py"
@@ -151,7 +169,10 @@ def test_threads_with_a_cold_cache(tmp_path, cache):
 
 
 def test_processes_with_a_cold_cache(tmp_path):
-    run_script(tmp_path, PROCESSES, "spawn", "children", 0, 0, cache=tmp_path / "cold")
+    cache = tmp_path / "cold"
+    run_script(tmp_path, PROCESSES, "spawn", "children", 0, 0, cache=cache)
+    # What two processes have compiled at the same time, a search and its workers load.
+    run_script(tmp_path, SEARCH, cache, cache=cache)
 
 
 @pytest.mark.parametrize(
