@@ -481,12 +481,30 @@ class BaseMLP(CallbackSupportMixin, BaseEstimator, ABC):
         """Outputs before the link, of shape (n_samples, n_outputs)."""
         check_is_fitted(self)
         dtype = self._fitted_dtype()
-        X = validate_data(self, X, accept_sparse="csr", dtype=dtype, reset=False)
+        if not self._is_plainly_valid(X, dtype):
+            X = validate_data(self, X, accept_sparse="csr", dtype=dtype, reset=False)
         parameters = Parameters(
             *([np.ascontiguousarray(a, dtype) for a in s] for s in self._fitted_parameters())
         )
         block = min(BLOCK_ROWS, X.shape[0])
         return Network(parameters, self._architecture, block).raw_outputs(Input(X, block))
+
+    def _is_plainly_valid(self, X, dtype):
+        """Whether validation would find nothing: told at once of the commonest valid input.
+
+        For a single row, scikit-learn's takes several times as long as predicting.
+        """
+        if not (
+            type(X) is np.ndarray
+            and X.dtype == dtype
+            and X.ndim == 2
+            and X.shape[0] > 0
+            and X.shape[1] == self.n_features_in_
+            and not hasattr(self, "feature_names_in_")
+        ):
+            return False
+        with np.errstate(over="ignore", invalid="ignore"):
+            return bool(np.isfinite(X.sum()))
 
     # -- partial_fit -----------------------------------------------------------------------
 
