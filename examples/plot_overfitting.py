@@ -54,8 +54,14 @@ for ax, (name, remedy) in zip(axes, remedies.items(), strict=True):
     in_training, in_test = np.transpose(scores)
     ax.plot(in_training, "C0--", label="training data, with wrong labels")
     ax.plot(in_test, "C1-", label="test data")
-    print(name, in_training[-1], in_test[-10:].mean().round(3), in_test.max(), [np.mean(w == 0).round(2) for w in network.coefs_])
     ax.set(title=name, xlabel="epoch", ylim=(0.6, 1.01))
 axes[0].set_ylabel("accuracy")
 figure.legend(*ax.get_legend_handles_labels(), loc="outside lower center", ncols=2)
 plt.show()
+
+# %%
+# Without a remedy the network is best after ten epochs, with 91 % of the test images, and then learns the wrong
+# labels, all of them, down to 82 %. The L2 penalty stops it from getting there: 80 % of the
+# training labels, which is about as many as are right, and 89 % on test data, now as later. The L1 penalty does
+# as well with 8 % of the weights, the others being exactly 0. Dropout gets highest, to 93 %, and
+# slows the learning of wrong labels down, but doesn't end it: it needs early stopping beside it.
