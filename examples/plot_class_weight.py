@@ -2,8 +2,9 @@
 What do class weights buy, and what do they cost?
 =================================================
 
-One sample in thirty is of the rare class, and overlooking it costs more than a false alarm. A network that
-counts errors has little reason to look for it. What changes when the rare class weighs more?
+One sample in thirty is of the rare class, and overlooking it costs more than a false alarm. A
+network that counts errors has little reason to look for it. What changes when the rare class
+weighs more?
 """
 
 # %%
@@ -12,7 +13,6 @@ counts errors has little reason to look for it. What changes when the rare class
 
 import matplotlib.pyplot as plt
 import numpy as np
-from matplotlib.colors import ListedColormap
 from sklearn.metrics import precision_score, recall_score
 
 from sknn_opt import MLPClassifier
@@ -34,7 +34,8 @@ X_test, y_test = draw(20_000, 1)
 # %%
 # Three weights
 # -------------
-# "balanced" gives both classes the same total weight, which here is a weight of 30 for the rare one.
+# "balanced" gives both classes the same total weight, which here is a weight of 30 for the rare
+# one.
 
 figure, axes = plt.subplots(1, 3, figsize=(11, 4), sharey=True, layout="constrained")
 across, up = np.meshgrid(np.linspace(-3.5, 4, 200), np.linspace(-3.5, 4, 200))
@@ -60,8 +61,9 @@ for ax, class_weight in zip(axes, (None, {1: 5}, "balanced"), strict=True):
 plt.show()
 
 # %%
-# Orange is where the network raises the alarm. Without weights it does so only where the rare class (red
-# squares) outnumbers the other, and finds a quarter of it. A weight of 5 moves the boundary inwards: three
-# quarters are found, and a third of the alarms are right. The balanced weights find 94 %, for two alarms in
-# three or more that are false. Which is best depends on what the two errors cost, and that is what the weights say:
-# overlooking one costs as much as this many false alarms.
+# Orange is where the network raises the alarm. Without weights it does so only where the rare
+# class (red squares) outnumbers the other, and finds a quarter of it. A weight of 5 moves the
+# boundary inwards: three quarters are found, and a third of the alarms are right. The balanced
+# weights find 94 %, for two alarms in three or more that are false. Which is best depends on what
+# the two errors cost, and that is what the weights say: overlooking one costs as much as this
+# many false alarms.

@@ -2,16 +2,17 @@
 How does a table with words and gaps get into a network?
 ========================================================
 
-A network takes numbers of about unit size. A table of flats has rents, districts and missing years.
-scikit-learn's transformers turn the one into the other, in a pipeline with the network at its end. What does
-the fitted pipeline make of each column?
+A network takes numbers of about unit size. A table of flats has rents, districts and missing
+years. scikit-learn's transformers turn the one into the other, in a pipeline with the network at
+its end. What does the fitted pipeline make of each column?
 """
 
 # %%
 # A table
 # -------
-# Made up, so that we know the truth: the rent of a square metre depends on the district and falls with age
-# until the 1950s, old houses being dear again; parking does not matter. Every tenth year is missing.
+# Made up, so that we know the truth: the rent of a square metre depends on the district and falls
+# with age until the 1950s, old houses being dear again; parking does not matter. Every tenth year
+# is missing.
 
 import matplotlib.pyplot as plt
 import numpy as np
@@ -46,8 +47,8 @@ flats.loc[rng.random(n_samples) < 0.1, "year"] = np.nan
 # %%
 # From table to network
 # ---------------------
-# Numbers are filled in (with a column that says where) and scaled, words become a column of zeros and
-# ones each; the rents are scaled too, and predictions scaled back.
+# Numbers are filled in (with a column that says where) and scaled, words become a column of zeros
+# and ones each; the rents are scaled too, and predictions scaled back.
 
 numbers = ["area", "year", "floor"]
 columns = make_column_transformer(
@@ -68,7 +69,8 @@ for flats_with, rows in {"a year": ~gaps, "a gap": gaps}.items():
 # %%
 # The columns' worth
 # ------------------
-# Shuffling a column of the table, before it is transformed, shows what the network loses without it.
+# Shuffling a column of the table, before it is transformed, shows what the network loses without
+# it.
 
 importance = permutation_importance(
     model, test, rent_test, scoring="neg_root_mean_squared_error", n_repeats=5, random_state=0
@@ -87,6 +89,7 @@ right.margins(x=0.15)
 plt.show()
 
 # %%
-# Rents are predicted to within 60 where the year is known, not much more than the 50 of the noise, and
-# to within 175 where it is missing: a gap can be filled, but not with what was there. The network has found what
-# the rents were made of: area before district before year, the floor together with the lift, and nothing in the parking.
+# Rents are predicted to within 60 where the year is known, not much more than the 50 of the
+# noise, and to within 175 where it is missing: a gap can be filled, but not with what was there.
+# The network has found what the rents were made of: area before district before year, the floor
+# together with the lift, and nothing in the parking.

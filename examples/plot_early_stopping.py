@@ -2,9 +2,10 @@
 When is the time to stop?
 =========================
 
-Training makes the loss on the training data fall for as long as it goes on, in the end by learning what is
-true of these data alone. Early stopping holds some of them out and watches the score on them. How near does it
-come to the best moment, and are the samples that it holds out missed?
+Training makes the loss on the training data fall for as long as it goes on, in the end by
+learning what is true of these data alone. Early stopping holds some of them out and watches the
+score on them. How near does it come to the best moment, and are the samples that it holds out
+missed?
 """
 
 # %%
@@ -35,8 +36,8 @@ def split(seed):
 # %%
 # Stopped and not stopped
 # -----------------------
-# For five splits: the test accuracy after each of 100 epochs on all training data, and that of the network
-# that early stopping returns, with a quarter of the training data held out.
+# For five splits: the test accuracy after each of 100 epochs on all training data, and that of
+# the network that early stopping returns, with a quarter of the training data held out.
 
 N_EPOCHS = 100
 SPLITS = range(5)
@@ -77,8 +78,9 @@ right.legend(loc="lower right")
 plt.show()
 
 # %%
-# After about ten epochs the network has learnt what there is to learn, 92 % on test data; all that follows is the
-# wrong labels, and after 100 epochs 81 % are left. Early stopping returns the network of the tenth
-# epoch, and comes within one or two points of the best epoch in three of the splits, three points
-# in the worst of them. Part of that gap is the quarter of the data that it didn't learn from: once the number
-# of epochs is known, a last fit on all of them, with that ``max_iter``, can get it back.
+# After about ten epochs the network has learnt what there is to learn, 92 % on test data; all
+# that follows is the wrong labels, and after 100 epochs 81 % are left. Early stopping returns the
+# network of the tenth epoch, and comes within one or two points of the best epoch in three of the
+# splits, three points in the worst of them. Part of that gap is the quarter of the data that it
+# didn't learn from: once the number of epochs is known, a last fit on all of them, with that
+# ``max_iter``, can get it back.

@@ -2,8 +2,8 @@
 How wide, and how strongly penalized?
 =====================================
 
-The diabetes data have 442 patients and much noise, so a wide network can learn them by heart. Is it
-better to take fewer units, or to keep many and penalize their weights?
+The diabetes data have 442 patients and much noise, so a wide network can learn them by heart. Is
+it better to take fewer units, or to keep many and penalize their weights?
 """
 
 # %%
@@ -55,7 +55,7 @@ ax.set(xlabel="hidden units", ylabel="alpha", title="R² on held-out data, mean 
 plt.show()
 
 # %%
-# Both ways lead to the same R², about 0.5: one unit needs no penalty to speak of, and with ``alpha=10`` any
-# number of units is as good as any other. Without enough of it, 20 units or more predict worse than the mean does; with
-# too much, all networks are held back alike. So here the penalty is what to tune, and the
-# width can be generous.
+# Both ways lead to the same R², about 0.5: one unit needs no penalty to speak of, and with
+# ``alpha=10`` any number of units is as good as any other. Without enough of it, 20 units or more
+# predict worse than the mean does; with too much, all networks are held back alike. So here the
+# penalty is what to tune, and the width can be generous.

@@ -38,8 +38,8 @@ networks = {
 # %%
 # Who pulls at the network
 # ------------------------
-# The gradient of a sample's loss by its raw output is its say. That of cross-entropy is
-# ``1 / (1 + exp(margin))``; that of the hinge loss is 1 within the margin and 0 beyond it.
+# The gradient of a sample's loss by its raw output is its say. That of cross-entropy is ``1 / (1
+# + exp(margin))``; that of the hinge loss is 1 within the margin and 0 beyond it.
 
 gradients = {
     "log_loss": lambda margin: 1 / (1 + np.exp(margin)),
@@ -61,7 +61,8 @@ for ax, (loss, network) in zip(axes, networks.items(), strict=True):
 plt.show()
 
 # %%
-# Grey is where the raw output is between -1 and 1, and the larger a mark, the larger the gradient of
-# its sample. Under cross-entropy all 200 samples pull, nearly all of them weakly, and the weights grow
-# until the band is narrow. The hinge loss is done with all but 18, those in its wider band or beyond it:
-# they alone hold the boundary in its place, as support vectors do. Both get 98 % of the samples right.
+# Grey is where the raw output is between -1 and 1, and the larger a mark, the larger the gradient
+# of its sample. Under cross-entropy all 200 samples pull, nearly all of them weakly, and the
+# weights grow until the band is narrow. The hinge loss is done with all but 18, those in its
+# wider band or beyond it: they alone hold the boundary in its place, as support vectors do. Both
+# get 98 % of the samples right.

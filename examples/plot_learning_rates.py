@@ -2,14 +2,16 @@
 Which learning rate does each optimizer need?
 =============================================
 
-An optimizer that fails may be a good one with a wrong learning rate. How do the sixteen first-order
-optimizers do on the digits at rates from 0.0001 to 1, and how well is each served by its default?
+An optimizer that fails may be a good one with a wrong learning rate. How do the sixteen
+first-order optimizers do on the digits at rates from 0.0001 to 1, and how well is each served by
+its default?
 """
 
 # %%
 # A race for each rate
 # --------------------
-# Ten epochs each, without a schedule. Rprop, which takes all samples for a step, is not in this race.
+# Ten epochs each, without a schedule. Rprop, which takes all samples for a step, is not in this
+# race.
 
 import matplotlib.pyplot as plt
 import numpy as np
@@ -57,12 +59,16 @@ for row, name in enumerate(names):
     ax.plot(default, row + 0.38, "^", color="tab:red", clip_on=False)
 ax.set_xticks(range(len(rates)), [f"{rate:g}" for rate in rates])
 ax.set_yticks(range(len(names)), names)
-ax.set(xlabel="learning_rate_init (triangle: the default)", title="Accuracy on test data after 10 epochs")
+ax.set(
+    xlabel="learning_rate_init (triangle: the default)",
+    title="Accuracy on test data after 10 epochs",
+)
 plt.show()
 
 # %%
-# Nearly every row has a yellow field: at a rate of its own, each of the sixteen gets 96 to 98 % right in ten
-# epochs. But their rates differ: 0.01 suits most of the Adam family, SGD, AdaMax and RAdam do as well or
-# better at 0.1, Adadelta wants 1. LAMB and SGD fail abruptly where the rate is
-# too large, Adam and its relatives lose a few per cent. The defaults, for the most part from
-# papers on larger data, are rather small for a table of 1,300 rows: ten epochs at a default rate can be far from enough.
+# Nearly every row has a yellow field: at a rate of its own, each of the sixteen gets 96 to 98 %
+# right in ten epochs. But their rates differ: 0.01 suits most of the Adam family, SGD, AdaMax and
+# RAdam do as well or better at 0.1, Adadelta wants 1. LAMB and SGD fail abruptly where the rate
+# is too large, Adam and its relatives lose a few per cent. The defaults, for the most part from
+# papers on larger data, are rather small for a table of 1,300 rows: ten epochs at a default rate
+# can be far from enough.

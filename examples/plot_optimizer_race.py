@@ -2,17 +2,18 @@
 How do optimizers cross a ravine and a plateau?
 ===============================================
 
-A network with two features and without a hidden layer has two weights, so its loss is a landscape that
-can be drawn. Two kinds of them are hard to cross: a ravine, steep across and nearly flat along it, and
-a plateau, flat in every direction. Which way does each optimizer go?
+A network with two features and without a hidden layer has two weights, so its loss is a landscape
+that can be drawn. Two kinds of them are hard to cross: a ravine, steep across and nearly flat
+along it, and a plateau, flat in every direction. Which way does each optimizer go?
 """
 
 # %%
 # Two landscapes
 # --------------
-# The ravine is the squared error of a linear model; one feature is ten times as large as the other.
-# The plateau is the squared error of probabilities: it is flat where the logistic function is saturated.
-# Each sample has its mirror image, so that the intercept stays at 0 and only two parameters move.
+# The ravine is the squared error of a linear model; one feature is ten times as large as the
+# other. The plateau is the squared error of probabilities: it is flat where the logistic function
+# is saturated. Each sample has its mirror image, so that the intercept stays at 0 and only two
+# parameters move.
 
 import matplotlib.pyplot as plt
 import numpy as np
@@ -43,8 +44,8 @@ def plateau(weights):
 # %%
 # Every step on record
 # --------------------
-# A call of ``partial_fit`` with all samples in one batch is one step of the optimizer. Where it starts
-# is said by an initializer of our own.
+# A call of ``partial_fit`` with all samples in one batch is one step of the optimizer. Where it
+# starts is said by an initializer of our own.
 
 
 class Start(Initializer):
@@ -111,9 +112,10 @@ axes[1, 0].legend()
 plt.show()
 
 # %%
-# In the ravine, plain SGD falls to the floor at once and then creeps along it; momentum swings from wall to
-# wall and is faster all the same; the others divide each weight's gradient by its size, head
-# diagonally for the valley, and Adam, which has momentum too, ends a hundred times lower than any other. On
-# the plateau, SGD has hardly left after 100 steps, while momentum gathers speed and is at the bottom after
-# 60. Division by the gradient's size makes flat ground as good as steep ground: AdaGrad, whose first steps are its
-# largest, needs about 10 steps, Adam 25, RMSprop 50.
+# In the ravine, plain SGD falls to the floor at once and then creeps along it; momentum swings
+# from wall to wall and is faster all the same; the others divide each weight's gradient by its
+# size, head diagonally for the valley, and Adam, which has momentum too, ends a hundred times
+# lower than any other. On the plateau, SGD has hardly left after 100 steps, while momentum
+# gathers speed and is at the bottom after 60. Division by the gradient's size makes flat ground
+# as good as steep ground: AdaGrad, whose first steps are its largest, needs about 10 steps, Adam
+# 25, RMSprop 50.

@@ -60,8 +60,9 @@ figure.legend(*ax.get_legend_handles_labels(), loc="outside lower center", ncols
 plt.show()
 
 # %%
-# Without a remedy the network is best after ten epochs, with 91 % of the test images, and then learns the wrong
-# labels, all of them, down to 82 %. The L2 penalty stops it from getting there: 80 % of the
-# training labels, which is about as many as are right, and 89 % on test data, now as later. The L1 penalty does
-# as well with 8 % of the weights, the others being exactly 0. Dropout gets highest, to 93 %, and
-# slows the learning of wrong labels down, but doesn't end it: it needs early stopping beside it.
+# Without a remedy the network is best after ten epochs, with 91 % of the test images, and then
+# learns the wrong labels, all of them, down to 82 %. The L2 penalty stops it from getting there:
+# 80 % of the training labels, which is about as many as are right, and 89 % on test data, now as
+# later. The L1 penalty does as well with 8 % of the weights, the others being exactly 0. Dropout
+# gets highest, to 93 %, and slows the learning of wrong labels down, but doesn't end it: it needs
+# early stopping beside it.

@@ -2,9 +2,9 @@
 How sure is a regression of its predictions?
 ============================================
 
-A prediction of 2 give or take 0.1 is not the same as a prediction of 2 give or take 3. A network that learns
-three quantiles at once tells them apart: it predicts the median, and a band that nine in ten targets
-should fall into. Do they?
+A prediction of 2 give or take 0.1 is not the same as a prediction of 2 give or take 3. A network
+that learns three quantiles at once tells them apart: it predicts the median, and a band that nine
+in ten targets should fall into. Do they?
 """
 
 # %%
@@ -36,8 +36,8 @@ def true_quantiles(x):
 # %%
 # One network, three outputs
 # --------------------------
-# ``predict`` returns a column for each quantile. "adaptive" lowers the learning rate where the loss
-# no longer falls, and ends training when it is down to 1e-6.
+# ``predict`` returns a column for each quantile. "adaptive" lowers the learning rate where the
+# loss no longer falls, and ends training when it is down to 1e-6.
 
 x, y = draw(5000, 0)
 network = MLPRegressor(
@@ -68,15 +68,19 @@ for where, share in shares.items():
 order = np.argsort(x)
 figure, ax = plt.subplots(figsize=(8, 4.5), layout="constrained")
 ax.scatter(x[:1000], y[:1000], s=6, color="0.6", label="new data")
-ax.fill_between(x[order], low[order], high[order], color="tab:blue", alpha=0.3, label="predicted: 5 % to 95 %")
+ax.fill_between(
+    x[order], low[order], high[order], color="tab:blue", alpha=0.3, label="predicted: 5 % to 95 %"
+)
 ax.plot(x[order], median[order], color="tab:blue", label="predicted: median")
-ax.plot(x[order], np.transpose(true_quantiles(x[order])), "k:", label=["true quantiles", None, None])
+ax.plot(
+    x[order], np.transpose(true_quantiles(x[order])), "k:", label=["true quantiles", None, None]
+)
 ax.set(xlabel="x", ylabel="y")
 ax.legend(loc="upper left")
 plt.show()
 
 # %%
-# The band follows the noise, wide where it is strong, narrow where it is weak and reaching further upwards. Of
-# 10,000 new targets 5 % are below it, 5 % above it and 51 % below the median, as they should be. Its
-# edges are 0.02 (below) and 0.07 (above) from the true quantiles on average: the upper one is the hardest, since
-# samples are sparse there.
+# The band follows the noise, wide where it is strong, narrow where it is weak and reaching
+# further upwards. Of 10,000 new targets 5 % are below it, 5 % above it and 51 % below the median,
+# as they should be. Its edges are 0.02 (below) and 0.07 (above) from the true quantiles on
+# average: the upper one is the hardest, since samples are sparse there.

@@ -2,16 +2,16 @@
 How many inputs does a network need?
 ====================================
 
-Thirty measurements describe each cell nucleus of the breast cancer data, and many of them say the same.
-An L1 penalty makes weights exactly zero, and an input whose weights are all zero is not used at all. How many
-of the thirty can go before the network gets worse?
+Thirty measurements describe each cell nucleus of the breast cancer data, and many of them say the
+same. An L1 penalty makes weights exactly zero, and an input whose weights are all zero is not
+used at all. How many of the thirty can go before the network gets worse?
 """
 
 # %%
 # A path of penalties
 # -------------------
-# The same network under L1 penalties from weak to strong, tested on held-out folds. An L2 penalty of the
-# same strength is beside it: it makes weights small, and none of them zero.
+# The same network under L1 penalties from weak to strong, tested on held-out folds. An L2 penalty
+# of the same strength is beside it: it makes weights small, and none of them zero.
 
 import matplotlib.pyplot as plt
 import numpy as np
@@ -58,7 +58,8 @@ left.legend()
 plt.show()
 
 # %%
-# Under the L1 penalty three quarters of the inputs go, from 30 to 7, at 97 % of the held-out nuclei
-# classified well; with four, at the strongest penalty, it is 94.5 %. The L2 penalty uses all of them and is about
-# half a point to one and a half points better at each strength. So the answer depends on what an input costs:
-# the best network uses all thirty, and seven of them do nearly as well.
+# Under the L1 penalty three quarters of the inputs go, from 30 to 7, at 97 % of the held-out
+# nuclei classified well; with four, at the strongest penalty, it is 94.5 %. The L2 penalty uses
+# all of them and is about half a point to one and a half points better at each strength. So the
+# answer depends on what an input costs: the best network uses all thirty, and seven of them do
+# nearly as well.

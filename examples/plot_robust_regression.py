@@ -2,9 +2,9 @@
 How many wrong targets does a regression survive?
 =================================================
 
-A misplaced decimal point or a broken sensor makes a target wrong by far more than noise does. The squared
-error squares that. How much better do Huber's loss and the absolute error, which grow linearly,
-find the curve behind the data?
+A misplaced decimal point or a broken sensor makes a target wrong by far more than noise does. The
+squared error squares that. How much better do Huber's loss and the absolute error, which grow
+linearly, find the curve behind the data?
 """
 
 # %%
@@ -75,7 +75,8 @@ right.xaxis.set_major_formatter("{x:.0%}")
 plt.show()
 
 # %%
-# Without outliers the squared error is as good as the others or better. With one target in fifty wrong its error is four
-# times as large, and with one in ten its curve is drawn far upwards. Huber's loss, which is linear
-# beyond a residual of 1, holds out until one in ten is wrong. The absolute error, whose prediction is the median,
-# hardly notices up to one in five; beyond, it gives way too, for all wrong targets lie on the same side.
+# Without outliers the squared error is as good as the others or better. With one target in fifty
+# wrong its error is four times as large, and with one in ten its curve is drawn far upwards.
+# Huber's loss, which is linear beyond a residual of 1, holds out until one in ten is wrong. The
+# absolute error, whose prediction is the median, hardly notices up to one in five; beyond, it
+# gives way too, for all wrong targets lie on the same side.

@@ -9,8 +9,9 @@ training know that, or does it multiply by all these zeros?
 # %%
 # Texts, or something like them
 # -----------------------------
-# Words are drawn by Zipf's law, as they are in a language: the tenth most frequent one is a tenth as frequent as
-# the first. Each of five topics has words of its own, which it uses ten times as often.
+# Words are drawn by Zipf's law, as they are in a language: the tenth most frequent one is a tenth
+# as frequent as the first. Each of five topics has words of its own, which it uses ten times as
+# often.
 
 import time
 
@@ -69,7 +70,7 @@ left.legend()
 plt.show()
 
 # %%
-# A text has 35 to 60 different words, however many there are in all. So a CSR matrix stays near one megabyte
-# where the array grows to 80, and training on it is twice as fast for 500 words and about five times for
-# 10,000. Its time still grows, since the weights do: Adam moves the weights of every word in each step, whether
-# a text had the word or not.
+# A text has 35 to 60 different words, however many there are in all. So a CSR matrix stays near
+# one megabyte where the array grows to 80, and training on it is twice as fast for 500 words and
+# about five times for 10,000. Its time still grows, since the weights do: Adam moves the weights
+# of every word in each step, whether a text had the word or not.
