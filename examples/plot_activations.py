@@ -64,7 +64,7 @@ plt.show()
 # %%
 # Above each picture stands the training loss after the first epoch and after the fifteenth. The
 # sigmoid is the one that fails: its slope is a quarter at best, so five layers leave less than a
-# thousandth of a gradient, and the loss is where guessing would be, near 2.3. tanh, with a slope
+# thousandth of a gradient, and the loss is hardly below 2.3, that of guessing. tanh, with a slope
 # of 1 in the middle, does learn, and softsign and softplus are slower. The relatives of relu end
 # at 0.04 to 0.06, close to each other. So does no activation at all, on these data: digits are
 # nearly separable by a linear map, so a low training loss alone does not show that an activation

@@ -61,9 +61,9 @@ for ax, class_weight in zip(axes, (None, {1: 5}, "balanced"), strict=True):
 plt.show()
 
 # %%
-# Orange is where the network raises the alarm. Without weights it does so only where the rare
-# class (red squares) outnumbers the other, and finds a quarter of it. A weight of 5 moves the
-# boundary inwards: three quarters are found, and a third of the alarms are right. The balanced
-# weights find 94 %, for two alarms in three or more that are false. Which is best depends on what
-# the two errors cost, and that is what the weights say: overlooking one costs as much as this
-# many false alarms.
+# Orange is where the network raises the alarm. Without weights it does so only where it takes the
+# rare class (red squares) to outnumber the other, and finds a quarter of it. A weight of 5 moves
+# the boundary inwards: three quarters are found, and a third of the alarms are right. The
+# balanced weights find 94 %, but nearly four alarms in five are false. Which is best depends on
+# what the two errors cost, and that is what the weights say: overlooking one costs as much as
+# this many false alarms.

@@ -80,7 +80,7 @@ plt.show()
 # %%
 # After about ten epochs the network has learnt what there is to learn, 92 % on test data; all
 # that follows is the wrong labels, and after 100 epochs 81 % are left. Early stopping returns the
-# network of the tenth epoch, and comes within one or two points of the best epoch in three of the
-# splits, three points in the worst of them. Part of that gap is the quarter of the data that it
-# didn't learn from: once the number of epochs is known, a last fit on all of them, with that
-# ``max_iter``, can get it back.
+# network of the tenth epoch, and comes within two points of the best epoch in four of the splits,
+# within three in the other. Part of that gap is the quarter of the data that it didn't learn
+# from: once the number of epochs is known, a last fit on all of them, with that ``max_iter``, can
+# get it back.

@@ -56,6 +56,6 @@ plt.show()
 
 # %%
 # Both ways lead to the same R², about 0.5: one unit needs no penalty to speak of, and with
-# ``alpha=10`` any number of units is as good as any other. Without enough of it, 20 units or more
-# predict worse than the mean does; with too much, all networks are held back alike. So here the
-# penalty is what to tune, and the width can be generous.
+# ``alpha=10`` any number of units is as good as any other. At 0.1, 20 units or more predict worse
+# than the mean does; at 100, all networks are held back alike. So here the penalty is what to
+# tune, and the width can be generous.

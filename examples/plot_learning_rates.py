@@ -70,5 +70,5 @@ plt.show()
 # right in ten epochs. But their rates differ: 0.01 suits most of the Adam family, SGD, AdaMax and
 # RAdam do as well or better at 0.1, Adadelta wants 1. LAMB and SGD fail abruptly where the rate
 # is too large, Adam and its relatives lose a few per cent. The defaults, for the most part from
-# papers on larger data, are rather small for a table of 1,300 rows: ten epochs at a default rate
-# can be far from enough.
+# papers on larger data, are rather small for a table of 1,300 rows: after ten epochs at their
+# defaults, SGD is at 81 % and Lion at 43 %.

@@ -60,6 +60,5 @@ plt.show()
 # %%
 # Under the L1 penalty three quarters of the inputs go, from 30 to 7, at 97 % of the held-out
 # nuclei classified well; with four, at the strongest penalty, it is 94.5 %. The L2 penalty uses
-# all of them and is about half a point to one and a half points better at each strength. So the
-# answer depends on what an input costs: the best network uses all thirty, and seven of them do
-# nearly as well.
+# all of them and is half a point to two points better at each strength. So the answer depends on
+# what an input costs: the best network uses all thirty, and seven of them are one point below it.
