@@ -59,7 +59,7 @@ for label, batch_size, style in (
     ("10, doubled every 3 epochs", growing, "C3--"),
 ):
     axes[2].semilogy(range(1, 31), history(batch_size, 1.0)["loss"], style, label=label)
-axes[0].set(title="Four sizes", xlabel="epoch", ylabel="training loss")
+axes[0].set(title="Four sizes", xlabel="epoch", ylabel="training loss", ylim=(3e-4, 4))
 axes[1].set(title="The same, in time", xlabel="seconds")
 axes[2].set(title="A rate of 1, too large for 10", xlabel="epoch")
 axes[0].legend()
