@@ -40,10 +40,10 @@ tables = {
 # %%
 # Four optimizers
 # ---------------
-# All start from the same parameters and run until ``max_time``, or until their gradient
-# has vanished. The penalty is divided by the size of the batch, so Adam is given a share of
-# ``alpha`` for which it minimizes the same objective. All run on one thread, to compare methods
-# and not how they use a second processor.
+# All start from the same parameters and run until ``max_time``, or until their gradient has
+# vanished. The penalty is divided by the size of the batch, so Adam is given a share of ``alpha``
+# for which it minimizes the same objective. All run on one thread, to compare methods and not how
+# they use a second processor.
 
 threadpool_limits(1)
 ALPHA = 1.0
@@ -107,9 +107,9 @@ plt.show()
 
 # %%
 # A dot is where the time was over, or where no gradient was left. On the small regression all
-# full-batch optimizers reach a minimum, each its own; Adam, at a constant rate, has not come as low
-# in twice their time. On the digits L-BFGS is ahead of Adam from the tenth part of a second on, and
-# Newton's exact curvature does not pay for its products. On the large table Adam has taken 50 steps
-# before L-BFGS has taken one, and leads until L-BFGS comes near after more than a second;
-# Levenberg-Marquardt spends half a second or more on a single step. It is for regression, so the
-# digits have no line of it.
+# full-batch optimizers reach a minimum, each its own; Adam, at a constant rate, has not come as
+# low in twice their time. On the digits L-BFGS is ahead of Adam from the tenth part of a second
+# on, and Newton's exact curvature does not pay for its products. On the large table Adam has
+# taken 50 steps before L-BFGS has taken one, and leads until L-BFGS comes near after more than a
+# second; Levenberg-Marquardt spends half a second or more on a single step. It is for regression,
+# so the digits have no line of it.
