@@ -104,7 +104,7 @@ class Adam(_Moments):
 
 
 class AMSGrad(Adam):
-    """`Adam` with ``amsgrad=True``: what the name "amsgrad" stands for.
+    """Adam with ``amsgrad=True``: what the name "amsgrad" stands for.
 
     Parameters
     ----------

@@ -239,7 +239,7 @@ class Hinge(_MarginLoss):
 
 
 class SquaredHinge(_MarginLoss):
-    r"""Squared hinge loss: `Hinge` with each term squared, and so a continuous derivative.
+    r"""Hinge loss with each term squared, and so with a continuous derivative.
 
     For labels :math:`t_j \in \{-1, 1\}` and the margin :math:`m`:
 

@@ -91,7 +91,7 @@ class GlorotUniform(_Glorot, _ScaledUniform):
 
 
 class GlorotNormal(_Glorot, _ScaledNormal):
-    r"""Normal, with the variance of `GlorotUniform`.
+    r"""Normal, with the variance of Glorot and Bengio.
 
     .. math:: w \sim N\left(0, 2 / (n_{in} + n_{out})\right)
 
@@ -108,11 +108,11 @@ class _He:
 
 
 class HeUniform(_He, _ScaledUniform):
-    r"""Uniform, with the variance of `HeNormal`.
+    r"""Uniform, with the variance of He et al.
 
     .. math:: w \sim U\left(\pm\sqrt{\frac{6}{(1 + s^2) n_{in}}}\right)
 
-    with :math:`s` the slope of `LeakyReLU`, and 0 for every other activation.
+    with :math:`s` the slope of `sknn_opt.activations.LeakyReLU`, 0 for other activations.
 
     References
     ----------
@@ -126,7 +126,7 @@ class HeNormal(_He, _ScaledNormal):
 
     .. math:: w \sim N\left(0, \frac{2}{(1 + s^2) n_{in}}\right)
 
-    with :math:`s` the slope of `LeakyReLU`, and 0 for every other activation.
+    with :math:`s` the slope of `sknn_opt.activations.LeakyReLU`, 0 for other activations.
 
     References
     ----------
@@ -141,7 +141,7 @@ class _LeCun:
 
 
 class LeCunUniform(_LeCun, _ScaledUniform):
-    r"""Uniform, with the variance of `LeCunNormal`.
+    r"""Uniform, with the variance of LeCun et al.
 
     .. math:: w \sim U\left(\pm\sqrt{3 / n_{in}}\right)
 
