@@ -55,6 +55,7 @@ sphinx_gallery_conf = {
     "reference_url": {"sknn_opt": None},
     "download_all_examples": False,
     "show_memory": False,
+    "write_computation_times": False,
     "show_signature": False,
 }
 
