@@ -70,7 +70,7 @@ intersphinx_mapping = {
 # References into the package have to resolve; those into other projects need the network.
 nitpicky = True
 nitpick_ignore_regex = [
-    ("py:.*", r"(math|numpy|pickle|scipy|sklearn)\b.*"),
+    ("py:.*", r"(math|numpy|pickle|scipy|sklearn|threadpoolctl)\b.*"),
     ("py:obj", r"[a-z]\w*|X"),  # a parameter, in its own docstring
     ("std:ref", "accuracy_score"),
 ]
