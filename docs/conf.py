@@ -1,10 +1,13 @@
-"""Sphinx configuration: ``sphinx-build docs docs/_build``."""
+"""Sphinx configuration: ``sphinx-build -W docs docs/_build``.
 
-import os
+Add ``-D plot_gallery=0`` to leave the examples of the gallery unexecuted.
+"""
+
+import logging
 
 import sknn_opt
 
-project = "sknn_opt"
+project = html_title = "sknn_opt"
 author = copyright = "The sknn_opt developers"
 release = version = sknn_opt.__version__
 
@@ -12,27 +15,72 @@ extensions = [
     "sphinx.ext.autodoc",
     "sphinx.ext.autosummary",
     "sphinx.ext.extlinks",
+    "sphinx.ext.intersphinx",
     "sphinx.ext.mathjax",
     "numpydoc",
+    "myst_parser",
+    "sphinx_gallery.gen_gallery",
 ]
 exclude_patterns = ["_build", "_templates"]
 templates_path = ["_templates"]
 default_role = "py:obj"
+myst_heading_anchors = 2
+
 html_theme = "pydata_sphinx_theme"
+html_static_path = ["_static"]
+html_css_files = ["site.css"]
+html_show_sourcelink = False
+# Pages without pages below them need no list of these.
+html_sidebars = dict.fromkeys(["quick_tour", "textbook", "contributing"], [])
+html_theme_options = {
+    "header_links_before_dropdown": 6,
+    "navbar_end": ["theme-switcher"],
+    "show_toc_level": 2,
+    "footer_start": ["copyright"],
+    "footer_end": [],
+}
 
 autosummary_generate = True
+autodoc_typehints = "none"
 numpydoc_show_class_members = False
 extlinks = {"arxiv": ("https://arxiv.org/abs/%s", "arXiv:%s")}
 
-# Links into other projects' pages need their inventories, from the network.
-if os.environ.get("SKNN_OPT_DOCS_OFFLINE"):
-    suppress_warnings = ["ref.ref", "ref.term"]
-else:
-    extensions.append("sphinx.ext.intersphinx")
-    intersphinx_timeout = 10
-    intersphinx_mapping = {
-        "python": ("https://docs.python.org/3", None),
-        "numpy": ("https://numpy.org/doc/stable", None),
-        "scipy": ("https://docs.scipy.org/doc/scipy", None),
-        "sklearn": ("https://scikit-learn.org/stable", None),
-    }
+sphinx_gallery_conf = {
+    "examples_dirs": "../examples",
+    "gallery_dirs": "auto_examples",
+    "filename_pattern": "/plot_",
+    "ignore_pattern": "quickstart",
+    "backreferences_dir": "generated/backreferences",
+    "doc_module": "sknn_opt",
+    "reference_url": {"sknn_opt": None},
+    "download_all_examples": False,
+    "show_memory": False,
+    "write_computation_times": False,
+    "show_signature": False,
+}
+
+intersphinx_timeout = 10
+intersphinx_mapping = {
+    "python": ("https://docs.python.org/3", None),
+    "numpy": ("https://numpy.org/doc/stable", None),
+    "scipy": ("https://docs.scipy.org/doc/scipy", None),
+    "sklearn": ("https://scikit-learn.org/stable", None),
+}
+
+# References into the package have to resolve; those into other projects need the network.
+nitpicky = True
+nitpick_ignore_regex = [
+    ("py:.*", r"(math|numpy|pickle|scipy|sklearn|threadpoolctl)\b.*"),
+    ("py:obj", r"[a-z]\w*|X"),  # a parameter, in its own docstring
+    ("std:ref", "accuracy_score"),
+]
+
+
+def _without_network(record):
+    """Make a missing inventory a message, so that it is no error where warnings are."""
+    if record.getMessage().startswith("failed to reach any of the inventories"):
+        record.levelno, record.levelname = logging.INFO, "INFO"
+    return True
+
+
+logging.getLogger("sphinx.sphinx.ext.intersphinx").addFilter(_without_network)

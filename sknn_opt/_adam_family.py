@@ -85,6 +85,20 @@ class Adam(_Moments):
 
     S. Reddi, S. Kale, S. Kumar. "On the convergence of Adam and beyond". ICLR 2018,
     :arxiv:`1904.09237`; as in torch.optim, the biases are corrected.
+
+    Examples
+    --------
+    >>> from sklearn.datasets import load_iris
+    >>> from sklearn.preprocessing import scale
+    >>> from sknn_opt import MLPClassifier
+    >>> from sknn_opt.optimizers import Adam
+    >>> X, y = load_iris(return_X_y=True)
+    >>> X = scale(X)
+    >>> model = MLPClassifier(
+    ...     (20,), optimizer=Adam(beta_1=0.8), learning_rate_init=0.01, tol=1e-3, random_state=0
+    ... )
+    >>> print(model.fit(X, y).score(X, y) > 0.95)
+    True
     """
 
     _estimator_keywords = ("beta_1", "beta_2", "epsilon")
@@ -104,7 +118,7 @@ class Adam(_Moments):
 
 
 class AMSGrad(Adam):
-    """`Adam` with ``amsgrad=True``: what the name "amsgrad" stands for.
+    """Adam with ``amsgrad=True``: what the name "amsgrad" stands for.
 
     Parameters
     ----------
@@ -114,6 +128,19 @@ class AMSGrad(Adam):
         Keeps the division finite.
     amsgrad : bool, default=True
         Never let the denominator fall.
+
+    Examples
+    --------
+    >>> from sklearn.datasets import load_iris
+    >>> from sklearn.preprocessing import scale
+    >>> from sknn_opt import MLPClassifier
+    >>> X, y = load_iris(return_X_y=True)
+    >>> X = scale(X)
+    >>> model = MLPClassifier(
+    ...     (20,), optimizer="amsgrad", learning_rate_init=0.01, tol=1e-3, random_state=0
+    ... )
+    >>> print(model.fit(X, y).score(X, y) > 0.95)
+    True
     """
 
     def __init__(self, beta_1=0.9, beta_2=0.999, epsilon=1e-8, amsgrad=True):
@@ -167,6 +194,21 @@ class AdamW(_Moments):
     ----------
     I. Loshchilov, F. Hutter. "Decoupled weight decay regularization". ICLR 2019,
     :arxiv:`1711.05101`.
+
+    Examples
+    --------
+    >>> from sklearn.datasets import load_iris
+    >>> from sklearn.preprocessing import scale
+    >>> from sknn_opt import MLPClassifier
+    >>> from sknn_opt.optimizers import AdamW
+    >>> X, y = load_iris(return_X_y=True)
+    >>> X = scale(X)
+    >>> model = MLPClassifier(
+    ...     (20,), optimizer=AdamW(weight_decay=0.1),
+    ...     learning_rate_init=0.01, tol=1e-3, random_state=0
+    ... )
+    >>> print(model.fit(X, y).score(X, y) > 0.95)
+    True
     """
 
     _update = _adamw
@@ -214,6 +256,20 @@ class Adamax(_Moments):
     ----------
     D. Kingma, J. Ba. "Adam: A method for stochastic optimization". ICLR 2015,
     :arxiv:`1412.6980`, section 7.1.
+
+    Examples
+    --------
+    >>> from sklearn.datasets import load_iris
+    >>> from sklearn.preprocessing import scale
+    >>> from sknn_opt import MLPClassifier
+    >>> from sknn_opt.optimizers import Adamax
+    >>> X, y = load_iris(return_X_y=True)
+    >>> X = scale(X)
+    >>> model = MLPClassifier(
+    ...     (20,), optimizer=Adamax(), learning_rate_init=0.02, tol=1e-3, random_state=0
+    ... )
+    >>> print(model.fit(X, y).score(X, y) > 0.95)
+    True
     """
 
     _update = _adamax
@@ -267,6 +323,20 @@ class NAdam(_Moments):
     ----------
     T. Dozat. "Incorporating Nesterov momentum into Adam". ICLR 2016 workshop; with
     torch.optim's default learning rate and :math:`\psi`.
+
+    Examples
+    --------
+    >>> from sklearn.datasets import load_iris
+    >>> from sklearn.preprocessing import scale
+    >>> from sknn_opt import MLPClassifier
+    >>> from sknn_opt.optimizers import NAdam
+    >>> X, y = load_iris(return_X_y=True)
+    >>> X = scale(X)
+    >>> model = MLPClassifier(
+    ...     (20,), optimizer=NAdam(), learning_rate_init=0.01, tol=1e-3, random_state=0
+    ... )
+    >>> print(model.fit(X, y).score(X, y) > 0.95)
+    True
     """
 
     _update = _nadam
@@ -337,6 +407,20 @@ class RAdam(_Moments):
     ----------
     L. Liu et al. "On the variance of the adaptive learning rate and beyond". ICLR 2020,
     :arxiv:`1908.03265`. The paper rectifies from :math:`\rho > 4` on, torch.optim from 5.
+
+    Examples
+    --------
+    >>> from sklearn.datasets import load_iris
+    >>> from sklearn.preprocessing import scale
+    >>> from sknn_opt import MLPClassifier
+    >>> from sknn_opt.optimizers import RAdam
+    >>> X, y = load_iris(return_X_y=True)
+    >>> X = scale(X)
+    >>> model = MLPClassifier(
+    ...     (20,), optimizer=RAdam(), learning_rate_init=0.02, tol=1e-3, random_state=0
+    ... )
+    >>> print(model.fit(X, y).score(X, y) > 0.95)
+    True
     """
 
     _update = _radam
@@ -382,6 +466,20 @@ class AdaBelief(_Moments):
     ----------
     J. Zhuang et al. "AdaBelief optimizer: Adapting stepsizes by the belief in observed
     gradients". NeurIPS 2020, :arxiv:`2010.07468`.
+
+    Examples
+    --------
+    >>> from sklearn.datasets import load_iris
+    >>> from sklearn.preprocessing import scale
+    >>> from sknn_opt import MLPClassifier
+    >>> from sknn_opt.optimizers import AdaBelief
+    >>> X, y = load_iris(return_X_y=True)
+    >>> X = scale(X)
+    >>> model = MLPClassifier(
+    ...     (20,), optimizer=AdaBelief(), learning_rate_init=0.01, tol=1e-3, random_state=0
+    ... )
+    >>> print(model.fit(X, y).score(X, y) > 0.95)
+    True
     """
 
     _update = _adabelief
@@ -430,6 +528,20 @@ class Yogi(_Moments):
     ----------
     M. Zaheer et al. "Adaptive methods for nonconvex optimization". NeurIPS 2018. As in
     optax, biases are corrected, and :math:`m` and :math:`v` start from 1e-6.
+
+    Examples
+    --------
+    >>> from sklearn.datasets import load_iris
+    >>> from sklearn.preprocessing import scale
+    >>> from sknn_opt import MLPClassifier
+    >>> from sknn_opt.optimizers import Yogi
+    >>> X, y = load_iris(return_X_y=True)
+    >>> X = scale(X)
+    >>> model = MLPClassifier(
+    ...     (20,), optimizer=Yogi(), learning_rate_init=0.02, tol=1e-3, random_state=0
+    ... )
+    >>> print(model.fit(X, y).score(X, y) > 0.95)
+    True
     """
 
     _update = _yogi

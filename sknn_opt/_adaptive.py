@@ -37,6 +37,20 @@ class Adagrad(FirstOrder):
     ----------
     J. Duchi, E. Hazan, Y. Singer. "Adaptive subgradient methods for online learning and
     stochastic optimization". JMLR 12, 2011.
+
+    Examples
+    --------
+    >>> from sklearn.datasets import load_iris
+    >>> from sklearn.preprocessing import scale
+    >>> from sknn_opt import MLPClassifier
+    >>> from sknn_opt.optimizers import Adagrad
+    >>> X, y = load_iris(return_X_y=True)
+    >>> X = scale(X)
+    >>> model = MLPClassifier(
+    ...     (20,), optimizer=Adagrad(), learning_rate_init=0.1, tol=1e-3, random_state=0
+    ... )
+    >>> print(model.fit(X, y).score(X, y) > 0.95)
+    True
     """
 
     _update = _adagrad
@@ -89,6 +103,18 @@ class Adadelta(FirstOrder):
     References
     ----------
     M. Zeiler. "ADADELTA: An adaptive learning rate method". 2012, :arxiv:`1212.5701`.
+
+    Examples
+    --------
+    >>> from sklearn.datasets import load_iris
+    >>> from sklearn.preprocessing import scale
+    >>> from sknn_opt import MLPClassifier
+    >>> from sknn_opt.optimizers import Adadelta
+    >>> X, y = load_iris(return_X_y=True)
+    >>> X = scale(X)
+    >>> model = MLPClassifier((20,), optimizer=Adadelta(rho=0.95), tol=1e-3, random_state=0)
+    >>> print(model.fit(X, y).score(X, y) > 0.95)
+    True
     """
 
     _update = _adadelta
@@ -155,6 +181,20 @@ class RMSprop(FirstOrder):
     ----------
     T. Tieleman, G. Hinton. "Lecture 6.5: RMSprop". Coursera, Neural networks for machine
     learning, 2012.
+
+    Examples
+    --------
+    >>> from sklearn.datasets import load_iris
+    >>> from sklearn.preprocessing import scale
+    >>> from sknn_opt import MLPClassifier
+    >>> from sknn_opt.optimizers import RMSprop
+    >>> X, y = load_iris(return_X_y=True)
+    >>> X = scale(X)
+    >>> model = MLPClassifier(
+    ...     (20,), optimizer=RMSprop(centered=True), tol=1e-3, random_state=0
+    ... )
+    >>> print(model.fit(X, y).score(X, y) > 0.95)
+    True
     """
 
     _kernel_parameters = ("rho", "epsilon", "momentum", "centered")
@@ -239,6 +279,18 @@ class Rprop(FirstOrder):
     ----------
     M. Riedmiller, H. Braun. "A direct adaptive method for faster backpropagation learning:
     The RPROP algorithm". ICNN 1993. As torch.optim's, without the step back.
+
+    Examples
+    --------
+    >>> from sklearn.datasets import load_iris
+    >>> from sklearn.preprocessing import scale
+    >>> from sknn_opt import MLPClassifier
+    >>> from sknn_opt.optimizers import Rprop
+    >>> X, y = load_iris(return_X_y=True)
+    >>> X = scale(X)
+    >>> model = MLPClassifier((20,), optimizer=Rprop(step_max=1.0), tol=1e-3, random_state=0)
+    >>> print(model.fit(X, y).score(X, y) > 0.95)
+    True
     """
 
     _update = _rprop

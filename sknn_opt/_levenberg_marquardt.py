@@ -58,6 +58,17 @@ class LM(FullBatch):
 
     H. B. Nielsen. "Damping parameter in Marquardt's method". Technical University of
     Denmark, IMM-REP-1999-05.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> from sknn_opt import MLPRegressor
+    >>> from sknn_opt.optimizers import LM
+    >>> X = np.linspace(-2, 2, 100).reshape(-1, 1)
+    >>> y = np.sin(3 * X[:, 0])
+    >>> model = MLPRegressor((10,), "tanh", optimizer=LM(damping=0.01), alpha=0, random_state=0)
+    >>> print(model.fit(X, y).score(X, y) > 0.999)
+    True
     """
 
     _parameter_constraints = {

@@ -233,13 +233,27 @@ class Hinge(_MarginLoss):
 
     J. Weston, C. Watkins, "Support Vector Machines for Multi-Class Pattern Recognition",
     ESANN 1999.
+
+    Examples
+    --------
+    >>> from sklearn.datasets import load_iris
+    >>> from sklearn.preprocessing import scale
+    >>> from sknn_opt import MLPClassifier
+    >>> from sknn_opt.losses import Hinge
+    >>> X, y = load_iris(return_X_y=True)
+    >>> X = scale(X)
+    >>> model = MLPClassifier(
+    ...     (20,), loss=Hinge(multiclass="ovr"), optimizer="lbfgs", tol=1e-2, random_state=0
+    ... )
+    >>> print(model.fit(X, y).score(X, y) > 0.95)
+    True
     """
 
     _power = 1
 
 
 class SquaredHinge(_MarginLoss):
-    r"""Squared hinge loss: `Hinge` with each term squared, and so a continuous derivative.
+    r"""Hinge loss with each term squared, and so with a continuous derivative.
 
     For labels :math:`t_j \in \{-1, 1\}` and the margin :math:`m`:
 
@@ -258,6 +272,19 @@ class SquaredHinge(_MarginLoss):
     ----------
     R.-E. Fan, K.-W. Chang, C.-J. Hsieh, X.-R. Wang, C.-J. Lin, "LIBLINEAR: A Library for
     Large Linear Classification", JMLR 9, 2008.
+
+    Examples
+    --------
+    >>> from sklearn.datasets import load_iris
+    >>> from sklearn.preprocessing import scale
+    >>> from sknn_opt import MLPClassifier
+    >>> X, y = load_iris(return_X_y=True)
+    >>> X = scale(X)
+    >>> model = MLPClassifier(
+    ...     (20,), loss="squared_hinge", optimizer="lbfgs", tol=1e-2, random_state=0
+    ... )
+    >>> print(model.fit(X, y).score(X, y) > 0.95)
+    True
     """
 
     _power = 2

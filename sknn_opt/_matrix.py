@@ -71,6 +71,20 @@ class LAMB(FirstOrder):
     ----------
     Y. You et al. "Large batch optimization for deep learning: Training BERT in 76
     minutes". ICLR 2020, :arxiv:`1904.00962`. As in optax, with :math:`\phi(x) = x`.
+
+    Examples
+    --------
+    >>> from sklearn.datasets import load_iris
+    >>> from sklearn.preprocessing import scale
+    >>> from sknn_opt import MLPClassifier
+    >>> from sknn_opt.optimizers import LAMB
+    >>> X, y = load_iris(return_X_y=True)
+    >>> X = scale(X)
+    >>> model = MLPClassifier(
+    ...     (20,), optimizer=LAMB(), learning_rate_init=0.01, tol=1e-3, random_state=0
+    ... )
+    >>> print(model.fit(X, y).score(X, y) > 0.95)
+    True
     """
 
     _update = _lamb
@@ -199,6 +213,21 @@ class Muon(FirstOrder):
     K. Jordan et al. "Muon: An optimizer for hidden layers in neural networks". 2024. As
     torch.optim's, with the "original" adjustment of the learning rate, but computed in the
     network's own floating type.
+
+    Examples
+    --------
+    >>> from sklearn.datasets import load_iris
+    >>> from sklearn.preprocessing import scale
+    >>> from sknn_opt import MLPClassifier
+    >>> from sknn_opt.optimizers import Muon
+    >>> X, y = load_iris(return_X_y=True)
+    >>> X = scale(X)
+    >>> model = MLPClassifier(
+    ...     (20,), optimizer=Muon(momentum=0.9),
+    ...     learning_rate_init=0.1, tol=1e-3, random_state=0
+    ... )
+    >>> print(model.fit(X, y).score(X, y) > 0.95)
+    True
     """
 
     _update = _muon

@@ -29,7 +29,7 @@ class FirstOrder(Optimizer):
     The kernel ``_update`` changes the parameters ``theta`` in place; ``step`` counts from
     1. ``state`` holds ``_n_slots`` vectors of theta's length, then ``_n_scalars`` numbers;
     ``scratch`` is for the kernel to use within a step. ``layout``, described in
-    `sknn_opt._layout.Layout`, says where weights and intercepts are.
+    ``sknn_opt._layout.Layout``, says where weights and intercepts are.
 
     Decoupled weight decay multiplies the weights, and nothing but the weights, by
     ``1 - lr * weight_decay`` in each step.
@@ -92,7 +92,7 @@ class FullBatch(Optimizer):
             )
 
     def minimize(self, objective, iteration, tol, max_iter):
-        """Minimize an `sknn_opt._objective.Objective` from ``objective.vector()`` on.
+        """Minimize an ``sknn_opt._objective.Objective`` from ``objective.vector()`` on.
 
         Parameters
         ----------

@@ -33,6 +33,17 @@ class AbsoluteError(Loss):
     r"""Absolute error; predictions are conditional medians.
 
     .. math:: \ell(y, z) = \sum_j |z_j - y_j|
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> from sknn_opt import MLPRegressor
+    >>> X = np.linspace(0, 1, 50).reshape(-1, 1)
+    >>> y = 2 * X[:, 0]
+    >>> y[25] = 100.0
+    >>> model = MLPRegressor((), loss="absolute_error", optimizer="lbfgs", random_state=0)
+    >>> print(model.fit(X, y).predict([[1.0]]).round(1))
+    [2.]
     """
 
     _forms = {"continuous": separable(_absolute_error, curvature=False)}
@@ -72,6 +83,18 @@ class Huber(Loss):
     ----------
     P. J. Huber, "Robust Estimation of a Location Parameter", Annals of Mathematical
     Statistics 35, 1964.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> from sknn_opt import MLPRegressor
+    >>> from sknn_opt.losses import Huber
+    >>> X = np.linspace(0, 1, 50).reshape(-1, 1)
+    >>> y = 2 * X[:, 0]
+    >>> y[25] = 100.0
+    >>> model = MLPRegressor((), loss=Huber(delta=0.1), optimizer="lbfgs", random_state=0)
+    >>> print(model.fit(X, y).predict([[1.0]]).round(1))
+    [2.]
     """
 
     _parameter_constraints = {"delta": [Interval(Real, 0, None, closed="neither")]}
@@ -102,6 +125,17 @@ class LogCosh(Loss):
     r"""Logarithm of the hyperbolic cosine: a Huber loss that is smooth everywhere.
 
     .. math:: \ell(y, z) = \sum_j \log \cosh(z_j - y_j)
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> from sknn_opt import MLPRegressor
+    >>> X = np.linspace(0, 1, 50).reshape(-1, 1)
+    >>> y = 2 * X[:, 0]
+    >>> y[25] = 100.0
+    >>> model = MLPRegressor((), loss="log_cosh", optimizer="lbfgs", random_state=0)
+    >>> print(model.fit(X, y).predict([[1.0]]).round(1))
+    [2.]
     """
 
     _forms = {"continuous": separable(_log_cosh)}
@@ -165,6 +199,18 @@ class Quantile(Loss):
 
     V. Chernozhukov, I. Fernández-Val, A. Galichon, "Quantile and Probability Curves Without
     Crossing", Econometrica 78, 2010 (sorting).
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> from sknn_opt import MLPRegressor
+    >>> from sknn_opt.losses import Quantile
+    >>> X = np.random.default_rng(0).uniform(size=(500, 1))
+    >>> y = np.random.default_rng(1).normal(size=500)
+    >>> model = MLPRegressor((), loss=Quantile([0.1, 0.9]), optimizer="lbfgs", random_state=0)
+    >>> low, high = model.fit(X, y).predict(X).T
+    >>> print(np.mean((low < y) & (y < high)).round(1))
+    0.8
     """
 
     _twice_differentiable = False
@@ -243,6 +289,16 @@ class Poisson(Loss):
     r"""Half the Poisson deviance, with a log link: predictions are :math:`e^z`.
 
     .. math:: \ell(y, z) = \sum_j y_j (\log y_j - z_j) - y_j + e^{z_j}, \quad y_j \ge 0
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> from sknn_opt import MLPRegressor
+    >>> X = np.linspace(0, 1, 200).reshape(-1, 1)
+    >>> y = np.random.default_rng(0).poisson(np.exp(2 * X[:, 0]))
+    >>> model = MLPRegressor((), loss="poisson", optimizer="lbfgs", random_state=0).fit(X, y)
+    >>> print(model.coefs_[0].round())
+    [[2.]]
     """
 
     _forms = {"continuous": separable(_poisson, _exponential_link, "exp")}
@@ -262,6 +318,16 @@ class Gamma(Loss):
     r"""Half the gamma deviance, with a log link: predictions are :math:`e^z`.
 
     .. math:: \ell(y, z) = \sum_j z_j - \log y_j + y_j e^{-z_j} - 1, \quad y_j > 0
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> from sknn_opt import MLPRegressor
+    >>> X = np.linspace(0, 1, 200).reshape(-1, 1)
+    >>> y = np.random.default_rng(0).gamma(5, np.exp(2 * X[:, 0]) / 5)
+    >>> model = MLPRegressor((), loss="gamma", optimizer="lbfgs", random_state=0).fit(X, y)
+    >>> print(model.coefs_[0].round())
+    [[2.]]
     """
 
     _forms = {"continuous": separable(_gamma, _exponential_link, "exp")}

@@ -80,6 +80,20 @@ class LBFGS(ScipyOptimizer):
     ----------
     R. H. Byrd, P. Lu, J. Nocedal. "A limited memory algorithm for bound constrained
     optimization". SIAM Journal on Scientific Computing 16(5), 1995.
+
+    Examples
+    --------
+    >>> from sklearn.datasets import load_iris
+    >>> from sklearn.preprocessing import scale
+    >>> from sknn_opt import MLPClassifier
+    >>> from sknn_opt.optimizers import LBFGS
+    >>> X, y = load_iris(return_X_y=True)
+    >>> X = scale(X)
+    >>> model = MLPClassifier(
+    ...     (20,), optimizer=LBFGS(history_size=20), alpha=1.0, tol=1e-2, random_state=0
+    ... )
+    >>> print(model.fit(X, y).score(X, y) > 0.95)
+    True
     """
 
     _method = "L-BFGS-B"
@@ -131,6 +145,18 @@ class BFGS(ScipyOptimizer):
     References
     ----------
     J. Nocedal, S. J. Wright. "Numerical Optimization", chapter 6. Springer 2006.
+
+    Examples
+    --------
+    >>> from sklearn.datasets import load_iris
+    >>> from sklearn.preprocessing import scale
+    >>> from sknn_opt import MLPClassifier
+    >>> from sknn_opt.optimizers import BFGS
+    >>> X, y = load_iris(return_X_y=True)
+    >>> X = scale(X)
+    >>> model = MLPClassifier((20,), optimizer=BFGS(), alpha=1.0, tol=1e-2, random_state=0)
+    >>> print(model.fit(X, y).score(X, y) > 0.95)
+    True
     """
 
     _method = "BFGS"
@@ -173,6 +199,18 @@ class CG(ScipyOptimizer):
     References
     ----------
     J. Nocedal, S. J. Wright. "Numerical Optimization", chapter 5. Springer 2006.
+
+    Examples
+    --------
+    >>> from sklearn.datasets import load_iris
+    >>> from sklearn.preprocessing import scale
+    >>> from sknn_opt import MLPClassifier
+    >>> from sknn_opt.optimizers import CG
+    >>> X, y = load_iris(return_X_y=True)
+    >>> X = scale(X)
+    >>> model = MLPClassifier((20,), optimizer=CG(), alpha=1.0, tol=1e-2, random_state=0)
+    >>> print(model.fit(X, y).score(X, y) > 0.95)
+    True
     """
 
     _method = "CG"
@@ -233,6 +271,21 @@ class NewtonCG(_NewtonMethod):
 
     B. A. Pearlmutter. "Fast exact multiplication by the Hessian". Neural Computation 6(1),
     1994.
+
+    Examples
+    --------
+    >>> from sklearn.datasets import load_iris
+    >>> from sklearn.preprocessing import scale
+    >>> from sknn_opt import MLPClassifier
+    >>> from sknn_opt.optimizers import NewtonCG
+    >>> X, y = load_iris(return_X_y=True)
+    >>> X = scale(X)
+    >>> model = MLPClassifier(
+    ...     (20,), optimizer=NewtonCG(curvature="gauss_newton"),
+    ...     alpha=1.0, tol=1e-2, random_state=0
+    ... )
+    >>> print(model.fit(X, y).score(X, y) > 0.95)
+    True
     """
 
     _method = "Newton-CG"
@@ -274,6 +327,20 @@ class TrustNCG(_NewtonMethod):
     ----------
     T. Steihaug. "The conjugate gradient method and trust regions in large scale
     optimization". SIAM Journal on Numerical Analysis 20(3), 1983.
+
+    Examples
+    --------
+    >>> from sklearn.datasets import load_iris
+    >>> from sklearn.preprocessing import scale
+    >>> from sknn_opt import MLPClassifier
+    >>> from sknn_opt.optimizers import TrustNCG
+    >>> X, y = load_iris(return_X_y=True)
+    >>> X = scale(X)
+    >>> model = MLPClassifier(
+    ...     (20,), optimizer=TrustNCG(), activation="tanh", alpha=1.0, tol=1e-2, random_state=0
+    ... )
+    >>> print(model.fit(X, y).score(X, y) > 0.95)
+    True
     """
 
     _method = "trust-ncg"

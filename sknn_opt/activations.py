@@ -43,6 +43,19 @@ class Identity(Activation):
     r"""No activation: the layers merge into one linear map.
 
     .. math:: f(z) = z
+
+    Examples
+    --------
+    >>> from sklearn.datasets import load_iris
+    >>> from sklearn.preprocessing import scale
+    >>> from sknn_opt import MLPClassifier
+    >>> X, y = load_iris(return_X_y=True)
+    >>> X = scale(X)
+    >>> model = MLPClassifier(
+    ...     (20,), activation="identity", optimizer="lbfgs", tol=1e-2, random_state=0
+    ... )
+    >>> print(model.fit(X, y).score(X, y) > 0.95)
+    True
     """
 
 
@@ -68,6 +81,19 @@ class Logistic(Activation):
     r"""Logistic sigmoid, with values in (0, 1).
 
     .. math:: f(z) = \frac{1}{1 + e^{-z}}
+
+    Examples
+    --------
+    >>> from sklearn.datasets import load_iris
+    >>> from sklearn.preprocessing import scale
+    >>> from sknn_opt import MLPClassifier
+    >>> X, y = load_iris(return_X_y=True)
+    >>> X = scale(X)
+    >>> model = MLPClassifier(
+    ...     (20,), activation="logistic", optimizer="lbfgs", tol=1e-2, random_state=0
+    ... )
+    >>> print(model.fit(X, y).score(X, y) > 0.95)
+    True
     """
 
     _forward = _logistic_forward
@@ -99,6 +125,19 @@ class Tanh(Activation):
     r"""Hyperbolic tangent, with values in (-1, 1).
 
     .. math:: f(z) = \tanh z
+
+    Examples
+    --------
+    >>> from sklearn.datasets import load_iris
+    >>> from sklearn.preprocessing import scale
+    >>> from sknn_opt import MLPClassifier
+    >>> X, y = load_iris(return_X_y=True)
+    >>> X = scale(X)
+    >>> model = MLPClassifier(
+    ...     (20,), activation="tanh", optimizer="lbfgs", tol=1e-2, random_state=0
+    ... )
+    >>> print(model.fit(X, y).score(X, y) > 0.95)
+    True
     """
 
     _forward = _tanh_forward
@@ -123,6 +162,19 @@ class ReLU(Activation):
     r"""Rectified linear unit; its derivative at 0 is taken as 0.
 
     .. math:: f(z) = \max(0, z)
+
+    Examples
+    --------
+    >>> from sklearn.datasets import load_iris
+    >>> from sklearn.preprocessing import scale
+    >>> from sknn_opt import MLPClassifier
+    >>> X, y = load_iris(return_X_y=True)
+    >>> X = scale(X)
+    >>> model = MLPClassifier(
+    ...     (20,), activation="relu", optimizer="lbfgs", tol=1e-2, random_state=0
+    ... )
+    >>> print(model.fit(X, y).score(X, y) > 0.95)
+    True
     """
 
     _forward = _relu_forward
@@ -147,6 +199,19 @@ class HardTanh(Activation):
     r"""Piecewise linear form of tanh; its derivative at -1 and 1 is taken as 0.
 
     .. math:: f(z) = \max(-1, \min(1, z))
+
+    Examples
+    --------
+    >>> from sklearn.datasets import load_iris
+    >>> from sklearn.preprocessing import scale
+    >>> from sknn_opt import MLPClassifier
+    >>> X, y = load_iris(return_X_y=True)
+    >>> X = scale(X)
+    >>> model = MLPClassifier(
+    ...     (20,), activation="hard_tanh", optimizer="lbfgs", tol=1e-2, random_state=0
+    ... )
+    >>> print(model.fit(X, y).score(X, y) > 0.95)
+    True
     """
 
     _forward = _hard_tanh_forward
@@ -179,6 +244,19 @@ class Softsign(Activation):
     ----------
     X. Glorot, Y. Bengio. "Understanding the difficulty of training deep feedforward neural
     networks". AISTATS 2010.
+
+    Examples
+    --------
+    >>> from sklearn.datasets import load_iris
+    >>> from sklearn.preprocessing import scale
+    >>> from sknn_opt import MLPClassifier
+    >>> X, y = load_iris(return_X_y=True)
+    >>> X = scale(X)
+    >>> model = MLPClassifier(
+    ...     (20,), activation="softsign", optimizer="lbfgs", tol=1e-2, random_state=0
+    ... )
+    >>> print(model.fit(X, y).score(X, y) > 0.95)
+    True
     """
 
     _forward = _softsign_forward
@@ -215,6 +293,20 @@ class LeakyReLU(Activation):
     ----------
     A. Maas, A. Hannun, A. Ng. "Rectifier nonlinearities improve neural network acoustic
     models". ICML 2013.
+
+    Examples
+    --------
+    >>> from sklearn.datasets import load_iris
+    >>> from sklearn.preprocessing import scale
+    >>> from sknn_opt import MLPClassifier
+    >>> from sknn_opt.activations import LeakyReLU
+    >>> X, y = load_iris(return_X_y=True)
+    >>> X = scale(X)
+    >>> model = MLPClassifier(
+    ...     (20,), activation=LeakyReLU(slope=0.1), optimizer="lbfgs", tol=1e-2, random_state=0
+    ... )
+    >>> print(model.fit(X, y).score(X, y) > 0.95)
+    True
     """
 
     _forward = _leaky_relu_forward
@@ -260,6 +352,20 @@ class ELU(Activation):
     ----------
     D.-A. Clevert, T. Unterthiner, S. Hochreiter. "Fast and accurate deep network learning by
     exponential linear units (ELUs)". ICLR 2016, :arxiv:`1511.07289`.
+
+    Examples
+    --------
+    >>> from sklearn.datasets import load_iris
+    >>> from sklearn.preprocessing import scale
+    >>> from sknn_opt import MLPClassifier
+    >>> from sknn_opt.activations import ELU
+    >>> X, y = load_iris(return_X_y=True)
+    >>> X = scale(X)
+    >>> model = MLPClassifier(
+    ...     (20,), activation=ELU(alpha=0.5), optimizer="lbfgs", tol=1e-2, random_state=0
+    ... )
+    >>> print(model.fit(X, y).score(X, y) > 0.95)
+    True
     """
 
     _forward = _elu_forward
@@ -284,6 +390,19 @@ class SELU(Activation):
     ----------
     G. Klambauer et al. "Self-normalizing neural networks". NeurIPS 2017,
     :arxiv:`1706.02515`.
+
+    Examples
+    --------
+    >>> from sklearn.datasets import load_iris
+    >>> from sklearn.preprocessing import scale
+    >>> from sknn_opt import MLPClassifier
+    >>> X, y = load_iris(return_X_y=True)
+    >>> X = scale(X)
+    >>> model = MLPClassifier(
+    ...     (20,), activation="selu", optimizer="lbfgs", tol=1e-2, random_state=0
+    ... )
+    >>> print(model.fit(X, y).score(X, y) > 0.95)
+    True
     """
 
     _forward = _elu_forward
@@ -331,6 +450,19 @@ class GELU(Activation):
     ----------
     D. Hendrycks, K. Gimpel. "Gaussian error linear units (GELUs)". 2016,
     :arxiv:`1606.08415`.
+
+    Examples
+    --------
+    >>> from sklearn.datasets import load_iris
+    >>> from sklearn.preprocessing import scale
+    >>> from sknn_opt import MLPClassifier
+    >>> X, y = load_iris(return_X_y=True)
+    >>> X = scale(X)
+    >>> model = MLPClassifier(
+    ...     (20,), activation="gelu", optimizer="lbfgs", tol=1e-2, random_state=0
+    ... )
+    >>> print(model.fit(X, y).score(X, y) > 0.95)
+    True
     """
 
     _in_place = False
@@ -383,6 +515,19 @@ class SiLU(Activation):
 
     P. Ramachandran, B. Zoph, Q. Le. "Searching for activation functions". 2017,
     :arxiv:`1710.05941`.
+
+    Examples
+    --------
+    >>> from sklearn.datasets import load_iris
+    >>> from sklearn.preprocessing import scale
+    >>> from sknn_opt import MLPClassifier
+    >>> X, y = load_iris(return_X_y=True)
+    >>> X = scale(X)
+    >>> model = MLPClassifier(
+    ...     (20,), activation="silu", optimizer="lbfgs", tol=1e-2, random_state=0
+    ... )
+    >>> print(model.fit(X, y).score(X, y) > 0.95)
+    True
     """
 
     _in_place = False
@@ -446,6 +591,19 @@ class Mish(Activation):
     ----------
     D. Misra. "Mish: A self regularized non-monotonic activation function". BMVC 2020,
     :arxiv:`1908.08681`.
+
+    Examples
+    --------
+    >>> from sklearn.datasets import load_iris
+    >>> from sklearn.preprocessing import scale
+    >>> from sknn_opt import MLPClassifier
+    >>> X, y = load_iris(return_X_y=True)
+    >>> X = scale(X)
+    >>> model = MLPClassifier(
+    ...     (20,), activation="mish", optimizer="lbfgs", tol=1e-2, random_state=0
+    ... )
+    >>> print(model.fit(X, y).score(X, y) > 0.95)
+    True
     """
 
     _in_place = False
@@ -481,6 +639,19 @@ class Softplus(Activation):
     ----------
     C. Dugas et al. "Incorporating second-order functional knowledge for better option
     pricing". NeurIPS 2000.
+
+    Examples
+    --------
+    >>> from sklearn.datasets import load_iris
+    >>> from sklearn.preprocessing import scale
+    >>> from sknn_opt import MLPClassifier
+    >>> X, y = load_iris(return_X_y=True)
+    >>> X = scale(X)
+    >>> model = MLPClassifier(
+    ...     (20,), activation="softplus", optimizer="lbfgs", tol=1e-2, random_state=0
+    ... )
+    >>> print(model.fit(X, y).score(X, y) > 0.95)
+    True
     """
 
     _forward = _softplus_forward

@@ -25,6 +25,13 @@ class GrowingBatch(Component):
     ----------
     S. L. Smith et al. "Don't decay the learning rate, increase the batch size". ICLR 2018,
     :arxiv:`1711.00489`.
+
+    Examples
+    --------
+    >>> from sknn_opt import GrowingBatch
+    >>> batch_size = GrowingBatch(start=32, factor=2, every=10)
+    >>> [batch_size(epoch, n_samples=100) for epoch in (0, 10, 20)]
+    [32, 64, 100]
     """
 
     _parameter_constraints = {

@@ -53,6 +53,15 @@ class Auto(Initializer):
     ----------
     X. Glorot, Y. Bengio. "Understanding the difficulty of training deep feedforward neural
     networks". AISTATS 2010.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> from sknn_opt.activations import ReLU
+    >>> from sknn_opt.initializers import Auto
+    >>> coefs, intercepts = Auto().draw(200, 100, ReLU(), np.random.RandomState(0))
+    >>> print(np.abs(coefs).max().round(3), np.abs(intercepts).max() > 0)
+    0.141 True
     """
 
     def draw(self, fan_in, fan_out, activation, random_state):
@@ -87,11 +96,20 @@ class GlorotUniform(_Glorot, _ScaledUniform):
     ----------
     X. Glorot, Y. Bengio. "Understanding the difficulty of training deep feedforward neural
     networks". AISTATS 2010.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> from sknn_opt.activations import ReLU
+    >>> from sknn_opt.initializers import GlorotUniform
+    >>> coefs, intercepts = GlorotUniform().draw(200, 100, ReLU(), np.random.RandomState(0))
+    >>> print(np.abs(coefs).max().round(3))
+    0.141
     """
 
 
 class GlorotNormal(_Glorot, _ScaledNormal):
-    r"""Normal, with the variance of `GlorotUniform`.
+    r"""Normal, with the variance of Glorot and Bengio.
 
     .. math:: w \sim N\left(0, 2 / (n_{in} + n_{out})\right)
 
@@ -99,6 +117,15 @@ class GlorotNormal(_Glorot, _ScaledNormal):
     ----------
     X. Glorot, Y. Bengio. "Understanding the difficulty of training deep feedforward neural
     networks". AISTATS 2010.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> from sknn_opt.activations import ReLU
+    >>> from sknn_opt.initializers import GlorotNormal
+    >>> coefs, intercepts = GlorotNormal().draw(200, 100, ReLU(), np.random.RandomState(0))
+    >>> print(coefs.std().round(2))
+    0.08
     """
 
 
@@ -108,16 +135,25 @@ class _He:
 
 
 class HeUniform(_He, _ScaledUniform):
-    r"""Uniform, with the variance of `HeNormal`.
+    r"""Uniform, with the variance of He et al.
 
     .. math:: w \sim U\left(\pm\sqrt{\frac{6}{(1 + s^2) n_{in}}}\right)
 
-    with :math:`s` the slope of `LeakyReLU`, and 0 for every other activation.
+    with :math:`s` the slope of `sknn_opt.activations.LeakyReLU`, 0 for other activations.
 
     References
     ----------
     K. He, X. Zhang, S. Ren, J. Sun. "Delving deep into rectifiers: Surpassing human-level
     performance on ImageNet classification". ICCV 2015, :arxiv:`1502.01852`.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> from sknn_opt.activations import ReLU
+    >>> from sknn_opt.initializers import HeUniform
+    >>> coefs, intercepts = HeUniform().draw(200, 100, ReLU(), np.random.RandomState(0))
+    >>> print(coefs.std().round(2))
+    0.1
     """
 
 
@@ -126,12 +162,21 @@ class HeNormal(_He, _ScaledNormal):
 
     .. math:: w \sim N\left(0, \frac{2}{(1 + s^2) n_{in}}\right)
 
-    with :math:`s` the slope of `LeakyReLU`, and 0 for every other activation.
+    with :math:`s` the slope of `sknn_opt.activations.LeakyReLU`, 0 for other activations.
 
     References
     ----------
     K. He, X. Zhang, S. Ren, J. Sun. "Delving deep into rectifiers: Surpassing human-level
     performance on ImageNet classification". ICCV 2015, :arxiv:`1502.01852`.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> from sknn_opt.activations import ReLU
+    >>> from sknn_opt.initializers import HeNormal
+    >>> coefs, intercepts = HeNormal().draw(200, 100, ReLU(), np.random.RandomState(0))
+    >>> print(coefs.std().round(2))
+    0.1
     """
 
 
@@ -141,7 +186,7 @@ class _LeCun:
 
 
 class LeCunUniform(_LeCun, _ScaledUniform):
-    r"""Uniform, with the variance of `LeCunNormal`.
+    r"""Uniform, with the variance of LeCun et al.
 
     .. math:: w \sim U\left(\pm\sqrt{3 / n_{in}}\right)
 
@@ -149,6 +194,15 @@ class LeCunUniform(_LeCun, _ScaledUniform):
     ----------
     Y. LeCun, L. Bottou, G. Orr, K.-R. Müller. "Efficient BackProp". In: Neural Networks:
     Tricks of the Trade, Springer 1998.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> from sknn_opt.activations import ReLU
+    >>> from sknn_opt.initializers import LeCunUniform
+    >>> coefs, intercepts = LeCunUniform().draw(200, 100, ReLU(), np.random.RandomState(0))
+    >>> print(coefs.std().round(2))
+    0.07
     """
 
 
@@ -161,6 +215,15 @@ class LeCunNormal(_LeCun, _ScaledNormal):
     ----------
     Y. LeCun, L. Bottou, G. Orr, K.-R. Müller. "Efficient BackProp". In: Neural Networks:
     Tricks of the Trade, Springer 1998.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> from sknn_opt.activations import ReLU
+    >>> from sknn_opt.initializers import LeCunNormal
+    >>> coefs, intercepts = LeCunNormal().draw(200, 100, ReLU(), np.random.RandomState(0))
+    >>> print(coefs.std().round(2))
+    0.07
     """
 
 
@@ -180,6 +243,15 @@ class Orthogonal(Initializer):
     ----------
     A. Saxe, J. McClelland, S. Ganguli. "Exact solutions to the nonlinear dynamics of learning
     in deep linear neural networks". ICLR 2014, :arxiv:`1312.6120`.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> from sknn_opt.activations import ReLU
+    >>> from sknn_opt.initializers import Orthogonal
+    >>> coefs, intercepts = Orthogonal(gain=2.0).draw(200, 100, ReLU(), np.random.RandomState(0))
+    >>> print(np.allclose(coefs.T @ coefs, 4 * np.eye(100)))
+    True
     """
 
     _parameter_constraints = {"gain": _POSITIVE}
@@ -204,6 +276,15 @@ class Uniform(Initializer):
     ----------
     limit : float, default=0.05
         The bound :math:`l`.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> from sknn_opt.activations import ReLU
+    >>> from sknn_opt.initializers import Uniform
+    >>> coefs, intercepts = Uniform(limit=0.1).draw(200, 100, ReLU(), np.random.RandomState(0))
+    >>> print(np.abs(coefs).max().round(2))
+    0.1
     """
 
     _parameter_constraints = {"limit": _POSITIVE}
@@ -224,6 +305,15 @@ class Normal(Initializer):
     ----------
     std : float, default=0.05
         The standard deviation :math:`\sigma`.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> from sknn_opt.activations import ReLU
+    >>> from sknn_opt.initializers import Normal
+    >>> coefs, intercepts = Normal(std=0.1).draw(200, 100, ReLU(), np.random.RandomState(0))
+    >>> print(coefs.std().round(2))
+    0.1
     """
 
     _parameter_constraints = {"std": _POSITIVE}
@@ -247,6 +337,15 @@ class Constant(Initializer):
     ----------
     value : float, default=0.1
         The value :math:`c`. The default differs from `Zeros` and lets gradients pass.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> from sknn_opt.activations import ReLU
+    >>> from sknn_opt.initializers import Constant
+    >>> coefs, intercepts = Constant(value=0.5).draw(200, 100, ReLU(), np.random.RandomState(0))
+    >>> print(coefs.min(), coefs.max())
+    0.5 0.5
     """
 
     _parameter_constraints = {"value": [Interval(Real, None, None, closed="neither")]}
@@ -265,6 +364,15 @@ class Zeros(Initializer):
 
     A good start for networks without hidden layers. In others the units of a layer never
     come to differ, and with activations that are 0 at 0 the weights stay as they are.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> from sknn_opt.activations import ReLU
+    >>> from sknn_opt.initializers import Zeros
+    >>> coefs, intercepts = Zeros().draw(200, 100, ReLU(), np.random.RandomState(0))
+    >>> print(coefs.any(), intercepts.any())
+    False False
     """
 
     def _coefs(self, fan_in, fan_out, activation, random_state):

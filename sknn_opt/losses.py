@@ -180,6 +180,21 @@ class LogLoss(Loss):
     ----------
     C. Szegedy, V. Vanhoucke, S. Ioffe, J. Shlens, Z. Wojna, "Rethinking the Inception
     Architecture for Computer Vision", CVPR 2016 (label smoothing).
+
+    Examples
+    --------
+    >>> from sklearn.datasets import load_iris
+    >>> from sklearn.preprocessing import scale
+    >>> from sknn_opt import MLPClassifier
+    >>> from sknn_opt.losses import LogLoss
+    >>> X, y = load_iris(return_X_y=True)
+    >>> X = scale(X)
+    >>> model = MLPClassifier(
+    ...     (20,), loss=LogLoss(label_smoothing=0.1),
+    ...     optimizer="lbfgs", tol=1e-2, random_state=0
+    ... )
+    >>> print(model.fit(X, y).score(X, y) > 0.95)
+    True
     """
 
     _parameter_constraints = {"label_smoothing": [Interval(Real, 0, 1, closed="left")]}
@@ -301,6 +316,20 @@ class Focal(Loss):
     ----------
     T.-Y. Lin, P. Goyal, R. Girshick, K. He, P. Dollár, "Focal Loss for Dense Object
     Detection", ICCV 2017.
+
+    Examples
+    --------
+    >>> from sklearn.datasets import load_iris
+    >>> from sklearn.preprocessing import scale
+    >>> from sknn_opt import MLPClassifier
+    >>> from sknn_opt.losses import Focal
+    >>> X, y = load_iris(return_X_y=True)
+    >>> X = scale(X)
+    >>> model = MLPClassifier(
+    ...     (20,), loss=Focal(gamma=1.0), optimizer="lbfgs", tol=1e-2, random_state=0
+    ... )
+    >>> print(model.fit(X, y).score(X, y) > 0.95)
+    True
     """
 
     _parameter_constraints = {"gamma": [Interval(Real, 0, None, closed="left")]}
@@ -390,6 +419,19 @@ class SquaredError(Loss):
     for numbers, and for classes: with :math:`p` the logistic function of the raw output for
     two classes and for independent labels (one output each), and the softmax for several
     classes, :math:`y` being one-hot.
+
+    Examples
+    --------
+    >>> from sklearn.datasets import load_iris
+    >>> from sklearn.preprocessing import scale
+    >>> from sknn_opt import MLPClassifier
+    >>> X, y = load_iris(return_X_y=True)
+    >>> X = scale(X)
+    >>> model = MLPClassifier(
+    ...     (20,), loss="squared_error", optimizer="lbfgs", tol=1e-2, random_state=0
+    ... )
+    >>> print(model.fit(X, y).score(X, y) > 0.95)
+    True
     """
 
     _binary = separable(_logistic_squared_error, _logistic_link, "logistic")

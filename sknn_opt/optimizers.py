@@ -108,6 +108,21 @@ class SGD(FirstOrder):
 
     I. Loshchilov, F. Hutter. "Decoupled weight decay regularization". ICLR 2019,
     :arxiv:`1711.05101`.
+
+    Examples
+    --------
+    >>> from sklearn.datasets import load_iris
+    >>> from sklearn.preprocessing import scale
+    >>> from sknn_opt import MLPClassifier
+    >>> from sknn_opt.optimizers import SGD
+    >>> X, y = load_iris(return_X_y=True)
+    >>> X = scale(X)
+    >>> model = MLPClassifier(
+    ...     (20,), optimizer=SGD(momentum=0.5),
+    ...     learning_rate_init=0.05, tol=1e-3, random_state=0
+    ... )
+    >>> print(model.fit(X, y).score(X, y) > 0.95)
+    True
     """
 
     _update = _sgd
@@ -170,6 +185,21 @@ class Lion(FirstOrder):
     ----------
     X. Chen et al. "Symbolic discovery of optimization algorithms". NeurIPS 2023,
     :arxiv:`2302.06675`.
+
+    Examples
+    --------
+    >>> from sklearn.datasets import load_iris
+    >>> from sklearn.preprocessing import scale
+    >>> from sknn_opt import MLPClassifier
+    >>> from sknn_opt.optimizers import Lion
+    >>> X, y = load_iris(return_X_y=True)
+    >>> X = scale(X)
+    >>> model = MLPClassifier(
+    ...     (20,), optimizer=Lion(weight_decay=0.1),
+    ...     learning_rate_init=0.005, tol=1e-3, random_state=0
+    ... )
+    >>> print(model.fit(X, y).score(X, y) > 0.95)
+    True
     """
 
     _update = _lion
@@ -238,6 +268,20 @@ class ScheduleFree(FirstOrder):
     ----------
     A. Defazio et al. "The road less scheduled". NeurIPS 2024, :arxiv:`2405.15682`. As
     optax's schedule_free_adamw.
+
+    Examples
+    --------
+    >>> from sklearn.datasets import load_iris
+    >>> from sklearn.preprocessing import scale
+    >>> from sknn_opt import MLPClassifier
+    >>> from sknn_opt.optimizers import ScheduleFree
+    >>> X, y = load_iris(return_X_y=True)
+    >>> X = scale(X)
+    >>> model = MLPClassifier(
+    ...     (20,), optimizer=ScheduleFree(), learning_rate_init=0.02, tol=1e-3, random_state=0
+    ... )
+    >>> print(model.fit(X, y).score(X, y) > 0.95)
+    True
     """
 
     _update = _schedule_free

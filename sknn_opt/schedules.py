@@ -46,6 +46,13 @@ class Constant(Schedule):
     r"""The learning rate stays as it is.
 
     .. math:: \eta_t = \eta_0
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> from sknn_opt.schedules import Constant
+    >>> print(Constant()(np.array([0, 10, 20]), max_iter=20))
+    [1. 1. 1.]
     """
 
     def _factor(self, time, max_iter):
@@ -61,6 +68,14 @@ class InvScaling(Schedule):
     ----------
     power_t : float, default=0.5
         The exponent :math:`p`.
+
+    Examples
+    --------
+    The time is the number of samples seen:
+
+    >>> from sknn_opt.schedules import InvScaling
+    >>> print(InvScaling(power_t=0.5)([0, 99, 9999], max_iter=20))
+    [1.   0.1  0.01]
     """
 
     _unit = "samples"
@@ -85,6 +100,14 @@ class Adaptive(Schedule):
     ----------
     factor : float, default=0.2
         What a plateau multiplies the learning rate by, between 0 and 1.
+
+    Examples
+    --------
+    >>> from sknn_opt.schedules import Adaptive
+    >>> Adaptive(factor=0.5).after_plateau(learning_rate=0.1)
+    0.5
+    >>> print(Adaptive(factor=0.5).after_plateau(learning_rate=1e-7))
+    None
     """
 
     _last_words = "Learning rate too small. Stopping."
@@ -111,6 +134,13 @@ class Step(Schedule):
         Epochs between two steps, :math:`s`.
     gamma : float, default=0.1
         The factor of a step, :math:`\gamma`.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> from sknn_opt.schedules import Step
+    >>> print(Step(step_size=10)(np.array([0, 9, 10, 20]), max_iter=30))
+    [1.   1.   0.1  0.01]
     """
 
     _parameter_constraints = {
@@ -135,6 +165,13 @@ class Exponential(Schedule):
     ----------
     decay : float, default=0.02
         The rate of decay per epoch, :math:`k`.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> from sknn_opt.schedules import Exponential
+    >>> print(Exponential(decay=0.1)(np.array([0, 10, 20]), max_iter=20).round(3))
+    [1.    0.368 0.135]
     """
 
     _parameter_constraints = {"decay": _NON_NEGATIVE}
@@ -155,6 +192,13 @@ class InverseTime(Schedule):
     ----------
     decay : float, default=0.02
         The rate of decay per epoch, :math:`k`.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> from sknn_opt.schedules import InverseTime
+    >>> print(InverseTime(decay=0.1)(np.array([0, 10, 30]), max_iter=30))
+    [1.   0.5  0.25]
     """
 
     _parameter_constraints = {"decay": _NON_NEGATIVE}
@@ -177,6 +221,13 @@ class Polynomial(Schedule):
         The exponent :math:`p`.
     end : float, default=0
         The factor at the end, :math:`e`.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> from sknn_opt.schedules import Polynomial
+    >>> print(Polynomial(power=2)(np.array([0, 10, 20]), max_iter=20))
+    [1.   0.25 0.  ]
     """
 
     _parameter_constraints = {"power": _POSITIVE, "end": _FRACTION}
@@ -203,6 +254,13 @@ class Cosine(Schedule):
     ----------
     I. Loshchilov, F. Hutter. "SGDR: Stochastic gradient descent with warm restarts". ICLR
     2017, :arxiv:`1608.03983`, without restarts.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> from sknn_opt.schedules import Cosine
+    >>> print(Cosine(end=0.1)(np.array([0, 10, 20]), max_iter=20))
+    [1.   0.55 0.1 ]
     """
 
     _parameter_constraints = {"end": _FRACTION}
@@ -234,6 +292,13 @@ class CosineRestarts(Schedule):
     ----------
     I. Loshchilov, F. Hutter. "SGDR: Stochastic gradient descent with warm restarts". ICLR
     2017, :arxiv:`1608.03983`.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> from sknn_opt.schedules import CosineRestarts
+    >>> print(CosineRestarts(period=10)(np.array([0, 5, 10, 20]), max_iter=70))
+    [1.  0.5 1.  0.5]
     """
 
     _parameter_constraints = {
@@ -284,6 +349,13 @@ class Cyclic(Schedule):
     ----------
     L. Smith. "Cyclical learning rates for training neural networks". WACV 2017,
     :arxiv:`1506.01186`.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> from sknn_opt.schedules import Cyclic
+    >>> print(Cyclic(period=10, low=0.1)(np.array([0, 5, 10, 15]), max_iter=20))
+    [0.1 1.  0.1 1. ]
     """
 
     _parameter_constraints = {
@@ -329,6 +401,13 @@ class OneCycle(Schedule):
     L. Smith, N. Topin. "Super-convergence: Very fast training of neural networks using
     large learning rates". 2018, :arxiv:`1708.07120`. The learning rate of torch.optim's
     OneCycleLR; momentum stays as it is.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> from sknn_opt.schedules import OneCycle
+    >>> print(OneCycle(peak_at=0.25)(np.array([0, 5, 20]), max_iter=20).round(3))
+    [0.04 1.   0.  ]
     """
 
     _parameter_constraints = {

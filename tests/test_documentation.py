@@ -288,12 +288,18 @@ def test_the_user_guide_has_no_code_that_is_not_run():
         assert {language for language, _ in languages} <= {"console", ""}, page.name
 
 
-def test_each_page_is_in_the_table_of_contents():
-    listed = re.findall(r"^   (\w+)$", (DOCS / "index.rst").read_text("utf-8"), re.M)
-    assert sorted(listed) == [page.stem for page in PAGES if page.stem != "index"]
+def test_each_page_is_in_one_table_of_contents():
+    trees = "".join(
+        tree
+        for page in PAGES
+        for tree in re.findall(r"^\.\. toctree::\n((?:   .*\n|\n)*)", page.read_text("utf-8"), re.M)
+    )
+    listed = re.findall(r"^   (?:.*<)?(\w+)>?$", trees, re.M)
+    pages = {page.stem for page in [*PAGES, *DOCS.glob("*.md")]} - {"index"}
+    assert sorted(listed) == sorted(pages)
 
 
-def test_each_class_is_in_the_reference():
+def test_each_class_is_in_the_reference_and_has_examples():
     reference = (DOCS / "api.rst").read_text("utf-8").split()
     registries = {
         "activations": [ACTIVATIONS],
@@ -307,3 +313,4 @@ def test_each_class_is_in_the_reference():
             for cls in registry.values():
                 assert f"{module}.{cls.__name__}" in reference
                 assert getattr(importlib.import_module(f"sknn_opt.{module}"), cls.__name__) is cls
+                assert doctest.DocTestFinder(recurse=False).find(cls)[0].examples, cls

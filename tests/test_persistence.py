@@ -26,12 +26,19 @@ def _through_joblib(estimator):
     return joblib.load(file)
 
 
+def _through_skops(estimator):
+    io = pytest.importorskip("skops.io")
+    dumped = io.dumps(estimator)
+    return io.loads(dumped, trusted=io.get_untrusted_types(data=dumped))
+
+
 WAYS = {
     "pickle": lambda e: pickle.loads(pickle.dumps(e)),
     "pickle protocol 2": lambda e: pickle.loads(pickle.dumps(e, protocol=2)),
     "joblib": _through_joblib,
     "cloudpickle": lambda e: cloudpickle.loads(cloudpickle.dumps(e)),
     "deepcopy": copy.deepcopy,
+    "skops": _through_skops,
 }
 
 every_way = pytest.mark.parametrize("through", WAYS.values(), ids=WAYS)
