@@ -17,7 +17,7 @@ from sklearn.exceptions import ConvergenceWarning
 
 from sknn_opt import MLPClassifier
 
-N_FEATURES = 50
+N_FEATURES = 200
 
 
 def anonymous_megabytes():
