@@ -59,7 +59,7 @@ for seed in SPLITS:
 # Five splits
 # -----------
 
-figure, (left, right) = plt.subplots(1, 2, figsize=(10, 4), sharey=True, layout="constrained")
+figure, (left, right) = plt.subplots(1, 2, figsize=(9, 4), sharey=True, layout="constrained")
 epochs = range(1, N_EPOCHS + 1)
 left.plot(epochs, curves[0][0], "k--", label="training data, with wrong labels")
 left.plot(epochs, curves[0][1], "tab:blue", label="test data")

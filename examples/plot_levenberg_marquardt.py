@@ -124,7 +124,7 @@ for width in WIDTHS:
 
 top = [name for name in tables for _ in range(2)]
 figure, axes = plt.subplot_mosaic(
-    [top, ["noise"] * 3 + ["size"] * 3], figsize=(10, 7.5), layout="constrained"
+    [top, ["noise"] * 3 + ["size"] * 3], figsize=(9, 7.5), layout="constrained"
 )
 for name, runs in histories.items():
     for optimizer, color in COLORS.items():

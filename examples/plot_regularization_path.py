@@ -47,7 +47,7 @@ def path(l1_ratio):
     return np.array(accuracies), np.array(inputs)
 
 
-figure, (left, right) = plt.subplots(1, 2, figsize=(10, 4), layout="constrained")
+figure, (left, right) = plt.subplots(1, 2, figsize=(9, 4), layout="constrained")
 for name, l1_ratio, style in (("L1", 1.0, "C0o-"), ("L2", 0.0, "C1s--")):
     accuracies, inputs = path(l1_ratio)
     left.semilogx(alphas, accuracies.mean(axis=1), style, label=name)

@@ -50,7 +50,7 @@ def rates(schedule, **parameters):
 # Eleven schedules and two warm-ups
 # ---------------------------------
 
-fig, axes = plt.subplots(4, 3, figsize=(10, 9), sharey=True, layout="constrained")
+fig, axes = plt.subplots(4, 3, figsize=(9, 9), sharey=True, layout="constrained")
 for ax, name in zip(axes.flat, SCHEDULES, strict=False):
     ax.plot(rates(name, warmup=0.1), color="tab:orange", label="after a warm-up")
     ax.plot(rates(name), color="tab:blue", label="alone")
