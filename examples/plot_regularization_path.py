@@ -23,7 +23,7 @@ from sklearn.preprocessing import StandardScaler
 from sknn_opt import MLPClassifier
 
 X, y = load_breast_cancer(return_X_y=True)
-alphas = np.geomspace(0.1, 50, 8)
+alphas = np.geomspace(0.1, 50, 6)
 
 
 def path(l1_ratio):
@@ -58,7 +58,7 @@ left.legend()
 plt.show()
 
 # %%
-# Under the L1 penalty three quarters of the inputs go, from 30 to 7, at 97 % of the held-out
-# nuclei classified well; with four, at the strongest penalty, it is 94.5 %. The L2 penalty uses
-# all of them and is half a point to two points better at each strength. So the answer depends on
-# what an input costs: the best network uses all thirty, and seven of them are one point below it.
+# Under the L1 penalty three quarters of the inputs can go: with 8 of them left, on average, 97.4
+# % of the held-out nuclei are classified well, and only the strongest penalty, with four, falls
+# to 94.6 %. The L2 penalty uses all thirty, and its best is 97.7 %. So eight measurements do
+# nearly as well as thirty.
