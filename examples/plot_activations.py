@@ -48,7 +48,7 @@ for name in ACTIVATIONS:
 # Thirteen pictures, and what they learn
 # --------------------------------------
 
-figure, axes = plt.subplots(3, 5, figsize=(11, 7), sharex=True, sharey=True, layout="constrained")
+figure, axes = plt.subplots(3, 5, figsize=(9, 7), sharex=True, sharey=True, layout="constrained")
 for ax, name in zip(axes.flat, ACTIVATIONS, strict=False):
     activation = values(name)
     ax.axhline(0, color="0.8", linewidth=1)

@@ -46,7 +46,7 @@ history(10, 0.1, n_epochs=1)  # the first use of kernels takes a moment
 # ---------------------------
 
 plt.style.use("tableau-colorblind10")
-figure, axes = plt.subplots(1, 3, figsize=(11, 4), sharey=True, layout="constrained")
+figure, axes = plt.subplots(1, 3, figsize=(9, 4), sharey=True, layout="constrained")
 for batch_size, (learning_rate, style) in sizes.items():
     run = history(batch_size, learning_rate)
     axes[0].semilogy(

@@ -48,7 +48,7 @@ models = {
 }
 
 figure, axes = plt.subplots(
-    2, 4, figsize=(11, 5), sharex=True, sharey="row", height_ratios=(3, 1), layout="constrained"
+    2, 4, figsize=(9, 5), sharex=True, sharey="row", height_ratios=(3, 1), layout="constrained"
 )
 for (above, below), (name, model) in zip(axes.T, models.items(), strict=True):
     probabilities = model.fit(X_train, y_train).predict_proba(X_test)[:, 1]

@@ -37,7 +37,7 @@ X_test, y_test = draw(20_000, 1)
 # "balanced" gives both classes the same total weight, which here is a weight of 30 for the rare
 # one.
 
-figure, axes = plt.subplots(1, 3, figsize=(11, 4), sharey=True, layout="constrained")
+figure, axes = plt.subplots(1, 3, figsize=(9, 4), sharey=True, layout="constrained")
 across, up = np.meshgrid(np.linspace(-3.5, 4, 200), np.linspace(-3.5, 4, 200))
 grid = np.column_stack([across.ravel(), up.ravel()])
 for ax, class_weight in zip(axes, (None, {1: 5}, "balanced"), strict=True):

@@ -75,7 +75,7 @@ for flats_with, rows in {"a year": ~gaps, "a gap": gaps}.items():
 importance = permutation_importance(
     model, test, rent_test, scoring="neg_root_mean_squared_error", n_repeats=5, random_state=0
 )
-figure, (left, right) = plt.subplots(1, 2, figsize=(10, 4), layout="constrained")
+figure, (left, right) = plt.subplots(1, 2, figsize=(9, 4), layout="constrained")
 left.plot([0, 5000], [0, 5000], "k:", linewidth=1)
 left.scatter(rent_test[~gaps], predicted[~gaps], s=8, label="year known")
 left.scatter(rent_test[gaps], predicted[gaps], s=16, marker="x", label="year missing")

@@ -48,7 +48,7 @@ remedies = {
 plt.style.use("tableau-colorblind10")
 scores = {}
 figure, (left, right) = plt.subplots(
-    1, 2, figsize=(10, 4), width_ratios=(3, 2), layout="constrained"
+    1, 2, figsize=(9, 4), width_ratios=(3, 2), layout="constrained"
 )
 for name, remedy in remedies.items():
     network = MLPClassifier(**{**patient, **remedy}, random_state=np.random.RandomState(0))

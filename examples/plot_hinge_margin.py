@@ -48,7 +48,7 @@ gradients = {
 across, up = np.meshgrid(np.linspace(-1.7, 2.7, 200), np.linspace(-1.3, 1.8, 200))
 grid = np.column_stack([across.ravel(), up.ravel()])
 
-figure, axes = plt.subplots(1, 2, figsize=(10, 4), sharey=True, layout="constrained")
+figure, axes = plt.subplots(1, 2, figsize=(9, 4), sharey=True, layout="constrained")
 for ax, (loss, network) in zip(axes, networks.items(), strict=True):
     raw = network.decision_function(grid).reshape(across.shape)
     ax.contourf(across, up, raw, [-1, 1], colors=["0.88"])

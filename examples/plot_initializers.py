@@ -49,7 +49,7 @@ def sizes(initializer, activation):
 plt.style.use("tableau-colorblind10")
 names = ["normal", "glorot_normal", "he_normal", "orthogonal", "auto"]
 styles = ["k:", "C0-", "C1-", "C3--", "C5-."]
-figure, axes = plt.subplots(2, 2, figsize=(10, 7), sharex=True, sharey=True, layout="constrained")
+figure, axes = plt.subplots(2, 2, figsize=(9, 7), sharex=True, sharey=True, layout="constrained")
 for column, activation in zip(axes.T, functions, strict=True):
     for name, style in zip(names, styles, strict=True):
         for ax, side in zip(column, sizes(INITIALIZERS[name](), activation), strict=True):

@@ -124,7 +124,7 @@ for width in WIDTHS:
 
 top = [name for name in tables for _ in range(2)]
 figure, axes = plt.subplot_mosaic(
-    [top, ["noise"] * 3 + ["size"] * 3], figsize=(10, 7.5), layout="constrained"
+    [top, ["noise"] * 3 + ["size"] * 3], figsize=(9, 7.5), layout="constrained"
 )
 for name, runs in histories.items():
     for optimizer, color in COLORS.items():
@@ -151,6 +151,6 @@ plt.show()
 # time, and ends two orders of magnitude below it, three below Adam. With noise of 1 % its error
 # on new points is a sixth of theirs; with noise of 10 % it fits the noise best, which is the
 # wrong thing, and L-BFGS is the better one. Its iterations grow with the square of the number of
-# parameters and then faster, those of L-BFGS in proportion to it: from some thousand parameters
-# on, few iterations are left for the same time. So: for smooth regression of precise data by a
-# small network.
+# parameters and then faster, those of L-BFGS fivefold over a range of thirty: from some thousand
+# parameters on, few iterations are left for the same time. So: for smooth regression of precise
+# data by a small network.

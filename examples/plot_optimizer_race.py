@@ -97,7 +97,7 @@ views = {
     "plateau": (plateau, np.linspace(0.03, 0.45, 12), (-7, 7, -6, 8)),
 }
 styles = dict(zip(racers, ["k:", "C0-", "C1-", "C4--", "C5-"], strict=True))
-figure, axes = plt.subplots(2, 2, figsize=(10, 8), layout="constrained")
+figure, axes = plt.subplots(2, 2, figsize=(9, 8), layout="constrained")
 for (above, below), (title, (loss, levels, window)) in zip(axes.T, views.items(), strict=True):
     left, right, low, high = window
     w_1, w_2 = np.meshgrid(np.linspace(left, right, 150), np.linspace(low, high, 150))

@@ -23,7 +23,7 @@ from sklearn.preprocessing import StandardScaler
 from sknn_opt import MLPClassifier
 
 X, y = load_breast_cancer(return_X_y=True)
-alphas = np.geomspace(0.1, 50, 8)
+alphas = np.geomspace(0.1, 50, 6)
 
 
 def path(l1_ratio):
@@ -47,7 +47,7 @@ def path(l1_ratio):
     return np.array(accuracies), np.array(inputs)
 
 
-figure, (left, right) = plt.subplots(1, 2, figsize=(10, 4), layout="constrained")
+figure, (left, right) = plt.subplots(1, 2, figsize=(9, 4), layout="constrained")
 for name, l1_ratio, style in (("L1", 1.0, "C0o-"), ("L2", 0.0, "C1s--")):
     accuracies, inputs = path(l1_ratio)
     left.semilogx(alphas, accuracies.mean(axis=1), style, label=name)
@@ -58,7 +58,7 @@ left.legend()
 plt.show()
 
 # %%
-# Under the L1 penalty three quarters of the inputs go, from 30 to 7, at 97 % of the held-out
-# nuclei classified well; with four, at the strongest penalty, it is 94.5 %. The L2 penalty uses
-# all of them and is half a point to two points better at each strength. So the answer depends on
-# what an input costs: the best network uses all thirty, and seven of them are one point below it.
+# Under the L1 penalty three quarters of the inputs can go: with 8 of them left, on average, 97.4
+# % of the held-out nuclei are classified well, and only the strongest penalty, with four, falls
+# to 94.6 %. The L2 penalty uses all thirty, and its best is 97.7 %. So eight measurements do
+# nearly as well as thirty.

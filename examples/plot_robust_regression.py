@@ -62,7 +62,7 @@ for share in shares:
         errors[loss].append(np.mean([np.sqrt(np.mean(e**2)) for e in off]))
 
 plt.style.use("tableau-colorblind10")
-figure, (left, right) = plt.subplots(1, 2, figsize=(10, 4), layout="constrained")
+figure, (left, right) = plt.subplots(1, 2, figsize=(9, 4), layout="constrained")
 x, y = draw(0.1, 0)
 left.scatter(x, y, s=8, color="0.7")
 for loss, style in LOSSES.items():

@@ -50,7 +50,7 @@ def rates(schedule, **parameters):
 # Eleven schedules and two warm-ups
 # ---------------------------------
 
-fig, axes = plt.subplots(4, 3, figsize=(10, 9), sharey=True, layout="constrained")
+fig, axes = plt.subplots(4, 3, figsize=(9, 9), sharey=True, layout="constrained")
 for ax, name in zip(axes.flat, SCHEDULES, strict=False):
     ax.plot(rates(name, warmup=0.1), color="tab:orange", label="after a warm-up")
     ax.plot(rates(name), color="tab:blue", label="alone")
@@ -65,6 +65,7 @@ zoom.set(title="the first epochs of warm-ups", xlim=(0, 30))
 zoom.legend(loc="lower right")
 fig.supxlabel("epoch")
 fig.supylabel("learning rate / learning_rate_init")
+plt.show()
 
 # %%
 # The first row has scikit-learn's: "invscaling" counts samples, not epochs, so nearly all of
@@ -74,4 +75,3 @@ fig.supylabel("learning rate / learning_rate_init")
 # makes them steeper. "cosine_restarts" doubles its cycles, "cyclic" repeats them. A warm-up
 # delays none of the clocks: the orange lines join the blue ones after 20 epochs, where these
 # are by then; only "adaptive" waits for the loss, which a warm-up changes.
-plt.show()

@@ -60,7 +60,7 @@ for n_words in SIZES:
     ratio = seconds["dense array"][-1] / seconds["CSR matrix"][-1]
     print(f"{n_words:6} words, {X.nnz / X.shape[0]:.0f} in a text: {ratio:.1f} times as fast")
 
-figure, (left, right) = plt.subplots(1, 2, figsize=(10, 4), layout="constrained")
+figure, (left, right) = plt.subplots(1, 2, figsize=(9, 4), layout="constrained")
 for form, style in STYLES.items():
     left.loglog(SIZES, seconds[form], style, label=form)
     right.loglog(SIZES, megabytes[form], style, label=form)

@@ -85,7 +85,7 @@ def histories(estimator, hidden, X, y, seconds):
     return found
 
 
-figure, axes = plt.subplots(1, 3, figsize=(11, 3.8), layout="constrained")
+figure, axes = plt.subplots(1, 3, figsize=(9, 3.8), layout="constrained")
 colors = dict(zip(optimizers, ["tab:blue", "tab:orange", "tab:red", "tab:green"], strict=True))
 for ax, (title, table) in zip(axes, tables.items(), strict=True):
     for optimizer, history in histories(*table).items():
@@ -95,7 +95,8 @@ for ax, (title, table) in zip(axes, tables.items(), strict=True):
         print(f"{title:35} {optimizer:10} {len(history['loss']):5} iterations, "
               f"{history['time'][-1]:5.2f} s, loss {history['loss'][-1]:.4f}")  # fmt: skip
         ax.plot(history["time"][-1], history["loss"][-1], "o", color=colors[optimizer])
-    ax.set(title=title, xlabel="seconds", xscale="log", yscale="log")
+    ax.set(xlabel="seconds", xscale="log", yscale="log")
+    ax.set_title(title, fontsize="medium")
     ax.yaxis.set_major_formatter("{x:g}")
     ax.yaxis.set_minor_locator(LogLocator(subs=(2, 3, 5)))
     ax.yaxis.set_minor_formatter("{x:g}")
