@@ -123,7 +123,7 @@ class BaseMLP(CallbackSupportMixin, BaseEstimator, ABC):
         """Return targets, one column an output or class indices, and their type."""
 
     @abstractmethod
-    def _encode(self, y, target_type):
+    def _validate_held_out(self, y, target_type):
         """Return the targets of validation as `_validate_targets` does those of training."""
 
     @abstractmethod
@@ -363,7 +363,7 @@ class BaseMLP(CallbackSupportMixin, BaseEstimator, ABC):
             if given is None:
                 raise ValueError(f"{other} is provided, but {name} was not provided.")
         X_val, y_val = self._validate_input(X_val, y_val, dtype, reset=False)
-        targets = np.ascontiguousarray(self._encode(y_val, target_type), dtype)
+        targets = np.ascontiguousarray(self._validate_held_out(y_val, target_type), dtype)
         targets = targets.reshape(X_val.shape[0], -1)
         if targets.shape[1] != n_columns:
             raise ValueError(f"y_val has {targets.shape[1]} outputs, but y has {n_columns}.")

@@ -126,12 +126,15 @@ class MLPClassifier(ClassifierMixin, SklearnConversion, BaseMLP):
     def _n_outputs(self, loss, targets, target_type):
         return len(self.classes_) if target_type == "multiclass" else targets.shape[1]
 
-    def _encode(self, y, target_type):
+    def _validate_held_out(self, y, target_type):
         unseen = np.setdiff1d(unique_labels(y), self.classes_)
         if unseen.size:
             raise ValueError(
                 f"y_val has classes that y does not have: {unseen}. Those of y are {self.classes_}."
             )
+        return self._encode(y, target_type)
+
+    def _encode(self, y, target_type):
         if target_type == "multilabel-indicator":
             return y.toarray() if sparse.issparse(y) else y
         return np.searchsorted(self.classes_, y)
@@ -344,7 +347,7 @@ class MLPRegressor(RegressorMixin, SklearnConversion, BaseMLP):
     def _n_outputs(self, loss, targets, target_type):
         return loss.n_outputs(targets.shape[1])
 
-    def _encode(self, y, target_type):
+    def _validate_held_out(self, y, target_type):
         return y
 
     def _own_score(self, problem, data):
