@@ -31,7 +31,7 @@ html_static_path = ["_static"]
 html_css_files = ["site.css"]
 html_show_sourcelink = False
 # Pages without pages below them need no list of these.
-html_sidebars = dict.fromkeys(["quick_tour", "textbook", "contributing"], [])
+html_sidebars = {page: [] for page in ("quick_tour", "textbook", "contributing")}
 html_theme_options = {
     "header_links_before_dropdown": 6,
     "navbar_end": ["theme-switcher"],
@@ -42,6 +42,7 @@ html_theme_options = {
 
 autosummary_generate = True
 autodoc_typehints = "none"
+toc_object_entries_show_parents = "hide"
 numpydoc_show_class_members = False
 extlinks = {"arxiv": ("https://arxiv.org/abs/%s", "arXiv:%s")}
 
