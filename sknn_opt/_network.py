@@ -35,7 +35,7 @@ from .normalizations import (
     normalizations,
 )
 from .optimizers import call_update
-from .penalties import add_penalty, bound_columns, soft_threshold
+from .penalties import bound_columns, soft_threshold, start_gradient
 
 LAYER = struct(
     "layer",
@@ -302,6 +302,10 @@ def train_batches(source, layers, n_layers, target, state, learning_rates, share
             continue
         if run.renew_masks != 0:
             call_renew_masks(run.renew_masks, source, layers, n_layers, state)
+        l1 = run.alpha * run.l1_ratio / weight
+        l2 = run.alpha * (1.0 - run.l1_ratio) / weight
+        # The loss's share is added to it, which saves a pass over the vectors.
+        penalty = start_gradient(theta, gradient, n_parameters, n_weights, l1, l2)
         loss = 0.0
         # Counted by 1: a step known only at run time brings in numba's runtime.
         for part in range(-(-rows // run.max_rows)):
@@ -309,12 +313,8 @@ def train_batches(source, layers, n_layers, target, state, learning_rates, share
             left = start + rows - block
             loss += call_batch_gradient(
                 run.batch_gradient, source, layers, n_layers, target, block,
-                run.max_rows if run.max_rows < left else left, 1.0 / weight,
-                0.0 if part == 0 else 1.0,
+                run.max_rows if run.max_rows < left else left, 1.0 / weight, 1.0,
             )  # fmt: skip
-        l1 = run.alpha * run.l1_ratio / weight
-        l2 = run.alpha * (1.0 - run.l1_ratio) / weight
-        penalty = add_penalty(theta, gradient, n_weights, l1, l2)
         run.loss += (loss / weight + penalty) * rows
         run.rows_seen += rows
         if run.clip != 0:

@@ -6,23 +6,25 @@ from ._kernel import inline, real, shift
 
 
 @inline
-def add_penalty(theta, gradient, n_weights, l1, l2):
-    """Add the L2 gradient in place; return the value of both penalties.
+def start_gradient(theta, gradient, n_parameters, n_weights, l1, l2):
+    """Set the gradient to that of the L2 penalty; return the value of both penalties.
 
     ``l1 * sum(abs(w)) + l2 / 2 * sum(w ** 2)``. The L1 term stays out of the gradient:
     `soft_threshold` applies it after the optimizer's step, so that weights become 0.
     """
+    for i in range(n_weights, n_parameters):
+        gradient[i] = real(0)
     squares = real(0)
     if l1 == 0.0:
         for i in range(n_weights):
             squares += theta[i] * theta[i]
-            gradient[i] += real(l2) * theta[i]
+            gradient[i] = real(l2) * theta[i]
         return 0.5 * l2 * squares
     absolutes = real(0)
     for i in range(n_weights):
         squares += theta[i] * theta[i]
         absolutes += abs(theta[i])
-        gradient[i] += real(l2) * theta[i]
+        gradient[i] = real(l2) * theta[i]
     return 0.5 * l2 * squares + l1 * absolutes
 
 
