@@ -479,7 +479,7 @@ class BaseMLP(CallbackSupportMixin, BaseEstimator, ABC):
 
     def _raw_outputs(self, X):
         """Outputs before the link, of shape (n_samples, n_outputs)."""
-        check_is_fitted(self)
+        check_is_fitted(self, "coefs_")
         dtype = self._fitted_dtype()
         if not self._is_plainly_valid(X, dtype):
             X = validate_data(self, X, accept_sparse="csr", dtype=dtype, reset=False)

@@ -210,7 +210,7 @@ class Input:
                 and column_stride == 1
                 and row_stride >= self.n_features
             )
-            block = np.empty((0 if direct else max_rows, self.n_features), X.dtype)
+            block = None if direct else np.empty((max_rows, self.n_features), X.dtype)
             fields["row_stride"], fields["column_stride"] = row_stride, column_stride
             fields["data"], fields["block"] = address(X), address(block)
             fields["direct"] = direct

@@ -434,8 +434,10 @@ class Network:
                 layer["weights_gradient"] = address(gradients.coefs[i])
                 layer["intercepts_gradient"] = address(gradients.intercepts[i])
                 layer["delta"] = self._buffer(layer)
-            layer["z"] = layer["pre"] = layer["a"] = layer["out"] = self._buffer(layer)
-            if i < self.n_layers - 1:
+            is_hidden = i < self.n_layers - 1
+            if is_hidden or self._trains:  # else raw_outputs says where they go
+                layer["z"] = layer["pre"] = layer["a"] = layer["out"] = self._buffer(layer)
+            if is_hidden:
                 self._bind_hidden(i, layer, parameters, architecture, gradients)
 
     def keep(self, array):
