@@ -26,6 +26,7 @@ import threading
 from functools import cache
 from importlib import resources
 from types import FunctionType
+from weakref import WeakSet
 
 import numpy as np
 
@@ -67,7 +68,7 @@ class Kernel(_PerType):
         self.function = function
         self.prototype = prototype
         self.__doc__ = function.__doc__
-        _declared.append(self)
+        _declared.add(self)
 
     def _make(self, dtype):
         return _compiler().callback(self.function, self.prototype, dtype)
@@ -81,17 +82,17 @@ class Kernel(_PerType):
         return self.for_dtype(dtype).call(*arguments)
 
 
-_declared = []
+_declared = WeakSet()
 
 
 def declared_kernels(package):
     """Return the kernels of a package, as far as it has been imported."""
-    prefix = f"{package}."
-    return [
-        kernel
-        for kernel in _declared
-        if type(kernel) is Kernel and kernel.function.__module__.startswith(prefix)
-    ]
+    names = {
+        (str(kernel.function.__module__), kernel.function.__qualname__, i): kernel
+        for i, kernel in enumerate(_declared)
+        if type(kernel) is Kernel
+    }
+    return [names[name] for name in sorted(names) if name[0].startswith(f"{package}.")]
 
 
 class _UserFunction(_PerType):
