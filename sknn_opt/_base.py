@@ -153,7 +153,7 @@ class BaseMLP(CallbackSupportMixin, BaseEstimator, ABC):
         X_val : {array-like, sparse matrix} of shape (n_val, n_features), default=None
             Features to validate on after each epoch or iteration: for `early_stopping`, which
             then holds out no samples of ``X``, or, without it, for `history_` only. In a
-            `Pipeline` it is transformed as ``X`` with ``transform_input=["X_val"]``.
+            pipeline it is transformed as ``X`` with ``transform_input=["X_val"]``.
         y_val : array-like of shape (n_val,) or (n_val, n_outputs), default=None
             Their targets.
         sample_weight_val : array-like of shape (n_val,), default=None

@@ -131,7 +131,7 @@ class GradientFlowDisplay(_Display):
     Parameters
     ----------
     gradients, activations : array-like of shape (n_layers,)
-        As in `Diagnosis.statistics`.
+        As in the statistics of `Diagnosis`.
 
     Attributes
     ----------
