@@ -15,6 +15,7 @@ from sklearn import neural_network
 from sklearn.datasets import load_digits
 from sklearn.exceptions import ConvergenceWarning
 from sklearn.model_selection import GridSearchCV
+from threadpoolctl import threadpool_limits
 
 import sknn_opt
 
@@ -39,7 +40,9 @@ def main():
     def search(module, backend, n_jobs):
         def run():
             network = module.MLPClassifier(max_iter=arguments.epochs, random_state=0)
-            with warnings.catch_warnings(), joblib.parallel_backend(backend):
+            # Each fit on one thread, as loky arranges it for its processes by itself.
+            one_thread = threadpool_limits(1 if backend == "threading" else None)
+            with one_thread, warnings.catch_warnings(), joblib.parallel_backend(backend):
                 warnings.simplefilter("ignore")
                 search = GridSearchCV(network, GRID, cv=3, n_jobs=n_jobs).fit(X, y)
             return search.best_score_
