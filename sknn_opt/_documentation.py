@@ -165,8 +165,8 @@ scoring : str or callable, default=None
 averaging : {"ema", "swa"} or Averaging, default=None
     Average of the parameters over the course of training, which then predicts, and is
     validated: "ema" is exponential, over the steps; "swa" is over the ends of the last
-    epochs; see `sknn_opt.averaging`. Batch normalization's statistics are computed anew for it at the end of
-    fit. Optimizers: first-order except schedule_free.
+    epochs; see `sknn_opt.averaging`. Batch normalization's statistics are computed anew for
+    it at the end of fit. Optimizers: first-order except schedule_free.
 
 beta_1 : float, default=0.9
     Decay of the average of gradients, at least 0 and less than 1. These keywords reach

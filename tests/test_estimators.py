@@ -1277,3 +1277,24 @@ def test_scores_are_those_of_the_metric():
     model = make("binary", max_iter=5).fit(X, Y["binary"])
     expected = accuracy_score(Y["binary"], model.predict(X), sample_weight=WEIGHT)
     assert model.score(X, Y["binary"], WEIGHT) == expected
+
+
+@pytest.mark.parametrize("optimizer", ["adam", "lbfgs"])
+def test_a_memory_mapped_array_is_read_where_it_is(optimizer, tmp_path):
+    rng = np.random.default_rng(0)
+    X = rng.normal(size=(5000, 400)).astype(np.float32)
+    y = (X[:, :3].sum(axis=1) > 0).astype(int)
+    np.save(tmp_path / "X.npy", X)
+    mapped = np.load(tmp_path / "X.npy", mmap_mode="r")
+    settings = {"optimizer": optimizer, "early_stopping": True, "max_iter": 2, "random_state": 0}
+    in_memory = MLPClassifier((8,), **settings).fit(X, y)
+    tracemalloc.start()
+    try:
+        model = MLPClassifier((8,), **settings).fit(mapped, y)
+        _, peak = tracemalloc.get_traced_memory()
+    finally:
+        tracemalloc.stop()
+    assert peak < X.nbytes / 2
+    for a, b in zip(model.coefs_, in_memory.coefs_, strict=True):
+        np.testing.assert_array_equal(a, b)
+    assert model.validation_scores_ == in_memory.validation_scores_

@@ -17,7 +17,7 @@ from sklearn.exceptions import ConvergenceWarning
 
 from sknn_opt import MLPClassifier
 
-N_FEATURES = 200
+N_FEATURES = 256
 
 
 def anonymous_megabytes():
