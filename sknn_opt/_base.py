@@ -28,7 +28,7 @@ from ._layout import Layout, Parameters
 from ._network import Network
 from ._problem import BLOCK_ROWS, Problem
 from ._record import Record
-from ._training import MiniBatches, OptimizerState, renew_statistics
+from ._training import MiniBatches, OptimizerState
 from ._validation import Validation, ValidationSet
 from .activations import ACTIVATIONS, Activation, Identity
 from .averaging import AVERAGINGS, Averaging
@@ -184,8 +184,7 @@ class BaseMLP(CallbackSupportMixin, BaseEstimator, ABC):
         if not np.isfinite(theta).all():
             raise ValueError(_DIVERGED)
         if self.averaging is not None and self.normalization == "batch":
-            batch_size = trainer.batch_size(0, trainer.problem.n_rows)
-            renew_statistics(trainer.problem, theta, batch_size)
+            trainer.renew_statistics(theta)
         # After fit it would only make pickles larger.
         state = trainer.state if incremental else None
         vars(self).update(attributes(theta), _optimizer_state_=state)
@@ -208,6 +207,8 @@ class BaseMLP(CallbackSupportMixin, BaseEstimator, ABC):
         loss.check_targets(targets)
         sample_weight = self._validate_weights(X, sample_weight)
         data = self._validation_set(*validation, X.dtype, targets.shape[1], target_type)
+        if data is not None:
+            loss.check_targets(data.targets)
         if self.scoring is not None and data is None and not self.early_stopping:
             raise ValueError(
                 f"scoring={self.scoring!r} has nothing to score: set early_stopping=True, pass "

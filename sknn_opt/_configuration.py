@@ -180,7 +180,7 @@ class Configuration:
         kind, others = ("full-batch", "first-order"), ("'lbfgs'", "'adam'")
         for name, default in (_FULL_BATCH_ONLY, _FIRST_ORDER_ONLY)[full_batch].items():
             value = getattr(self._estimator, name)
-            if np.any(value != default):
+            if any(v != default for v in np.ravel(np.asarray(value, object))):
                 raise ValueError(
                     f"{name}={value!r} does not apply to {kind[not full_batch]} optimizers. "
                     f"Set {name} to {default!r}, or choose a {kind[full_batch]} optimizer such "

@@ -73,6 +73,9 @@ class SklearnConversion:
         ours = _translated_parameters(self)
         estimator.set_params(**{k: v for k, v in ours.items() if k in estimator.get_params()})
         _copy_shared(self, estimator)
+        if self.validation_scores_ is not None:  # for a warm start there
+            estimator._best_coefs = copy.deepcopy(self.coefs_)
+            estimator._best_intercepts = copy.deepcopy(self.intercepts_)
         return estimator
 
     @classmethod

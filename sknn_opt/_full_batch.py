@@ -88,6 +88,8 @@ class FullBatch:
         except KeyboardInterrupt:
             warnings.warn("Training interrupted by user.", stacklevel=5)
             self.theta[:] = self.accepted
+            if self.record.n_iter == 0:
+                self.record.loss = self.objective.first_loss
         except _Stop as stop:
             self.theta[:] = self.accepted
             if self.record.n_iter == 0:

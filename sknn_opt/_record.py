@@ -60,21 +60,25 @@ class Record:
                 self.history.setdefault(name, [np.nan] * len(self.history["loss"]))
         if self.validation_scores is not None:
             self.best_theta = theta.copy()
+            if self.best_score > -np.inf:
+                # On other data, or by another scoring, the previous one means nothing.
+                _, score = validation()
+                self.best_score = score if score == score else -np.inf
 
     def add(self, loss, learning_rate, grad_norm, n_samples):
         """Add an epoch or iteration."""
-        self.n_iter += 1
-        self.loss = loss
-        self.samples_seen += n_samples
         entry = {"loss": loss, "learning_rate": learning_rate, "grad_norm": grad_norm}
         entry["time"] = self.seconds
-        if self.verbose:
-            print(f"Iteration {self.n_iter}, loss = {loss:.8f}")
         score = np.nan
         if self._validation is not None:
             entry["validation_loss"], score = self._validation()
             entry["validation_score"] = score
-            if self.verbose:
+        self.n_iter += 1
+        self.loss = loss
+        self.samples_seen += n_samples
+        if self.verbose:
+            print(f"Iteration {self.n_iter}, loss = {loss:.8f}")
+            if self._validation is not None:
                 print(f"Validation score: {score:f}")
         for name, column in self.history.items():  # NaN where there is no validation
             column.append(float(entry.get(name, np.nan)))

@@ -156,6 +156,8 @@ class MiniBatches:
             self.order = rows.astype(np.int64)
         self.averaging = averaging
         self.trained = self._training_parameters()
+        self._batches_before = state.n_batches
+        self._statistics_before = theta[problem.layout.n_parameters :].copy()
         self.batches = Batches(problem, self.trained, self._block_rows(), self.order)
         self._batches_per_call = 8
         #: Called with its learning rate after each step, by those who want to watch.
@@ -258,6 +260,22 @@ class MiniBatches:
         if self.record.has_stalled:
             self._ends_at_plateau()
 
+    def renew_statistics(self, theta):
+        """Let batch normalization predict by the statistics of these parameters.
+
+        Those that training left behind belong to others than their average. The batches are
+        those of the last epoch; where earlier calls have seen other data, the new mean is
+        blended with theirs, by as much as so many batches of training would.
+        """
+        problem, before = self.problem, self._statistics_before
+        batch_size = self.batch_size(0, problem.n_rows)
+        momentum = problem.architecture.normalization.momentum
+        mean = _mean_statistics(problem, theta, batch_size, self.order)
+        share = 1.0
+        if self._batches_before > 0:
+            share -= (1.0 - momentum) ** (self.state.n_batches - self._batches_before)
+        theta[problem.layout.n_parameters :] = before + share * (mean - before)
+
     def _warn_of_time(self):
         warnings.warn(
             f"Stochastic Optimizer: max_time={self.record.max_time} seconds were over after "
@@ -285,9 +303,7 @@ class MiniBatches:
                 self.state.n_batches, self.state.epoch, n_batches, self.rates.max_iter
             )
         n_batches = self._run_batches(n_batches, rates, shares)
-        self.state.step = int(run["step"])
         self.state.epoch += 1
-        self.state.n_batches += n_batches
         self._show()
         self._last_rate = rates[n_batches - 1]
         self.record.add(
@@ -301,27 +317,36 @@ class MiniBatches:
     def _run_batches(self, n_batches, rates, shares):
         """Run in calls that are short enough for Ctrl-C; return how many there was time for."""
         first, rates_address, shares_address = 0, address(rates), address(shares)
-        while first < n_batches:
-            batches = self._batches_per_call if self.after_step is None else 1
-            last = min(first + batches, n_batches)
-            start = time.perf_counter()
-            train_batches(
-                self.theta.dtype,
-                *self.batches.arguments,
-                self._run_address,
-                rates_address + first * rates.itemsize,
-                shares_address + first * shares.itemsize,
-                first,
-                last,
-            )
-            seconds = time.perf_counter() - start
-            affordable = int((last - first) * _LONGEST_CALL / max(seconds, 1e-9))
-            self._batches_per_call = min(max(affordable, 1), 16 * (last - first))
-            if self.after_step is not None:
-                self.after_step(rates[first])
-            first = last
-            if self.record.is_out_of_time and self.run[0]["rows_seen"] > 0:
-                break
+        try:
+            while first < n_batches:
+                batches = self._batches_per_call if self.after_step is None else 1
+                last = min(first + batches, n_batches)
+                start = time.perf_counter()
+                train_batches(
+                    self.theta.dtype,
+                    *self.batches.arguments,
+                    self._run_address,
+                    rates_address + first * rates.itemsize,
+                    shares_address + first * shares.itemsize,
+                    first,
+                    last,
+                )
+                seconds = time.perf_counter() - start
+                affordable = int((last - first) * _LONGEST_CALL / max(seconds, 1e-9))
+                self._batches_per_call = min(max(affordable, 1), 16 * (last - first))
+                if self.after_step is not None:
+                    self.after_step(rates[first])
+                first = last
+                if self.record.is_out_of_time and self.run[0]["rows_seen"] > 0:
+                    break
+        finally:
+            # However it ends: what has been trained is to be gone on from.
+            self.state.step = int(self.run[0]["step"])
+            self.state.n_batches += first
+            if self.averaging is not None and 0 < first < n_batches and not shares[:first].any():
+                # The average is one over ends of epochs, and this one ends here.
+                newest = self.trained[: self.state.average.size]
+                self.state.average += shares[-1] * (newest - self.state.average)
         return first
 
     def _show(self):
@@ -349,11 +374,8 @@ class MiniBatches:
         return False
 
 
-def renew_statistics(problem, theta, batch_size):
-    """Let batch normalization predict by the mean statistics of all training batches.
-
-    Those that training left behind belong to other parameters than their average.
-    """
+def _mean_statistics(problem, theta, batch_size, order):
+    """Return the mean of batch normalization's statistics over all batches; changes theta's."""
     normalization = problem.architecture.normalization
     architecture = problem.architecture._replace(
         # Each batch leaves its own statistics.
@@ -361,7 +383,7 @@ def renew_statistics(problem, theta, batch_size):
         dropout=[0.0] * len(problem.architecture.dropout),
         input_dropout=0.0,
     )
-    batches = Batches(replace(problem, architecture=architecture), theta, batch_size, problem.rows)
+    batches = Batches(replace(problem, architecture=architecture), theta, batch_size, order)
     source, layers, n_layers, _ = batches.arguments
     statistics = theta[problem.layout.n_parameters :]
     total, n_rows = np.zeros(statistics.size), 0
@@ -371,5 +393,4 @@ def renew_statistics(problem, theta, batch_size):
             forward_block(theta.dtype, source, layers, n_layers, start, rows)
             total += rows * statistics
             n_rows += rows
-    if n_rows > 0:
-        statistics[:] = total / n_rows
+    return total / n_rows if n_rows > 0 else statistics

@@ -114,8 +114,12 @@ class MLPClassifier(ClassifierMixin, SklearnConversion, BaseMLP):
         if targets.shape[1] > 1:
             factor = compute_sample_weight(self.class_weight, targets)
         else:
+            codes = targets.ravel().astype(int)
             by_class = compute_class_weight(self.class_weight, classes=self.classes_, y=y)
-            factor = by_class[targets.ravel().astype(int)]
+            if self.class_weight == "balanced" and sample_weight is not None:
+                totals = np.bincount(codes, sample_weight, len(self.classes_))
+                by_class = totals.sum() / (len(totals) * np.maximum(totals, np.finfo(float).tiny))
+            factor = by_class[codes]
         if not np.all((factor >= 0) & np.isfinite(factor)):
             raise ValueError(
                 f"class_weight must hold finite, non-negative numbers, got {self.class_weight}."
@@ -135,13 +139,20 @@ class MLPClassifier(ClassifierMixin, SklearnConversion, BaseMLP):
         return self._encode(y, target_type)
 
     def _encode(self, y, target_type):
+        if (y.ndim == 2) != (target_type == "multilabel-indicator"):
+            raise ValueError(
+                f"The object was {'not ' if y.ndim == 2 else ''}fitted with multilabel input."
+            )
         if target_type == "multilabel-indicator":
             return y.toarray() if sparse.issparse(y) else y
         return np.searchsorted(self.classes_, y)
 
     def _own_score(self, problem, data):
         def accuracy(raw):
-            return accuracy_score(data.targets, self._decide(raw), sample_weight=data.sample_weight)
+            decided = self._decide(raw)
+            if decided.shape[1] == 1:  # a single class has a single index
+                decided = np.minimum(decided, len(self.classes_) - 1)
+            return accuracy_score(data.targets, decided, sample_weight=data.sample_weight)
 
         return accuracy
 

@@ -230,3 +230,9 @@ def test_other_estimators_are_refused(name):
         ours.from_sklearn(theirs())
     with pytest.raises(ValueError, match="not fitted"):
         ours().to_sklearn()
+
+
+@pytest.mark.parametrize("task", ["binary", "regression"])
+def test_a_converted_network_with_early_stopping_goes_on(task):
+    converted = fit(task, early_stopping=True).to_sklearn()
+    converted.set_params(warm_start=True, max_iter=2).fit(X, TASKS[task][2]).predict(X)

@@ -329,3 +329,26 @@ def test_scoring_without_anything_to_score_is_refused(optimizer):
         model.fit(X, y)
     with pytest.raises(ValueError, match="scoring"):
         model.set_params(scoring="no such scorer").fit(X, y, **held_out)
+
+
+def test_the_best_score_so_far_is_that_of_the_same_scoring():
+    X, y, held_out = split("multiclass")
+    model = make("multiclass", early_stopping=True, warm_start=True).fit(X, y, **held_out)
+    first = model.coefs_[0].copy()
+    model.set_params(scoring="loss", max_iter=30, learning_rate_init=0.01).fit(X, y, **held_out)
+    assert model.best_validation_score_ == max(model.validation_scores_[-30:]) < 0
+    assert not np.array_equal(model.coefs_[0], first)
+
+
+def test_validation_targets_have_to_suit_the_loss():
+    _, X, y = TASKS["regression"]
+    with pytest.raises(ValueError, match="y"):
+        make("regression", loss="poisson").fit(X, np.abs(y), X_val=X, y_val=-np.abs(y))
+
+
+def test_validation_of_a_single_class():
+    X = np.random.RandomState(0).normal(size=(20, 2))
+    model = MLPClassifier((3,), max_iter=2, random_state=0).fit(
+        X, np.ones(20), X_val=X, y_val=np.ones(20)
+    )
+    assert model.history_["validation_score"] == [1.0, 1.0]

@@ -178,3 +178,46 @@ def test_what_cannot_be_averaged_is_refused():
         if not issubclass(cls, FirstOrder) or cls._averages:
             with pytest.raises(ValueError, match="averaging='ema' does not apply to"):
                 MLPRegressor((3,), optimizer=name, averaging="ema").fit(X, Y * 1.0)
+
+
+def _ordered():
+    rng = np.random.RandomState(0)
+    features = rng.normal(size=(2000, 3))
+    features[:, 0] = np.linspace(-3, 3, 2000)
+    return features, np.sin(features[:, 0]) + 0.1 * features[:, 1]
+
+
+def test_statistics_do_not_depend_on_the_order_of_rows():
+    features, targets = _ordered()
+    network = MLPRegressor(
+        (20, 20), normalization="batch", averaging="ema", max_iter=40, random_state=0
+    )
+    assert network.fit(features, targets).score(features, targets) > 0.9
+
+
+def test_statistics_of_earlier_calls_stay():
+    features, targets = _ordered()
+    order = np.random.RandomState(0).permutation(2000)
+    network = MLPRegressor((20,), normalization="batch", averaging="ema", random_state=0)
+    for _ in range(20):
+        for rows in np.split(order, 10):
+            network.partial_fit(features[rows], targets[rows])
+    before = network.score(features, targets)
+    network.partial_fit(features[:8], targets[:8])
+    assert network.score(features, targets) > before - 0.02
+
+
+@pytest.mark.parametrize("averaging", AVERAGINGS)
+def test_a_training_that_is_cut_off_in_its_first_epoch_predicts(averaging, monkeypatch):
+    looks = iter([False] * 3)  # at the clock: between calls of 8 batches, and then of more
+    out_of_time = property(lambda record: next(looks, True))
+    monkeypatch.setattr("sknn_opt._record.Record.is_out_of_time", out_of_time)
+    rng = np.random.RandomState(0)
+    features = rng.normal(size=(200_000, 20))
+    targets = (features[:, 0] > 0).astype(int)
+    network = MLPClassifier(
+        (50,), averaging=averaging, max_time=1.0, batch_size=5, random_state=0
+    ).fit(features, targets)
+    assert network.n_iter_ == 1
+    assert network.score(features, targets) > 0.8
+    assert network._optimizer_state_ is None

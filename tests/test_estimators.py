@@ -1298,3 +1298,30 @@ def test_a_memory_mapped_array_is_read_where_it_is(optimizer, tmp_path):
     for a, b in zip(model.coefs_, in_memory.coefs_, strict=True):
         np.testing.assert_array_equal(a, b)
     assert model.validation_scores_ == in_memory.validation_scores_
+
+
+@pytest.mark.parametrize("again", ["fit", "partial_fit"])
+def test_targets_of_another_kind_are_refused_later(again):
+    rng = np.random.default_rng(0)
+    X, codes = rng.normal(size=(40, 3)), np.arange(40) % 4
+    indicators = np.eye(4, dtype=int)[codes]
+    for first, second in ((codes, indicators), (indicators, codes)):
+        model = MLPClassifier((3,), max_iter=2, warm_start=True, random_state=0).fit(X, first)
+        with pytest.raises(ValueError, match=r"fitted with multilabel input|same classes"):
+            getattr(model, again)(X, second)
+
+
+def test_balanced_weights_with_sample_weights_are_those_of_repeated_rows():
+    rng = np.random.default_rng(0)
+    X, repeats = rng.normal(size=(60, 3)), rng.integers(1, 4, 60)
+    y = (X[:, 0] + rng.normal(size=60) > 0.8).astype(int)
+    settings = {"class_weight": "balanced", "optimizer": "lbfgs", "tol": 1e-9, "random_state": 0}
+    weighted = MLPClassifier((), **settings).fit(X, y, sample_weight=repeats)
+    repeated = MLPClassifier((), **settings).fit(np.repeat(X, repeats, 0), np.repeat(y, repeats))
+    assert_allclose(weighted.predict_proba(X), repeated.predict_proba(X), rtol=1e-4)
+
+
+def test_lists_that_leave_a_keyword_off_are_no_use_of_it():
+    X, y = np.arange(20.0)[:, np.newaxis], np.arange(20) % 2
+    for off in ([0.0, 0.0], np.zeros(2)):
+        MLPClassifier((2, 2), dropout=off, optimizer="lbfgs", max_iter=500).fit(X / 20, y)
