@@ -361,8 +361,9 @@ label_smoothing : float, default=0.0
 
 class_weight : dict or 'balanced', default=None
     Weights of the classes, by class; they multiply the sample weights in training, and not
-    in validation scores. 'balanced' is ``n_samples / (n_classes * bincount(y))``. For
-    several labels a sample: 'balanced' or a list of dicts. Optimizers: all.
+    in validation scores. 'balanced' is ``n_samples / (n_classes * bincount(y))``, where a
+    sample counts as many times as its weight says. For several labels a sample: 'balanced'
+    or a list of dicts. Optimizers: all.
 """,
     _DTYPE,
     _fill(

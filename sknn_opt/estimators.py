@@ -111,15 +111,13 @@ class MLPClassifier(ClassifierMixin, SklearnConversion, BaseMLP):
                 "on a large enough sample of the training data, and pass the resulting weights "
                 "as the class_weight parameter, a dict."
             )
-        if targets.shape[1] > 1:
+        if self.class_weight == "balanced" and sample_weight is not None:
+            factor = _balance(targets, sample_weight)
+        elif targets.shape[1] > 1:
             factor = compute_sample_weight(self.class_weight, targets)
         else:
-            codes = targets.ravel().astype(int)
             by_class = compute_class_weight(self.class_weight, classes=self.classes_, y=y)
-            if self.class_weight == "balanced" and sample_weight is not None:
-                totals = np.bincount(codes, sample_weight, len(self.classes_))
-                by_class = totals.sum() / (len(totals) * np.maximum(totals, np.finfo(float).tiny))
-            factor = by_class[codes]
+            factor = by_class[targets.ravel().astype(int)]
         if not np.all((factor >= 0) & np.isfinite(factor)):
             raise ValueError(
                 f"class_weight must hold finite, non-negative numbers, got {self.class_weight}."
@@ -293,6 +291,18 @@ class MLPClassifier(ClassifierMixin, SklearnConversion, BaseMLP):
         tags = super().__sklearn_tags__()
         tags.classifier_tags.multi_label = True
         return tags
+
+
+def _balance(targets, sample_weight):
+    """Balanced weights of the samples, where each stands for as many as it weighs."""
+    factor = np.ones(len(targets))
+    for column in targets.T:
+        _, codes = np.unique(column, return_inverse=True)
+        totals = np.bincount(codes, sample_weight)
+        share = np.zeros(len(totals))
+        np.divide(totals.sum(), np.count_nonzero(totals) * totals, out=share, where=totals > 0)
+        factor *= share[codes]
+    return factor
 
 
 class MLPRegressor(RegressorMixin, SklearnConversion, BaseMLP):

@@ -66,10 +66,6 @@ def _expected_failures(estimator):
         reasons |= dict.fromkeys(
             _COMPARING_WEIGHTS, "the tolerance of 1e-7 is finer than the rounding of float32"
         )
-    if balanced:
-        reasons |= dict.fromkeys(
-            _COMPARING_WEIGHTS, "'balanced' counts rows, as RandomForestClassifier does"
-        )
     if hasattr(estimator, "partial_fit") and estimator.early_stopping:
         reasons |= dict.fromkeys(
             _USING_PARTIAL_FIT, "partial_fit refuses early_stopping, as scikit-learn's does"

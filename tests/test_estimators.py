@@ -581,8 +581,10 @@ def test_balanced_equals_the_explicit_weights(target, optimizer):
     columns = y.T if y.ndim == 2 else [y]
     weights = []
     for column in columns:
-        labels, counts = np.unique(column, return_counts=True)
-        weights.append(dict(zip(labels, N / (len(labels) * counts), strict=True)))
+        labels = np.unique(column)
+        totals = [WEIGHT[column == label].sum() for label in labels]
+        shares = WEIGHT.sum() / (len(labels) * np.array(totals))
+        weights.append(dict(zip(labels, shares, strict=True)))
     explicit = weights if y.ndim == 2 else weights[0]
     balanced, explicit, unweighted = (
         make(target, optimizer=optimizer, class_weight=w, max_iter=5).fit(X, y, WEIGHT)

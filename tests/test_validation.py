@@ -527,7 +527,7 @@ class TestGoingOn:
     def test_other_architecture(self, kind, y, params, go_on):
         call = go_on(kind)
         call.__self__.set_params(**params)
-        words = r"shapes .*but.* ask for .*clone|same classes as"
+        words = r"shapes .*but.* ask for .*clone|same classes as|multilabel input"
         with unchanged(call.__self__), pytest.raises(ValueError, match=words):
             call(X, y)
 
