@@ -50,7 +50,6 @@ _PARAMETER_ATTRIBUTES = (
     "running_variances_",
 )
 
-
 _DIVERGED = (
     "Solver produced non-finite parameter weights. The input data may contain large values "
     "and need to be preprocessed. Scale the features (StandardScaler) and, in regression, "

@@ -85,16 +85,14 @@ class FullBatch:
             self.record.loss = float(result.fun)
             if not result.success:
                 failure = f"(status={result.status}): {result.message.rstrip('.')}."
-        except KeyboardInterrupt:
-            warnings.warn("Training interrupted by user.", stacklevel=5)
+        except (KeyboardInterrupt, _Stop) as stop:
             self.theta[:] = self.accepted
             if self.record.n_iter == 0:
                 self.record.loss = self.objective.first_loss
-        except _Stop as stop:
-            self.theta[:] = self.accepted
-            if self.record.n_iter == 0:
-                self.record.loss = self.objective.first_loss
-            failure = stop.args[0]
+            if isinstance(stop, _Stop):
+                failure = stop.args[0]
+            else:
+                warnings.warn("Training interrupted by user.", stacklevel=5)
         if failure:
             name = type(self.optimizer).__name__
             warnings.warn(

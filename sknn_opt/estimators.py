@@ -147,10 +147,7 @@ class MLPClassifier(ClassifierMixin, SklearnConversion, BaseMLP):
 
     def _own_score(self, problem, data):
         def accuracy(raw):
-            decided = self._decide(raw)
-            if decided.shape[1] == 1:  # a single class has a single index
-                decided = np.minimum(decided, len(self.classes_) - 1)
-            return accuracy_score(data.targets, decided, sample_weight=data.sample_weight)
+            return accuracy_score(data.targets, self._decide(raw), sample_weight=data.sample_weight)
 
         return accuracy
 
@@ -158,7 +155,9 @@ class MLPClassifier(ClassifierMixin, SklearnConversion, BaseMLP):
         """Class indices, of shape (n_samples, 1), or label indicators from raw outputs."""
         if self._label_binarizer.y_type_ == "multiclass":
             return raw.argmax(axis=1)[:, np.newaxis]
-        return (raw > 0).astype(int)
+        decided = (raw > 0).astype(int)
+        # A single class has a single index.
+        return decided if decided.shape[1] > 1 else np.minimum(decided, len(self.classes_) - 1)
 
     def predict(self, X):
         """Predict classes.
@@ -176,7 +175,7 @@ class MLPClassifier(ClassifierMixin, SklearnConversion, BaseMLP):
         decided = self._decide(self._raw_outputs(X))
         if decided.shape[1] > 1:
             return self._label_binarizer.inverse_transform(decided)
-        return self.classes_[np.minimum(decided.ravel(), len(self.classes_) - 1)]
+        return self.classes_[decided.ravel()]
 
     def decision_function(self, X):
         """Raw outputs (logits).
