@@ -48,6 +48,7 @@ def resolve(choice, registry, estimator):
         if choice not in registry.names:
             raise ValueError(f"{choice!r} is none of the valid names: {sorted(registry.names)}.")
         cls = registry[choice]
-        choice = cls(**{name: getattr(estimator, name) for name in cls._estimator_keywords})
+        # The estimator has validated its keywords itself.
+        return cls(**{name: getattr(estimator, name) for name in cls._estimator_keywords})
     choice._validate_params()
     return choice

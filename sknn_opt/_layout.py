@@ -37,11 +37,11 @@ class Layout:
 
     def __init__(self, units, normalization=None):
         self.shapes = list(pairwise(units))
-        widths, hidden = units[1:], units[1:-1]
-        normalized = [] if normalization is None else hidden
+        widths = [(width,) for width in units[1:]]
+        normalized = [] if normalization is None else widths[:-1]
         tracked = normalized if normalization is not None and normalization._over_batch else []
         self._sections = [self.shapes, widths, normalized, normalized, tracked, tracked]
-        sizes = [sum(math.prod(np.atleast_1d(shape)) for shape in s) for s in self._sections]
+        sizes = [sum(map(math.prod, s)) for s in self._sections]
         self.n_weights = sizes[0]
         self.n_parameters = sum(sizes[:4])
         self.n_values = sum(sizes)
@@ -58,7 +58,7 @@ class Layout:
         for shapes in self._sections:
             views = []
             for shape in shapes:
-                size = math.prod(np.atleast_1d(shape))
+                size = math.prod(shape)
                 views.append(vector[offset : offset + size].reshape(shape))
                 offset += size
             sections.append(views)

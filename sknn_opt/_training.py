@@ -76,15 +76,17 @@ class Rates:
 
     def of_epoch(self, state, samples_seen, n_batches):
         """Return the rates of the epoch that comes, one a batch."""
-        now = state.epoch + np.arange(n_batches) / n_batches
-        clock = now
-        if self.schedule._unit == "samples":
+        rates = np.full(n_batches, self.initial * state.rate_factor)
+        unit, warm_up = self.schedule._unit, self.warm_up
+        if unit == "epochs" or warm_up is not None:
+            now = state.epoch + np.arange(n_batches) / n_batches
+        if unit == "epochs":
+            rates *= self.schedule(now, self.max_iter)
+        if unit == "samples":
             # As in scikit-learn, a new optimizer starts from the initial rate.
-            clock = samples_seen if state.epoch else 0
-        rates = np.empty(n_batches)
-        rates[:] = self.initial * state.rate_factor * self.schedule(clock, self.max_iter)
-        if self.warm_up is not None:
-            rates *= self.warm_up(now, self.max_iter)
+            rates *= self.schedule(samples_seen if state.epoch else 0, self.max_iter)
+        if warm_up is not None:
+            rates *= warm_up(now, self.max_iter)
         return rates
 
 
@@ -160,6 +162,8 @@ class MiniBatches:
         self._statistics_before = theta[problem.layout.n_parameters :].copy()
         self.batches = Batches(problem, self.trained, self._block_rows(), self.order)
         self._batches_per_call = 8
+        # The learning rate of each step of an epoch, and its share in the average.
+        self._steps = np.zeros((2, 0))
         #: Called with its learning rate after each step, by those who want to watch.
         self.after_step = None
         self.run = self._bind(limits)
@@ -173,6 +177,8 @@ class MiniBatches:
             if state.average is not None and np.array_equal(state.average, predicting):
                 return state.trained.copy()
             state.average, state.n_batches = predicting.copy(), 0
+        elif not self.optimizer._averages:
+            return theta
         trained = theta.copy()
         trained[: predicting.size] = self.optimizer.training_parameters(predicting, state.vectors)
         return trained
@@ -289,20 +295,21 @@ class MiniBatches:
         self.tasks.begin()
         n_rows = self.problem.n_rows
         if self.shuffle:
-            shuffled = np.arange(n_rows)
-            self.random_state.shuffle(shuffled)
-            self.order[:] = self.order[shuffled]
+            self.random_state.shuffle(self.order)
         run = self.run[0]
         batch_size = self.batch_size(self.state.epoch, n_rows)
         n_batches = -(-n_rows // batch_size)
-        rates = self.rates.of_epoch(self.state, self.record.samples_seen, n_batches)
         run["batch_size"], run["loss"], run["rows_seen"] = batch_size, 0.0, 0.0
-        shares = np.zeros(n_batches)
+        if self._steps.shape[1] != n_batches:
+            self._steps = np.zeros((2, n_batches))
+            self._steps_address = address(self._steps)
+        rates, shares = self._steps
+        rates[:] = self.rates.of_epoch(self.state, self.record.samples_seen, n_batches)
         if self.averaging is not None:
             shares[:] = self.averaging.shares(
                 self.state.n_batches, self.state.epoch, n_batches, self.rates.max_iter
             )
-        n_batches = self._run_batches(n_batches, rates, shares)
+        n_batches = self._run_batches(n_batches)
         self.state.epoch += 1
         self._show()
         self._last_rate = rates[n_batches - 1]
@@ -314,9 +321,11 @@ class MiniBatches:
         )
         return self.tasks.end()
 
-    def _run_batches(self, n_batches, rates, shares):
+    def _run_batches(self, n_batches):
         """Run in calls that are short enough for Ctrl-C; return how many there was time for."""
-        first, rates_address, shares_address = 0, address(rates), address(shares)
+        first, (rates, shares) = 0, self._steps
+        rates_address = self._steps_address
+        shares_address = rates_address + rates.nbytes
         try:
             while first < n_batches:
                 batches = self._batches_per_call if self.after_step is None else 1
@@ -351,6 +360,8 @@ class MiniBatches:
 
     def _show(self):
         """Let ``theta`` be what predicts."""
+        if self.trained is self.theta:
+            return
         n_parameters = self.problem.layout.n_parameters
         self.theta[n_parameters:] = self.trained[n_parameters:]
         if self.averaging is not None:

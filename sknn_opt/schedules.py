@@ -24,7 +24,8 @@ class Schedule(Component):
     serves those schedules that need it; beyond it they all hold their last value.
     """
 
-    #: Unit of ``time``: "epochs", or "samples" seen before the current epoch.
+    #: Unit of ``time``: "epochs", or "samples" seen before the current epoch; None where the
+    #: factor is always 1.
     _unit = "epochs"
 
     #: What is printed when a plateau ends training.
@@ -54,6 +55,8 @@ class Constant(Schedule):
     >>> print(Constant()(np.array([0, 10, 20]), max_iter=20))
     [1. 1. 1.]
     """
+
+    _unit = None
 
     def _factor(self, time, max_iter):
         return np.ones_like(time)
@@ -110,6 +113,7 @@ class Adaptive(Schedule):
     None
     """
 
+    _unit = None
     _last_words = "Learning rate too small. Stopping."
     _parameter_constraints = {"factor": [Interval(Real, 0, 1, closed="neither")]}
 

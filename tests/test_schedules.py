@@ -98,7 +98,11 @@ VALUES = {
     ],
 }
 
-UNITS = dict.fromkeys(SCHEDULES, "epochs") | {"invscaling": "samples"}
+UNITS = dict.fromkeys(SCHEDULES, "epochs") | {
+    "constant": None,
+    "adaptive": None,
+    "invscaling": "samples",
+}
 
 #: The factor at the start, where it isn't 1.
 STARTS = {"cyclic": 0.1, "one_cycle": 0.04}
