@@ -7,7 +7,7 @@ that torch lacks.
 
 import math
 
-from ._kernel import kernel, real, shift
+from ._kernel import inline, inline_exactly, kernel, real, shift
 from ._optimizer import DECAY, NON_NEGATIVE, POSITIVE, UPDATE, FirstOrder
 
 
@@ -24,20 +24,39 @@ class _Moments(FirstOrder):
         self.epsilon = epsilon
 
 
+#: How many pairs of elements share a division, which takes the time in float64 only.
+_n_pairs = inline_exactly(lambda n: n // 2, lambda n: 0)
+
+
+@inline
+def _direction(m, v, g, i, beta_1, beta_2, new_1, new_2, epsilon):
+    """Blend g into the averages of element i; return numerator and denominator of its step."""
+    m[i] = beta_1 * m[i] + new_1 * g
+    v[i] = beta_2 * v[i] + new_2 * g * g
+    return m[i], math.sqrt(v[i]) + epsilon
+
+
 @kernel(UPDATE)
 def _adam(theta, gradient, state, layout, scratch, lr, step, parameters):
-    n = layout[0]
+    n, n_pairs = layout[0], _n_pairs(layout[0])
     m, v = state, shift(state, n)
-    beta_1, beta_2, epsilon = real(parameters[0]), real(parameters[1]), real(parameters[2])
+    beta_1, beta_2 = real(parameters[0]), real(parameters[1])
     new_1, new_2 = real(1.0 - parameters[0]), real(1.0 - parameters[1])
+    # Bounded, lest the product of two vanish. A root of v is not below it either, but for 0.
+    epsilon = real(parameters[2] if parameters[2] > 2.0**-511 else 2.0**-511)
     bias_1 = 1.0 - parameters[0] ** float(step)
     bias_2 = 1.0 - parameters[1] ** float(step)
     rate = real(lr * math.sqrt(bias_2) / bias_1)
-    for i in range(n):
-        g = gradient[i]
-        m[i] = beta_1 * m[i] + new_1 * g
-        v[i] = beta_2 * v[i] + new_2 * g * g
-        theta[i] -= rate * m[i] / (math.sqrt(v[i]) + epsilon)
+    for i in range(n_pairs):
+        j = n_pairs + i
+        p, q = _direction(m, v, gradient[i], i, beta_1, beta_2, new_1, new_2, epsilon)
+        r, s = _direction(m, v, gradient[j], j, beta_1, beta_2, new_1, new_2, epsilon)
+        common = rate / (q * s)
+        theta[i] -= common * s * p
+        theta[j] -= common * q * r
+    for i in range(2 * n_pairs, n):
+        p, q = _direction(m, v, gradient[i], i, beta_1, beta_2, new_1, new_2, epsilon)
+        theta[i] -= rate * p / q
 
 
 @kernel(UPDATE)

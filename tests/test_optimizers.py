@@ -545,7 +545,25 @@ def test_convergence(name, problem):
 def test_a_hopeless_gradient_is_seen(name):
     stepper = Stepper(FIRST_ORDER[name](), np.ones(5), Layout([4, 1]))
     stepper.step(np.array([np.nan, 1, 1, 1, 1]), 0.1)
-    np.testing.assert_array_equal(np.isnan(stepper.theta), [True, False, False, False, False])
+    # Adam divides once for the first and the third one.
+    expected = [True, False, name == "adam", False, False]
+    np.testing.assert_array_equal(np.isnan(stepper.theta), expected)
+
+
+@pytest.mark.parametrize("n", [1, 2, 5, 6])
+@pytest.mark.parametrize("dtype", ["float64", "float32"])
+@pytest.mark.parametrize("epsilon", [1e-8, 1e-300])
+def test_adam_divides_gradients_of_any_size(n, dtype, epsilon):
+    smallest, largest = (1e-130, 1e154) if dtype == "float64" else (1e-15, 1e19)
+    gradient = np.array([0, smallest, largest, 0, largest, -smallest])[:n].astype(dtype)
+    if dtype == "float32" and epsilon < 1e-8:
+        epsilon = 1e-30  # a normal number there
+    stepper = Stepper(Adam(epsilon=epsilon), np.zeros(n, dtype), Layout([n - 1, 1]))
+    stepper.step(gradient, 0.1)
+    root = np.sqrt(0.001)  # of what a single step leaves in v, beside |g|
+    expected = -0.1 * root * gradient.astype(float) / (root * np.abs(gradient) + epsilon)
+    rtol = 1e-13 if dtype == "float64" else 1e-5
+    np.testing.assert_allclose(stepper.theta, expected, rtol=rtol)
 
 
 @pytest.mark.parametrize("name", DECAYING)

@@ -99,7 +99,7 @@ def test_the_first_remedy_lets_a_network_learn(patient):
 SPOILT = {
     "relu": (DEAD, network((32,) * 3, learning_rate_init=0.3)),
     "sgd": (DEAD, network((32,) * 2, optimizer="sgd", learning_rate_init=3.0)),
-    "small batches": (DEAD, network((32,) * 6, learning_rate_init=0.03, batch_size=10)),
+    "small batches": (DEAD, network((32,) * 6, learning_rate_init=0.1, batch_size=10)),
     "tanh": (SATURATED, network((32,) * 2, "tanh", learning_rate_init=0.5)),
     "penalty": (
         "strong_penalty",
