@@ -39,7 +39,7 @@ def history(batch_size, learning_rate, n_epochs=30):
 
 
 sizes = {1: (0.03, "k:"), 10: (0.3, "C0-"), 100: (1.0, "C1--"), "full": (1.0, "C5-.")}
-history(10, 0.1, n_epochs=1)  # the first use of kernels takes a moment
+_ = history(10, 0.1, n_epochs=1)  # the first use of kernels takes a moment
 
 # %%
 # By the epoch, by the second

@@ -52,6 +52,7 @@ print(f"accuracy with {change}: {cured.score(X_test, y_test):.2f}")
 # On the left gradients and activations before training; on the right what came of it.
 
 figure, axes = plt.subplots(2, 2, figsize=(10, 7), layout="constrained")
+figure.get_layout_engine().set(h_pad=0.15)
 for row, network, title in zip(axes, (patient, cured), ("as it was", str(change)), strict=True):
     GradientFlowDisplay.from_estimator(clone(network), X_train, y_train, ax=row[0])
     display = TrainingCurveDisplay.from_estimator(network, ax=row[1])
