@@ -65,7 +65,7 @@ for row, network, title in zip(axes, (patient, cured), ("as it was", str(change)
 plt.show()
 
 # %%
-# In the upper left picture the gradient loses a factor of about six in each layer on its way
+# In the upper left picture the gradient loses a factor of about seven in each layer on its way
 # down, and the activations lose the differences between the samples on their way up: the first
 # layers learn nothing, and the last ones have nothing to learn from. With the first remedy both
 # lines are level, and the accuracy rises from 0.10, that of guessing, to 0.98.

@@ -65,7 +65,7 @@ plt.show()
 # Normal weights of a fixed standard deviation of 0.05, 100 of them for a unit, halve the signal
 # in each layer of tanh units and do worse with relu. After Glorot, 20 layers of tanh units keep a
 # seventh of the signal and a sixth of the gradient, but relu cuts away half of what it sees, and
-# a thousandth is left. The factor of two in He's variance makes up for that: with relu, signal
-# and gradient end at three quarters of what they were. "auto", scikit-learn's rule, draws the
-# intercepts too, so its signal holds out longer, but that part of it says nothing of the input,
-# and the gradient fades as after Glorot.
+# a thousandth is left; orthogonal weights do about the same. The factor of two in He's variance
+# makes up for that: with relu, signal and gradient end at three quarters of what they were.
+# "auto", scikit-learn's rule, draws the intercepts too, so its signal holds out longer, but that
+# part of it says nothing of the input, and the gradient fades as after Glorot.

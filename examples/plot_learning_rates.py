@@ -71,4 +71,4 @@ plt.show()
 # RAdam do as well or better at 0.1, Adadelta wants 1. LAMB and SGD fail abruptly where the rate
 # is too large, Adam and its relatives lose a few per cent. The defaults, for the most part from
 # papers on larger data, are rather small for a table of 1,300 rows: after ten epochs at their
-# defaults, SGD is at 81 % and Lion at 43 %.
+# defaults, SGD is at 81 %, LAMB at 78, RAdam at 66 and Lion at 43.

@@ -130,7 +130,7 @@ for name, runs in histories.items():
     for optimizer, color in COLORS.items():
         for run in runs[optimizer]:
             axes[name].loglog(run["time"], run["loss"], color=color, alpha=0.6, linewidth=1)
-    axes[name].set(title=name, xlabel="seconds", xlim=(1e-3, 1), ylim=(1e-10, 2))
+    axes[name].set(title=name, xlabel="seconds", xlim=(1e-3, 1), ylim=(1e-8, 2))
 axes["sinc"].set_ylabel("training loss")
 for optimizer, color in COLORS.items():
     axes["noise"].loglog(LEVELS, errors[optimizer], "o-", color=color, label=optimizer)
@@ -150,7 +150,7 @@ plt.show()
 # Without noise, Levenberg-Marquardt passes below where L-BFGS ends after a small part of its
 # time, and ends two orders of magnitude below it, three below Adam. With noise of 1 % its error
 # on new points is a sixth of theirs; with noise of 10 % it fits the noise best, which is the
-# wrong thing, and L-BFGS is the better one. Its iterations grow with the square of the number of
-# parameters and then faster, those of L-BFGS fivefold over a range of thirty: from some thousand
-# parameters on, few iterations are left for the same time. So: for smooth regression of precise
-# data by a small network.
+# wrong thing, and L-BFGS is the better one. Up to some hundred parameters an iteration of it costs
+# hardly more than that of a tiny network; at a thousand it costs fifty times as much, one of L-BFGS
+# five times: few iterations are left for the same time. So: for smooth regression of precise data
+# by a small network.

@@ -1,6 +1,6 @@
 """
-Tuning with Optuna
-==================
+What does Optuna find in thirty trials?
+=======================================
 
 Grids grow fast when an optimizer, its own parameters and a schedule are all open. Does a sampler
 that learns from its trials find a good network in thirty of them?
@@ -58,7 +58,7 @@ values = [trial.value for trial in study.trials]
 best = [max(values[: i + 1]) for i in range(len(values))]
 figure, axes = plt.subplots(layout="constrained")
 axes.plot(range(1, len(values) + 1), values, "o", label="trial")
-axes.plot(range(1, len(best) + 1), best, label="best so far")
+axes.step(range(1, len(best) + 1), best, where="post", label="best so far")
 axes.set(xlabel="trial", ylabel="mean accuracy of 3 folds", ylim=(0.8, 1.0))
 axes.legend(loc="lower right")
 plt.show()

@@ -77,6 +77,7 @@ plt.show()
 # %%
 # Without outliers the squared error is as good as the others or better. With one target in fifty
 # wrong its error is four times as large, and with one in ten its curve is drawn far upwards.
-# Huber's loss, which is linear beyond a residual of 1, holds out until one in ten is wrong. The
-# absolute error, whose prediction is the median, hardly notices up to one in five; beyond, it
-# gives way too, for all wrong targets lie on the same side.
+# Huber's loss, which is linear beyond a residual of 1, gives way slowly: with one in ten wrong its
+# error is twice what it was, a quarter of the squared error's. The absolute error, whose prediction
+# is the median, hardly notices up to one in five; beyond, it gives way too, for all wrong targets
+# lie on the same side.

@@ -109,8 +109,8 @@ plt.show()
 # %%
 # A dot is where the time was over, or where no gradient was left. On the small regression all
 # full-batch optimizers reach a minimum, each its own; Adam, at a constant rate, has not come as
-# low in twice their time. On the digits L-BFGS is ahead of Adam from the tenth part of a second
-# on, and Newton's exact curvature does not pay for its products. On the large table Adam has
-# taken 50 steps before L-BFGS has taken one, and leads until L-BFGS comes near after more than a
-# second; Levenberg-Marquardt spends half a second or more on a single step. It is for regression,
-# so the digits have no line of it.
+# low in twice their time. On the digits L-BFGS is ahead of Adam after some hundredths of a second,
+# and Newton's exact curvature does not pay for its products. On the large table Adam has taken an
+# epoch of 50 steps before L-BFGS has taken one, and leads for about a second, until L-BFGS comes
+# down to it; Levenberg-Marquardt spends half a second or more on a single step. It is for
+# regression, so the digits have no line of it.
