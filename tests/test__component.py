@@ -77,8 +77,12 @@ def test_keywords_of_the_estimator_are_parameters_of_the_component(registry, nam
     cls = REGISTRIES[registry][name]
     assert set(cls._estimator_keywords) <= set(cls().get_params())
     keywords = {**MLPClassifier().get_params(), **MLPRegressor().get_params()}
+    limits = {**MLPClassifier._parameter_constraints, **MLPRegressor._parameter_constraints}
     for keyword in cls._estimator_keywords:
         assert cls().get_params()[keyword] == keywords[keyword]
+        # The same limits: the estimator alone validates them.
+        ours, estimators = cls._parameter_constraints[keyword], limits[keyword]
+        assert list(map(str, ours)) == list(map(str, estimators))
 
 
 def test_a_name_takes_its_parameters_from_the_estimator():
