@@ -26,10 +26,14 @@ def _through_joblib(estimator):
     return joblib.load(file)
 
 
-def _through_skops(estimator):
-    io = pytest.importorskip("skops.io")
-    dumped = io.dumps(estimator)
-    return io.loads(dumped, trusted=io.get_untrusted_types(data=dumped))
+def _through_skops(network):  # docs/persistence_and_concurrency.rst shows its middle
+    pytest.importorskip("skops.io")
+    import skops.io
+
+    dumped = skops.io.dumps(network)
+    types = skops.io.get_untrusted_types(data=dumped)
+    loaded = skops.io.loads(dumped, trusted=types)
+    return loaded
 
 
 WAYS = {
