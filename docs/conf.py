@@ -4,6 +4,7 @@ Add ``-D plot_gallery=0`` to leave the examples of the gallery unexecuted.
 """
 
 import logging
+import re
 
 import sknn_opt
 
@@ -75,6 +76,16 @@ nitpick_ignore_regex = [
     ("py:obj", r"[a-z]\w*|X"),  # a parameter, in its own docstring
     ("std:ref", "accuracy_score"),
 ]
+
+
+def _keep_initials(app, what, name, obj, options, lines):
+    """Escape an author's initial where a reference starts, which would be a list's number."""
+    start = re.compile(r"^(\s*(?:\.\. \[[^]]+\] )?)(?=[A-Z]\. [A-Z])")
+    lines[:] = [start.sub(r"\1\\", line) for line in lines]
+
+
+def setup(app):
+    app.connect("autodoc-process-docstring", _keep_initials, priority=900)  # after numpydoc
 
 
 def _without_network(record):

@@ -254,10 +254,9 @@ class Rprop(FirstOrder):
 
     .. math::
 
-        \delta \leftarrow \begin{cases}
-        \min(\eta_+ \delta, \delta_{\max}) & g g' > 0 \\
-        \max(\eta_- \delta, \delta_{\min}) & g g' < 0 \\ \delta & g g' = 0 \end{cases}, \quad
-        \theta \leftarrow \theta - \operatorname{sign}(g) \delta
+        \delta \leftarrow \min(\max(f \delta, \delta_{\min}), \delta_{\max}), \quad
+        f = \begin{cases} \eta_+ & g g' > 0 \\ \eta_- & g g' < 0 \\ 1 & g g' = 0 \end{cases},
+        \quad \theta \leftarrow \theta - \operatorname{sign}(g) \delta
 
     with the gradient :math:`g'` of the step before. Where the sign changed, :math:`g` is
     set to 0: there is no step, and none back. The sizes start from the learning rate; a

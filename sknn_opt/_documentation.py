@@ -80,8 +80,9 @@ max_norm : float, default=None
 
 normalization : {'batch', 'layer'}, default=None
     Normalization of what the activation of a hidden layer sees, over the mini-batch or
-    over the layer, with a learnt scale and shift. 'batch' predicts by running averages.
-    Optimizers: all; 'batch' needs mini-batches.
+    over the layer, with a learnt scale and shift. 1e-5 is added to the variance. 'batch'
+    predicts by running averages of mean and unbiased variance, in which the newest
+    mini-batch has a share of 0.1. Optimizers: all; 'batch' needs mini-batches.
 
 residual : bool, default=False
     Add a hidden layer's input to its output wherever their widths agree. Optimizers: all.
@@ -266,10 +267,11 @@ best_validation_score_ : float or None
     Largest of `validation_scores_`.
 
 history_ : dict of list
-    One entry an epoch or iteration: ``"loss"``, ``"learning_rate"`` (NaN for 'lbfgs'),
-    ``"grad_norm"`` (L2 norm of the last gradient, of loss and L2 penalty) and ``"time"``
-    (seconds since the start of training). With validation also ``"validation_loss"``, without
-    penalty or class weights, and ``"validation_score"``, NaN for epochs that had none.
+    One entry an epoch or iteration: ``"loss"``, ``"learning_rate"`` (of the last step; NaN
+    for all full-batch optimizers), ``"grad_norm"`` (L2 norm of the last gradient, of loss and
+    L2 penalty) and ``"time"`` (seconds since the start of training). With validation also
+    ``"validation_loss"``, without penalty or class weights, and ``"validation_score"``, NaN
+    for epochs that had none.
 """
 
 _RAISES = """

@@ -47,8 +47,8 @@ def _lamb(theta, gradient, state, layout, scratch, lr, step, parameters):
 class LAMB(FirstOrder):
     r"""Adam's direction, in each layer with a length in proportion to its parameters.
 
-    With :math:`\hat m` and :math:`\hat v` as in `AdamW`, for each weight matrix and each
-    layer's vector of intercepts:
+    With :math:`\hat m` and :math:`\hat v` as in `AdamW`, for each layer's weight matrix,
+    its vector of intercepts, and those of a normalization's scales and shifts:
 
     .. math::
 
@@ -193,9 +193,11 @@ class Muon(FirstOrder):
 
         W \leftarrow (1 - \eta \lambda) W - \eta \sqrt{\max(1, n_{out} / n_{in})} X
 
-    All else, the output layer's weights and the intercepts, is trained by `AdamW` with its
-    default :math:`\beta_1, \beta_2, \epsilon` at a twentieth of the learning rate: 1e-3
-    where the rate is Muon's default.
+    All else, such as the output layer's weights and the intercepts, is trained by `AdamW`
+    with its default :math:`\beta_1, \beta_2, \epsilon` at a twentieth of the learning rate:
+    1e-3 where the rate is Muon's default. Its weight decay is not AdamW's default but
+    Muon's :math:`\lambda`. At its rate, it multiplies the output layer's weights by
+    :math:`1 - \eta \lambda / 20`, and nothing else.
 
     Parameters
     ----------
@@ -206,7 +208,8 @@ class Muon(FirstOrder):
     ns_steps : int, default=5
         Number of Newton-Schulz steps.
     weight_decay : float, default=0
-        The factor :math:`\lambda`; torch.optim has 0.1.
+        The factor :math:`\lambda`, for the output layer's weights as well; torch.optim has
+        0.1.
 
     References
     ----------

@@ -20,7 +20,10 @@ NON_NEGATIVE = [Interval(Real, 0, None, closed="left")]
 
 
 class Optimizer(Component):
-    """Base of all optimizers."""
+    """Base of all optimizers.
+
+    What ``isinstance`` can ask for. An own optimizer derives from `FirstOrder` or `FullBatch`.
+    """
 
 
 class FirstOrder(Optimizer):

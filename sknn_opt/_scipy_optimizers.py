@@ -56,7 +56,16 @@ class ScipyOptimizer(FullBatch):
 
 
 class LBFGS(ScipyOptimizer):
-    """Limited-memory BFGS, by SciPy's L-BFGS-B: the curvature out of the last steps.
+    r"""Limited-memory BFGS, by SciPy's L-BFGS-B: the curvature out of the last steps.
+
+    A line search goes along :math:`p = -H g` with the gradient :math:`g`. :math:`H` is what
+    the update of `BFGS` makes, in turn with the last ``history_size`` pairs of a step
+    :math:`s` and a change of the gradient :math:`y`, out of
+
+    .. math:: H_0 = \frac{s^\top y}{y^\top y} I
+
+    with the newest pair. It is not stored as a matrix. With bounds, :math:`p` leads to the
+    minimum of the quadratic model over the parameters that are not held at their bounds.
 
     An L1 penalty makes it a problem with bounds: every weight is the difference of two
     non-negative ones, ``w = w⁺ - w⁻``, on whose sum the penalty is linear. The bounds are
@@ -80,6 +89,9 @@ class LBFGS(ScipyOptimizer):
     ----------
     R. H. Byrd, P. Lu, J. Nocedal. "A limited memory algorithm for bound constrained
     optimization". SIAM Journal on Scientific Computing 16(5), 1995.
+
+    D. C. Liu, J. Nocedal. "On the limited memory BFGS method for large scale optimization".
+    Mathematical Programming 45, 1989.
 
     Examples
     --------
@@ -125,7 +137,15 @@ class LBFGS(ScipyOptimizer):
 
 
 class BFGS(ScipyOptimizer):
-    """BFGS: a dense estimate of the inverse Hessian out of all steps.
+    r"""BFGS: a dense estimate of the inverse Hessian out of all steps.
+
+    A line search goes along :math:`p = -H g`. Then :math:`H`, the identity at first, is
+    updated by the step :math:`s` and the change of the gradient :math:`y`:
+
+    .. math::
+
+        H \leftarrow (I - \rho s y^\top) H (I - \rho y s^\top) + \rho s s^\top,
+        \qquad \rho = \frac{1}{y^\top s}
 
     In fewer iterations than `LBFGS`, each of which costs time and memory in proportion to
     the square of the number of parameters.
@@ -186,7 +206,15 @@ class BFGS(ScipyOptimizer):
 
 
 class CG(ScipyOptimizer):
-    """Nonlinear conjugate gradients, by Polak and Ribière: no memory of the curvature.
+    r"""Nonlinear conjugate gradients, by Polak and Ribière: no memory of the curvature.
+
+    A line search goes along :math:`p`, which is :math:`-g` at first. With the gradient
+    :math:`g'` of the iteration before:
+
+    .. math::
+
+        p \leftarrow -g + \beta p, \qquad
+        \beta = \max\left( 0, \frac{g^\top (g - g')}{g'^\top g'} \right)
 
     Parameters
     ----------
@@ -199,6 +227,9 @@ class CG(ScipyOptimizer):
     References
     ----------
     J. Nocedal, S. J. Wright. "Numerical Optimization", chapter 5. Springer 2006.
+
+    J. C. Gilbert, J. Nocedal. "Global convergence properties of conjugate gradient methods
+    for optimization". SIAM Journal on Optimization 2(1), 1992. (The bound of 0.)
 
     Examples
     --------
@@ -248,10 +279,20 @@ _CURVATURE = [StrOptions({"exact", "gauss_newton"})]
 
 
 class NewtonCG(_NewtonMethod):
-    """Newton's method with steps by conjugate gradients, which stop at negative curvature.
+    r"""Newton's method with steps by conjugate gradients, which stop at negative curvature.
 
-    Each iteration multiplies the Hessian with a few vectors, at about two to three times
-    the cost of a gradient each.
+    A line search goes along :math:`p`, where conjugate gradients, from :math:`p = 0` on,
+    solve :math:`H p = -g` with the Hessian :math:`H` as far as
+
+    .. math::
+
+        \| H p + g \|_1 \le \min\left( \tfrac{1}{2}, \sqrt{\| g \|_1} \right) \| g \|_1
+
+    or until they meet a direction of negative curvature. If that is the first one,
+    :math:`p` is along :math:`-g`.
+
+    Each iteration multiplies the Hessian with a few vectors, at about twice the cost of a
+    gradient each.
 
     Parameters
     ----------
@@ -305,7 +346,17 @@ class NewtonCG(_NewtonMethod):
 
 
 class TrustNCG(_NewtonMethod):
-    """Newton's method in a trust region, by conjugate gradients (Steihaug).
+    r"""Newton's method in a trust region, by conjugate gradients (Steihaug).
+
+    With the gradient :math:`g` and the Hessian :math:`H`, the step is nearly
+
+    .. math::
+
+        p = \arg\min_{\|p\|_2 \le \Delta} \; g^\top p + \tfrac{1}{2} p^\top H p
+
+    The radius :math:`\Delta` falls to a quarter where the loss decreases by less than a
+    quarter of what this model predicts. It doubles where the decrease is more than three
+    quarters of that and the step ends at the edge.
 
     It follows negative curvature to the edge of the region, and so leaves saddle points
     that `NewtonCG` may stall at.
@@ -327,6 +378,8 @@ class TrustNCG(_NewtonMethod):
     ----------
     T. Steihaug. "The conjugate gradient method and trust regions in large scale
     optimization". SIAM Journal on Numerical Analysis 20(3), 1983.
+
+    J. Nocedal, S. J. Wright. "Numerical Optimization", chapters 4 and 7. Springer 2006.
 
     Examples
     --------

@@ -61,6 +61,20 @@ class EMA(Averaging):
     ----------
     B. T. Polyak, A. B. Juditsky. "Acceleration of stochastic approximation by averaging".
     SIAM Journal on Control and Optimization 30(4), 1992.
+
+    Examples
+    --------
+    >>> from sklearn.datasets import load_iris
+    >>> from sklearn.preprocessing import scale
+    >>> from sknn_opt import MLPClassifier
+    >>> from sknn_opt.averaging import EMA
+    >>> X, y = load_iris(return_X_y=True)
+    >>> X = scale(X)
+    >>> model = MLPClassifier(
+    ...     (20,), averaging=EMA(decay=0.9), learning_rate_init=0.01, tol=1e-3, random_state=0
+    ... )
+    >>> print(model.fit(X, y).score(X, y) > 0.95)
+    True
     """
 
     _parameter_constraints = {"decay": [Interval(Real, 0, 1, closed="left")]}
@@ -90,6 +104,28 @@ class SWA(Averaging):
     ----------
     P. Izmailov et al. "Averaging weights leads to wider optima and better generalization".
     UAI 2018, :arxiv:`1803.05407`.
+
+    Examples
+    --------
+    A length that is known: ``n_iter_no_change`` must not end training before the mean starts.
+
+    >>> import numpy as np
+    >>> import warnings
+    >>> from sklearn.datasets import load_iris
+    >>> from sklearn.exceptions import ConvergenceWarning
+    >>> from sklearn.preprocessing import scale
+    >>> from sknn_opt import MLPClassifier
+    >>> from sknn_opt.averaging import SWA
+    >>> X, y = load_iris(return_X_y=True)
+    >>> X = scale(X)
+    >>> model = MLPClassifier(
+    ...     (20,), averaging=SWA(start=0.5), learning_rate_init=0.02, batch_size=30,
+    ...     max_iter=40, n_iter_no_change=np.inf, random_state=0
+    ... )
+    >>> with warnings.catch_warnings():
+    ...     warnings.simplefilter("ignore", ConvergenceWarning)  # all 40 epochs are meant
+    ...     print(model.fit(X, y).score(X, y) > 0.95)
+    True
     """
 
     _parameter_constraints = {

@@ -409,7 +409,7 @@ def _softmax_squared_error_curvature(raw, y, weight, tangent, rows, outputs, sca
 
 
 class SquaredError(Loss):
-    r"""Half the squared error; in classification of the probabilities, the Brier score.
+    r"""Half the squared error; in classification of the probabilities, half the Brier score.
 
     .. math::
 
@@ -418,7 +418,9 @@ class SquaredError(Loss):
 
     for numbers, and for classes: with :math:`p` the logistic function of the raw output for
     two classes and for independent labels (one output each), and the softmax for several
-    classes, :math:`y` being one-hot.
+    classes, :math:`y` being one-hot. Its mean is half of
+    :func:`sklearn.metrics.brier_score_loss`, which is the mean of :math:`(p - y)^2` for two
+    classes and of :math:`\sum_j (p_j - y_j)^2` for several.
 
     Examples
     --------

@@ -21,7 +21,8 @@ class Schedule(Component):
 
     ``schedule(time, max_iter)`` is the factor of the learning rate at ``time``, a float
     or an array, in epochs with fractions between them. The total of ``max_iter`` epochs
-    serves those schedules that need it; beyond it they all hold their last value.
+    serves those schedules that need it; beyond it they hold their last value. `InvScaling`
+    differs: its time is a number of samples, and it does not look at ``max_iter``.
     """
 
     #: Unit of ``time``: "epochs", or "samples" seen before the current epoch; None where the
@@ -66,6 +67,9 @@ class InvScaling(Schedule):
     r"""Inverse power of the number of samples seen, once an epoch, as in scikit-learn.
 
     .. math:: \eta_t = \eta_0 / (t + 1)^{p}
+
+    The time :math:`t` is the number of samples seen before the current epoch, each one in
+    each epoch counted. The rate goes on falling beyond ``max_iter``.
 
     Parameters
     ----------
@@ -400,11 +404,19 @@ class OneCycle(Schedule):
     end : float, default=4e-5
         The factor at the end, :math:`e`.
 
+    Notes
+    -----
+    torch.optim's OneCycleLR has the same curve, up to one step at the peak and at the end.
+    It counts its factors differently: ``div_factor`` is ``1 / start`` and
+    ``final_div_factor`` is ``start / end``. Its defaults, 25 and 1e4, are ``start=0.04``,
+    as here, and ``end=4e-6``, a tenth of the default here. For torch's value set
+    ``OneCycle(end=4e-6)``. OneCycleLR moves the momentum as well, by default; here it stays
+    as it is.
+
     References
     ----------
     L. Smith, N. Topin. "Super-convergence: Very fast training of neural networks using
-    large learning rates". 2018, :arxiv:`1708.07120`. The learning rate of torch.optim's
-    OneCycleLR; momentum stays as it is.
+    large learning rates". 2018, :arxiv:`1708.07120`.
 
     Examples
     --------
@@ -441,6 +453,8 @@ class WarmUp(Component):
 
     .. math:: a + (1 - a) s \quad\text{or}\quad a + (1 - a) \frac{1 - \cos(\pi s)}{2}
 
+    Estimators take its parameters as their own, ``warmup`` and ``warmup_shape``.
+
     Parameters
     ----------
     warmup : int or float, default=0
@@ -452,6 +466,13 @@ class WarmUp(Component):
     ----------
     P. Goyal et al. "Accurate, large minibatch SGD: Training ImageNet in 1 hour". 2017,
     :arxiv:`1706.02677`, section 2.2.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> from sknn_opt.schedules import WarmUp
+    >>> print(WarmUp(4)(np.array([0, 1, 2, 4, 20]), max_iter=20).round(3))
+    [0.001 0.251 0.5   1.    1.   ]
     """
 
     _parameter_constraints = {

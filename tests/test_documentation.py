@@ -15,6 +15,7 @@ from sklearn.datasets import load_iris
 import sknn_opt
 from sknn_opt import MLPClassifier, MLPRegressor
 from sknn_opt.activations import ACTIVATIONS
+from sknn_opt.averaging import AVERAGINGS
 from sknn_opt.initializers import INITIALIZERS
 from sknn_opt.losses import CLASSIFIER_LOSSES, REGRESSOR_LOSSES
 from sknn_opt.optimizers import OPTIMIZERS, FirstOrder
@@ -288,6 +289,26 @@ def test_the_user_guide_has_no_code_that_is_not_run():
         assert {language for language, _ in languages} <= {"console", "docker", ""}, page.name
 
 
+def test_the_page_on_optimizers_says_which_keywords_reach_which():
+    page = (DOCS / "optimizers.rst").read_text("utf-8")
+    said = {
+        keyword: set(re.findall(r'"(\w+)"', names))
+        for keywords, names in re.findall(r"^- (``.*): (.*)$", page, re.M)
+        for keyword in re.findall(r"``(\w+)``", keywords)
+    }
+    reached = {}
+    for name, cls in OPTIMIZERS.items():
+        for keyword in cls._estimator_keywords:
+            reached.setdefault(keyword, set()).add(name)
+    assert said == reached
+
+
+def test_the_page_on_optimizers_has_a_formula_for_each():
+    page = (DOCS / "optimizers.rst").read_text("utf-8")
+    listed = re.findall(r"^`[\w-]+ <sknn_opt\.optimizers\.(\w+)>`.*\n   \.\. math::$", page, re.M)
+    assert sorted(listed) == sorted(cls.__name__ for cls in OPTIMIZERS.values())
+
+
 def test_each_page_is_in_one_table_of_contents():
     trees = "".join(
         tree
@@ -303,6 +324,7 @@ def test_each_class_is_in_the_reference_and_has_examples():
     reference = (DOCS / "api.rst").read_text("utf-8").split()
     registries = {
         "activations": [ACTIVATIONS],
+        "averaging": [AVERAGINGS],
         "initializers": [INITIALIZERS],
         "losses": [CLASSIFIER_LOSSES, REGRESSOR_LOSSES],
         "optimizers": [OPTIMIZERS],

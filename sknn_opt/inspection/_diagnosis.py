@@ -30,6 +30,16 @@ class Finding:
     changes : list of dict
         The same as parameters, each of which helps by itself:
         ``estimator.set_params(**finding.changes[0])``. Empty where the data are to be changed.
+
+    Examples
+    --------
+    >>> from sklearn.datasets import load_wine
+    >>> from sknn_opt import MLPClassifier
+    >>> from sknn_opt.inspection import diagnose
+    >>> X, y = load_wine(return_X_y=True)
+    >>> finding = diagnose(MLPClassifier(random_state=0), X, y).findings[0]
+    >>> finding.name, finding.layers, finding.changes
+    ('unscaled_inputs', [0], [])
     """
 
     name: str
@@ -60,6 +70,18 @@ class Diagnosis:
         - "saturated": share of outputs at which a bounded activation is flat
         - "update_ratio": mean length of the first steps of training divided by the norm of
           the weights; NaN for full-batch optimizers
+
+    Examples
+    --------
+    >>> from sklearn.datasets import load_digits
+    >>> from sknn_opt import MLPClassifier
+    >>> from sknn_opt.inspection import diagnose
+    >>> X, y = load_digits(return_X_y=True)
+    >>> diagnosis = diagnose(MLPClassifier((30,), random_state=0), X / 16, y)
+    >>> diagnosis.findings
+    []
+    >>> print(diagnosis.statistics["units"])
+    [30 10]
     """
 
     findings: list

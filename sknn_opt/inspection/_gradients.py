@@ -30,6 +30,19 @@ class LayerGradient:
         Largest difference between the two derivatives of a parameter, without kinks.
     error : float
         The same relative to ``largest``, or to what differences can resolve.
+
+    Examples
+    --------
+    >>> from sklearn.datasets import load_iris
+    >>> from sknn_opt import MLPClassifier
+    >>> from sknn_opt.inspection import check_gradients
+    >>> X, y = load_iris(return_X_y=True)
+    >>> network = MLPClassifier((10,), "tanh", random_state=0)
+    >>> layer = check_gradients(network, X, y, n_checks=20).layers[1]
+    >>> layer.layer, layer.n_parameters, layer.n_checked, layer.n_kinks
+    (1, 33, 20, 0)
+    >>> print(layer.error < 1e-6)
+    True
     """
 
     layer: int
@@ -49,6 +62,16 @@ class GradientCheck:
     ----------
     layers : list of LayerGradient
     tol : float
+
+    Examples
+    --------
+    >>> from sklearn.datasets import load_iris
+    >>> from sknn_opt import MLPClassifier
+    >>> from sknn_opt.inspection import check_gradients
+    >>> X, y = load_iris(return_X_y=True)
+    >>> check = check_gradients(MLPClassifier((10,), "tanh", random_state=0), X, y)
+    >>> print(len(check.layers), check.passed, check.error < check.tol)
+    2 True True
     """
 
     layers: list

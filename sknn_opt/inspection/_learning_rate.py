@@ -37,6 +37,17 @@ class LearningRateTest:
         Exponential moving average of the losses, without bias to its start.
     suggestion : float
         A tenth of the rate at which the smoothed loss is smallest.
+
+    Examples
+    --------
+    >>> from sklearn.datasets import load_digits
+    >>> from sknn_opt import MLPClassifier
+    >>> from sknn_opt.inspection import find_learning_rate
+    >>> X, y = load_digits(return_X_y=True)
+    >>> test = find_learning_rate(MLPClassifier(random_state=0), X / 16, y)
+    >>> best = test.learning_rates[test.smoothed_losses.argmin()]
+    >>> print(round(best / test.suggestion))
+    10
     """
 
     learning_rates: np.ndarray
