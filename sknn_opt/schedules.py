@@ -26,7 +26,7 @@ class Schedule(Component):
     """
 
     #: Unit of ``time``: "epochs", or "samples" seen before the current epoch; None where the
-    #: factor is always 1.
+    #: factor is 1 whatever the time.
     _unit = "epochs"
 
     #: What is printed when a plateau ends training.
@@ -117,7 +117,6 @@ class Adaptive(Schedule):
     None
     """
 
-    _unit = None
     _last_words = "Learning rate too small. Stopping."
     _parameter_constraints = {"factor": [Interval(Real, 0, 1, closed="neither")]}
 

@@ -100,7 +100,6 @@ VALUES = {
 
 UNITS = dict.fromkeys(SCHEDULES, "epochs") | {
     "constant": None,
-    "adaptive": None,
     "invscaling": "samples",
 }
 
