@@ -177,10 +177,11 @@ class MiniBatches:
             if state.average is not None and np.array_equal(state.average, predicting):
                 return state.trained.copy()
             state.average, state.n_batches = predicting.copy(), 0
-        elif not self.optimizer._averages:
+        start = self.optimizer.training_parameters(predicting, state.vectors)
+        if self.averaging is None and start is predicting:
             return theta
         trained = theta.copy()
-        trained[: predicting.size] = self.optimizer.training_parameters(predicting, state.vectors)
+        trained[: predicting.size] = start
         return trained
 
     def _block_rows(self):
