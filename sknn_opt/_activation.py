@@ -1,7 +1,7 @@
 """What every activation is made of: the prototypes of its kernels and the base `Activation`."""
 
-from ._component import Component
-from ._kernel import Call, with_functions
+from ._compiler.declarations import Call, with_functions
+from ._components import Component
 
 FORWARD = "void (real *z, real *a, int64 rows, int64 units, double *parameters)"
 BACKWARD = "void (real *z, real *a, real *delta, int64 rows, int64 units, double *parameters)"

@@ -9,14 +9,14 @@ from numbers import Real
 from sklearn.utils._param_validation import Interval
 
 from ._activation import BACKWARD, FORWARD, Activation, call_backward, call_forward
-from ._component import Registry
-from ._elementary import exp as _exp
-from ._elementary import expm1 as _expm1
-from ._elementary import logistic as _logistic
-from ._elementary import normal as _normal
-from ._elementary import softplus as _softplus
-from ._elementary import tanh as _tanh
-from ._kernel import inline, inline_exactly, kernel, real
+from ._compiler.declarations import inline, inline_exactly, kernel, real
+from ._compiler.elementary import exp as _exp
+from ._compiler.elementary import expm1 as _expm1
+from ._compiler.elementary import logistic as _logistic
+from ._compiler.elementary import normal as _normal
+from ._compiler.elementary import softplus as _softplus
+from ._compiler.elementary import tanh as _tanh
+from ._components import Registry
 
 __all__ = [
     "ACTIVATIONS",

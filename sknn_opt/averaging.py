@@ -9,7 +9,7 @@ from numbers import Integral, Real
 import numpy as np
 from sklearn.utils._param_validation import Interval, RealNotInt
 
-from ._component import Component, Registry
+from ._components import Component, Registry
 
 __all__ = ["AVERAGINGS", "EMA", "SWA", "Averaging"]
 

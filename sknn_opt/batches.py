@@ -4,7 +4,7 @@ from numbers import Integral, Real
 
 from sklearn.utils._param_validation import Interval
 
-from ._component import Component
+from ._components import Component
 
 
 class GrowingBatch(Component):

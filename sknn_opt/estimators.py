@@ -13,9 +13,9 @@ from sklearn.utils.class_weight import compute_class_weight, compute_sample_weig
 from sklearn.utils.metaestimators import available_if
 from sklearn.utils.multiclass import _check_partial_fit_first_call, type_of_target, unique_labels
 
-from ._base import BaseMLP
-from ._conversion import SklearnConversion
-from ._documentation import CLASSIFIER, REGRESSOR
+from ._estimators.base import BaseMLP
+from ._estimators.conversion import SklearnConversion
+from ._estimators.documentation import CLASSIFIER, REGRESSOR
 from .losses import CLASSIFIER_LOSSES, REGRESSOR_LOSSES, Loss
 
 

@@ -11,7 +11,7 @@ from numbers import Real
 import numpy as np
 from sklearn.utils._param_validation import Interval
 
-from ._component import Component, Registry
+from ._components import Component, Registry
 
 _POSITIVE = [Interval(Real, 0, None, closed="neither")]
 

@@ -8,8 +8,19 @@ import math
 
 import numpy as np
 
-from ._component import Component, Registry
-from ._kernel import Call, doubles, inline, kernel, pointers_to, real, reals, record, shift, struct
+from ._compiler.declarations import (
+    Call,
+    doubles,
+    inline,
+    kernel,
+    pointers_to,
+    real,
+    reals,
+    record,
+    shift,
+    struct,
+)
+from ._components import Component, Registry
 
 NORMALIZATION = struct(
     "normalization",

@@ -9,7 +9,7 @@ from numbers import Integral, Real
 import numpy as np
 from sklearn.utils._param_validation import Interval, RealNotInt, StrOptions
 
-from ._component import Component, Registry
+from ._components import Component, Registry
 
 _FRACTION = [Interval(Real, 0, 1, closed="both")]
 _POSITIVE = [Interval(Real, 0, None, closed="neither")]

@@ -5,8 +5,8 @@ import itertools
 import numpy as np
 from scipy import sparse
 
-from sknn_opt._layout import Architecture, Layout
-from sknn_opt._problem import Problem
+from sknn_opt._network.layout import Architecture, Layout
+from sknn_opt._network.problem import Problem
 from sknn_opt.activations import ACTIVATIONS
 from sknn_opt.losses import CLASSIFIER_LOSSES, REGRESSOR_LOSSES
 from sknn_opt.normalizations import NORMALIZATIONS

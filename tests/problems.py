@@ -3,9 +3,9 @@
 import numpy as np
 from scipy import sparse
 
-from sknn_opt._layout import Architecture, Layout
-from sknn_opt._problem import Batches, Problem
-from sknn_opt._row_blocks import RowBlocks
+from sknn_opt._network.layout import Architecture, Layout
+from sknn_opt._network.problem import Batches, Problem
+from sknn_opt._training.row_blocks import RowBlocks
 from sknn_opt.activations import ACTIVATIONS
 from sknn_opt.losses import REGRESSOR_LOSSES
 

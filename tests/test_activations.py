@@ -9,7 +9,7 @@ from scipy.special import erfcx, expit
 from sklearn.base import clone
 
 from sknn_opt import MLPRegressor
-from sknn_opt._kernel import address
+from sknn_opt._compiler.declarations import address
 from sknn_opt.activations import ACTIVATIONS, ELU, SELU, Activation, LeakyReLU
 
 DTYPES = ["float64", "float32"]

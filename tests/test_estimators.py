@@ -19,8 +19,8 @@ from sklearn.metrics import accuracy_score
 from sklearn.model_selection import train_test_split
 
 from sknn_opt import MLPClassifier, MLPRegressor
-from sknn_opt._objective import Objective
-from sknn_opt._record import Record
+from sknn_opt._training.objective import Objective
+from sknn_opt._training.progress import Record
 from sknn_opt.activations import ACTIVATIONS
 from sknn_opt.losses import CLASSIFIER_LOSSES, REGRESSOR_LOSSES
 from sknn_opt.optimizers import LBFGS, OPTIMIZERS, SGD, Adam, FirstOrder

@@ -7,7 +7,8 @@ from sklearn.datasets import load_digits
 from sklearn.model_selection import GridSearchCV, RandomizedSearchCV, train_test_split
 
 from sknn_opt import MLPClassifier, MLPRegressor
-from sknn_opt._network import batch_gradient, train_batches
+from sknn_opt._network.passes import batch_gradient
+from sknn_opt._training.epoch import train_batches
 from sknn_opt.activations import LeakyReLU
 from sknn_opt.losses import Hinge, Quantile
 from sknn_opt.optimizers import SGD, AdamW

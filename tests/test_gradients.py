@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 from cases import FACTORS, HIDDEN, N_SAMPLES, make_case, name, pairwise
 
-from sknn_opt._problem import Batches
+from sknn_opt._network.problem import Batches
 
 
 def _batches(case, seed):

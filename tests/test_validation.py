@@ -14,8 +14,9 @@ from scipy import sparse
 from sklearn.exceptions import NotFittedError
 from sklearn.utils._param_validation import InvalidParameterError
 
-from sknn_opt import GrowingBatch, MLPClassifier, MLPRegressor, _base
-from sknn_opt._record import Record
+from sknn_opt import GrowingBatch, MLPClassifier, MLPRegressor
+from sknn_opt._estimators import base as _base
+from sknn_opt._training.progress import Record
 from sknn_opt.activations import ACTIVATIONS
 from sknn_opt.initializers import INITIALIZERS
 from sknn_opt.losses import CLASSIFIER_LOSSES, REGRESSOR_LOSSES, Hinge, LogLoss

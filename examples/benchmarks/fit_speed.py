@@ -19,8 +19,8 @@ from sklearn import neural_network
 from sklearn.exceptions import ConvergenceWarning
 
 import sknn_opt
-from sknn_opt._blas import gemm
-from sknn_opt._kernel import address, kernel, real, reals, record, struct
+from sknn_opt._compiler.blas import gemm
+from sknn_opt._compiler.declarations import address, kernel, real, reals, record, struct
 
 # n_samples, n_features, hidden, n_classes, batch_size, dtype, parameters, epochs
 CASES = [

@@ -9,7 +9,7 @@ from sknn_opt import MLPClassifier, MLPRegressor
 from sknn_opt.activations import ACTIVATIONS
 from sknn_opt.initializers import Normal
 from sknn_opt.inspection import diagnose
-from sknn_opt.inspection._illnesses import ILLNESSES
+from sknn_opt.inspection.remedies import ILLNESSES
 from sknn_opt.optimizers import OPTIMIZERS
 
 pytestmark = [

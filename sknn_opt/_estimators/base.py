@@ -1,0 +1,542 @@
+"""What both estimators share: from data to training.
+
+What fit computes is published at its end, in one go, so that an exception leaves the
+estimator as it was.
+"""
+
+import copy
+import math
+import warnings
+from abc import ABC, abstractmethod
+from contextlib import contextmanager
+from functools import cache, partial
+from numbers import Integral, Real
+
+import numpy as np
+from sklearn.base import BaseEstimator, _fit_context
+from sklearn.metrics import check_scoring, get_scorer_names
+from sklearn.model_selection import train_test_split
+from sklearn.utils import check_random_state, column_or_1d
+from sklearn.utils._param_validation import Interval, Options, RealNotInt, StrOptions
+from sklearn.utils.validation import _check_sample_weight, check_is_fitted, validate_data
+
+from .._network.inputs import Input
+from .._network.layout import Layout, Parameters
+from .._network.network import Network
+from .._network.problem import BLOCK_ROWS, Problem
+from .._training.full_batch import FullBatch
+from .._training.mini_batch import MiniBatches, OptimizerState
+from .._training.progress import Record
+from .._training.validation import Validation, ValidationSet
+from ..activations import ACTIVATIONS, Activation, Identity
+from ..averaging import AVERAGINGS, Averaging
+from ..batches import GrowingBatch
+from ..initializers import INITIALIZERS, Initializer
+from ..normalizations import NORMALIZATIONS
+from ..optimizers import OPTIMIZERS, FirstOrder, Optimizer
+from ..schedules import SCHEDULES, Schedule
+from .callbacks import CallbackSupportMixin, Tasks
+from .parameters import Configuration, is_first_order, optimizer_choice
+
+_FLOATS = (np.float64, np.float32)
+_PICKLE_FORMAT = 1
+
+_PARAMETER_ATTRIBUTES = (
+    "coefs_",
+    "intercepts_",
+    "normalization_scales_",
+    "normalization_shifts_",
+    "running_means_",
+    "running_variances_",
+)
+
+_DIVERGED = (
+    "Solver produced non-finite parameter weights. The input data may contain large values "
+    "and need to be preprocessed. Scale the features (StandardScaler) and, in regression, "
+    "the targets (TransformedTargetRegressor); lower learning_rate_init; or raise alpha."
+)
+
+
+class BaseMLP(CallbackSupportMixin, BaseEstimator, ABC):
+    """Base of the classifier and the regressor."""
+
+    _parameter_constraints = {
+        "hidden_layer_sizes": ["array-like", Interval(Integral, 1, None, closed="left")],
+        "activation": [StrOptions(ACTIVATIONS.names), Activation, list, tuple],
+        "initializer": [StrOptions(INITIALIZERS.names), Initializer],
+        "optimizer": [StrOptions(OPTIMIZERS.names), Optimizer],
+        "solver": [StrOptions(OPTIMIZERS.names), None],
+        "alpha": [Interval(Real, 0, None, closed="left")],
+        "l1_ratio": [Interval(Real, 0, 1, closed="both")],
+        "dropout": [Interval(Real, 0, 1, closed="left"), "array-like"],
+        "input_dropout": [Interval(Real, 0, 1, closed="left")],
+        "max_norm": [Interval(Real, 0, None, closed="neither"), None],
+        "normalization": [StrOptions(NORMALIZATIONS.names), None],
+        "residual": ["boolean"],
+        "clip_norm": [Interval(Real, 0, None, closed="neither"), None],
+        "clip_value": [Interval(Real, 0, None, closed="neither"), None],
+        "batch_size": [
+            StrOptions({"auto", "full"}),
+            Interval(Integral, 1, None, closed="left"),
+            GrowingBatch,
+        ],
+        "learning_rate": [StrOptions(SCHEDULES.names), Schedule],
+        "learning_rate_init": [StrOptions({"auto"}), Interval(Real, 0, None, closed="neither")],
+        "warmup": [
+            Interval(Integral, 0, None, closed="left"),
+            Interval(RealNotInt, 0, 1, closed="both"),
+        ],
+        "warmup_shape": [StrOptions({"linear", "cosine"})],
+        "power_t": [Interval(Real, 0, None, closed="left")],
+        "max_iter": [Interval(Integral, 1, None, closed="left")],
+        "shuffle": ["boolean"],
+        "random_state": ["random_state"],
+        "tol": [Interval(Real, 0, None, closed="left")],
+        "verbose": ["verbose"],
+        "warm_start": ["boolean"],
+        "momentum": [Interval(Real, 0, 1, closed="both")],
+        "nesterovs_momentum": ["boolean"],
+        "early_stopping": ["boolean"],
+        "validation_fraction": [Interval(Real, 0, 1, closed="left")],
+        "scoring": [StrOptions({"loss", *get_scorer_names()}), callable, None],
+        "averaging": [StrOptions(AVERAGINGS.names), Averaging, None],
+        "beta_1": [Interval(Real, 0, 1, closed="left")],
+        "beta_2": [Interval(Real, 0, 1, closed="left")],
+        "epsilon": [Interval(Real, 0, None, closed="neither")],
+        "n_iter_no_change": [
+            Interval(Integral, 1, None, closed="left"),
+            Options(Real, {np.inf}),
+        ],
+        "max_fun": [Interval(Integral, 1, None, closed="left")],
+        "max_time": [Interval(Real, 0, None, closed="neither"), None],
+        "n_jobs": [Integral, None],
+        "dtype": [
+            StrOptions({"float32", "float64"}),
+            Options(object, {*_FLOATS, *map(np.dtype, _FLOATS)}),
+            None,
+        ],
+    }
+
+    @abstractmethod
+    def _validate_targets(self, y, continues, incremental):
+        """Return targets, one column an output or class indices, and their type."""
+
+    @abstractmethod
+    def _validate_held_out(self, y, target_type):
+        """Return the targets of validation as `_validate_targets` does those of training."""
+
+    @abstractmethod
+    def _own_score(self, problem, data):
+        """Return a function that maps raw outputs on a ValidationSet to accuracy or R²."""
+
+    @classmethod
+    @cache
+    def _get_param_names(cls):
+        # Inspecting a signature of over 40 parameters is a tenth of a small fit.
+        return super()._get_param_names()
+
+    def _store(self, arguments):
+        """Set each argument of the constructor as the attribute of its name."""
+        for name, value in arguments.items():
+            if name != "self":
+                setattr(self, name, value)
+
+    # -- fit -----------------------------------------------------------------------------
+
+    @_fit_context(prefer_skip_nested_validation=True)
+    def fit(self, X, y, sample_weight=None, *, X_val=None, y_val=None, sample_weight_val=None):
+        """Fit the network to ``X`` and ``y``.
+
+        Parameters
+        ----------
+        X : {array-like, sparse matrix} of shape (n_samples, n_features)
+            Features. CSR matrices are trained on as they are, CSC ones converted once.
+        y : array-like of shape (n_samples,) or (n_samples, n_outputs)
+            Targets.
+        sample_weight : array-like of shape (n_samples,), default=None
+            Non-negative weights of the samples; None means 1 each.
+        X_val : {array-like, sparse matrix} of shape (n_val, n_features), default=None
+            Features to validate on after each epoch or iteration: for `early_stopping`, which
+            then holds out no samples of ``X``, or, without it, for `history_` only. In a
+            pipeline it is transformed as ``X`` with ``transform_input=["X_val"]``.
+        y_val : array-like of shape (n_val,) or (n_val, n_outputs), default=None
+            Their targets.
+        sample_weight_val : array-like of shape (n_val,), default=None
+            Their weights.
+
+        Returns
+        -------
+        self : object
+
+        Raises
+        ------
+        ValueError
+            If the input is not valid, or if training diverged to non-finite parameters.
+            The estimator is then as it was before.
+        """
+        context = self._init_callback_context(max_subtasks=self.max_iter)
+        with self._unchanged_on_error():
+            validation = X_val, y_val, sample_weight_val
+            return self._fit(X, y, sample_weight, validation, context, incremental=False)
+
+    def _fit(self, X, y, sample_weight, validation, context, incremental):
+        trainer, attributes = self._trainer(X, y, sample_weight, validation, context, incremental)
+        trainer.tasks.begin_fit()
+        trainer.partial_fit() if incremental else trainer.fit()
+
+        best = trainer.record.best_theta
+        theta = trainer.theta if best is None else best
+        if not np.isfinite(theta).all():
+            raise ValueError(_DIVERGED)
+        if self.averaging is not None and self.normalization == "batch":
+            trainer.renew_statistics(theta)
+        # After fit it would only make pickles larger.
+        state = trainer.state if incremental else None
+        vars(self).update(attributes(theta), _optimizer_state_=state)
+        trainer.tasks.end_fit()
+        return self
+
+    def _trainer(self, X, y, sample_weight, validation, context, incremental):
+        """Return what trains, ready to start, and a function of theta: fitted attributes."""
+        configuration = Configuration(self)
+        if incremental:
+            configuration.check_incremental()
+        optimizer, loss = configuration.optimizer, configuration.loss
+        architecture = configuration.architecture
+        continues = hasattr(self, "coefs_") and (self.warm_start or incremental)
+
+        dtype = self._fitted_dtype() if continues else self._wanted_dtype()
+        X, y = self._validate_input(X, y, dtype, reset=not continues)
+        targets, target_type = self._validate_targets(y, continues, incremental)
+        targets = np.ascontiguousarray(targets, X.dtype).reshape(X.shape[0], -1)
+        loss.check_targets(targets)
+        sample_weight = self._validate_weights(X, sample_weight)
+        data = self._validation_set(*validation, X.dtype, targets.shape[1], target_type)
+        if data is not None:
+            loss.check_targets(data.targets)
+        if self.scoring is not None and data is None and not self.early_stopping:
+            raise ValueError(
+                f"scoring={self.scoring!r} has nothing to score: set early_stopping=True, pass "
+                "X_val and y_val, or set scoring to None."
+            )
+
+        random_state = check_random_state(self.random_state)
+        n_outputs = self._n_outputs(loss, targets, target_type)
+        units = [X.shape[1], *configuration.hidden_sizes, n_outputs]
+        problem = Problem(
+            X=X,
+            y=targets,
+            sample_weight=self._training_weights(y, targets, sample_weight, incremental),
+            loss=loss,
+            form=loss.form(target_type),
+            architecture=architecture,
+            layout=Layout(units, architecture.normalization),
+            alpha=self.alpha,
+            l1_ratio=self.l1_ratio,
+        )
+        if continues:
+            theta = self._fitted_theta(problem.layout, X.dtype)
+        else:
+            theta = self._initial_theta(problem, configuration.initializer, random_state)
+        if self.early_stopping and data is None:
+            problem.rows, held_out = self._split(targets, target_type, random_state)
+            weight = None if sample_weight is None else sample_weight[held_out]
+            data = ValidationSet(X, y[held_out], targets[held_out], weight, held_out)
+        if problem.total_weight() == 0:
+            raise ValueError(
+                "The rows to train on have no weight: sample_weight times class_weight is 0 for "
+                "each of them."
+            )
+        record = Record(
+            self.tol,
+            self.n_iter_no_change,
+            self.verbose,
+            self.early_stopping,
+            vars(self) if continues else {},
+            np.inf if self.max_time is None else self.max_time,
+        )
+        attributes = partial(self._fitted_attributes, problem, target_type, record)
+
+        def attributes_now():
+            return attributes(theta.copy())
+
+        validation = None
+        if data is not None:
+            score = self._score_function(data, problem, attributes_now)
+            validation = Validation(problem, theta, data, score)
+        tasks = Tasks(self, context, (X, y, sample_weight), problem.rows, attributes_now)
+        if isinstance(optimizer, FirstOrder):
+            trainer = MiniBatches(
+                problem,
+                theta,
+                record,
+                validation,
+                tasks,
+                optimizer,
+                self._optimizer_state(optimizer, problem, theta, random_state, incremental),
+                configuration.rates(),
+                configuration.batch_size(problem.n_rows),
+                1 if incremental else self.max_iter,
+                self.shuffle,
+                random_state,
+                configuration.limits(),
+                configuration.averaging,
+            )
+        else:
+            optimizer.check(problem)
+            trainer = FullBatch(
+                problem,
+                theta,
+                record,
+                validation,
+                tasks,
+                optimizer,
+                self.tol,
+                self.max_iter,
+                self.max_fun,
+                self.n_jobs,
+            )
+        return trainer, attributes
+
+    @staticmethod
+    def _fitted_attributes(problem, target_type, record, theta):
+        """Return what fit leaves on the estimator, the parameters being in ``theta``."""
+        parameters = problem.layout.views(theta)
+        return dict(
+            zip(_PARAMETER_ATTRIBUTES, parameters, strict=True),
+            n_layers_=len(problem.layout.shapes) + 1,
+            n_outputs_=problem.layout.shapes[-1][1],
+            out_activation_=problem.form.out_activation,
+            _architecture=problem.architecture,
+            _fitted_loss=problem.loss,
+            _target_type=target_type,
+            _optimizer_state_=None,
+            **record.fitted_attributes(),
+        )
+
+    @contextmanager
+    def _unchanged_on_error(self):
+        before = dict(vars(self))
+        try:
+            yield
+        except BaseException:
+            for name in vars(self).keys() - before.keys():
+                delattr(self, name)
+            vars(self).update(before)
+            raise
+
+    # -- input ---------------------------------------------------------------------------
+
+    def _wanted_dtype(self):
+        return _FLOATS if self.dtype is None else np.dtype(self.dtype)
+
+    def _validate_input(self, X, y, dtype, reset):
+        X, y = validate_data(
+            self,
+            X,
+            y,
+            accept_sparse="csr",
+            multi_output=True,
+            y_numeric=self._y_numeric,
+            dtype=dtype,
+            reset=reset,
+        )
+        if y.ndim == 2 and y.shape[1] == 1:
+            y = column_or_1d(y, warn=True)
+        return X, y
+
+    def _validate_weights(self, X, sample_weight):
+        if sample_weight is None:
+            return None
+        sample_weight = _check_sample_weight(
+            sample_weight, X, dtype=X.dtype, ensure_non_negative=True
+        )
+        if not sample_weight.any():
+            raise ValueError("Sample weights must contain at least one non-zero number.")
+        return sample_weight
+
+    def _training_weights(self, y, targets, sample_weight, incremental):
+        """Return what weighs the loss; validation scores see ``sample_weight`` alone."""
+        return sample_weight
+
+    def _validation_set(self, X_val, y_val, sample_weight_val, dtype, n_columns, target_type):
+        """Return the user's own `ValidationSet`, or None without one."""
+        if X_val is None and y_val is None:
+            if sample_weight_val is not None:
+                raise ValueError("sample_weight_val is provided, but X_val was not provided.")
+            return None
+        for name, given, other in (("y_val", y_val, "X_val"), ("X_val", X_val, "y_val")):
+            if given is None:
+                raise ValueError(f"{other} is provided, but {name} was not provided.")
+        X_val, y_val = self._validate_input(X_val, y_val, dtype, reset=False)
+        targets = np.ascontiguousarray(self._validate_held_out(y_val, target_type), dtype)
+        targets = targets.reshape(X_val.shape[0], -1)
+        if targets.shape[1] != n_columns:
+            raise ValueError(f"y_val has {targets.shape[1]} outputs, but y has {n_columns}.")
+        return ValidationSet(
+            X_val, y_val, targets, self._validate_weights(X_val, sample_weight_val)
+        )
+
+    def _score_function(self, data, problem, attributes):
+        """Return a function of raw outputs on ``data`` and their loss: the score.
+
+        ``attributes`` returns those of the estimator as if it were fitted.
+        """
+        if self.scoring == "loss":
+            return lambda raw, loss: -loss
+        if self.scoring is None:
+            score = self._own_score(problem, data)
+            return lambda raw, loss: score(raw)
+        scorer = check_scoring(self, self.scoring)
+        X, weights = data.features(), {}
+        if data.sample_weight is not None:
+            weights["sample_weight"] = data.sample_weight
+        fitted = copy.copy(self)
+        vars(fitted).pop("feature_names_in_", None)  # X is an array by now
+
+        def score_by_scorer(raw, loss):
+            vars(fitted).update(attributes())
+            return scorer(fitted, X, data.y, **weights)
+
+        return score_by_scorer
+
+    def _split(self, targets, target_type, random_state):
+        """Return the rows to train on and those held out for early stopping."""
+        stratify = targets.astype(bool) if target_type == "binary" else None
+        if target_type == "multiclass":
+            stratify = self._stratification(targets.astype(int).ravel())
+        rows, held_out = train_test_split(
+            np.arange(len(targets), dtype=np.int64),
+            random_state=random_state,
+            test_size=self.validation_fraction,
+            stratify=stratify,
+        )
+        if len(held_out) < 2:
+            raise ValueError(
+                "The validation set is too small. Increase 'validation_fraction' or the size "
+                "of your dataset."
+            )
+        return rows, held_out
+
+    def _stratification(self, codes):
+        """Return ``codes`` if each class has a place on both sides of the split."""
+        counts = np.bincount(codes)
+        counts = counts[counts > 0]
+        n_held_out = math.ceil(self.validation_fraction * len(codes))
+        if counts.min() > 1 and len(counts) <= min(n_held_out, len(codes) - n_held_out):
+            return codes
+        warnings.warn(
+            "The validation set of early stopping is not stratified: a class has only one "
+            "sample, or there are more classes than places in the split.",
+            stacklevel=7,
+        )
+        return None
+
+    # -- the network -----------------------------------------------------------------------
+
+    def _initial_theta(self, problem, initializer, random_state):
+        layout, activations = problem.layout, problem.architecture.activations
+        theta = np.empty(layout.n_values, problem.X.dtype)
+        parameters = layout.views(theta)
+        # The output layer is drawn as the layer before it.
+        following = [*activations, activations[-1] if activations else Identity()]
+        for i, shape in enumerate(layout.shapes):
+            coefs, intercepts = initializer.draw(*shape, following[i], random_state)
+            parameters.coefs[i][:], parameters.intercepts[i][:] = coefs, intercepts
+        for ones in (*parameters.scales, *parameters.variances):
+            ones[:] = 1
+        for zeros in (*parameters.shifts, *parameters.means):
+            zeros[:] = 0
+        return theta
+
+    def _fitted_parameters(self):
+        return Parameters(*(getattr(self, name) for name in _PARAMETER_ATTRIBUTES))
+
+    def _fitted_theta(self, layout, dtype):
+        """Pack the fitted parameters, to go on from them."""
+        parameters = self._fitted_parameters()
+        fitted = [[np.shape(array) for array in section] for section in parameters]
+        wanted = layout.views(np.empty(layout.n_values))
+        wanted = [[array.shape for array in section] for section in wanted]
+        if fitted != wanted:
+            raise ValueError(
+                "warm_start and partial_fit go on with the fitted network, whose weights have "
+                f"the shapes {fitted[0]}, but the parameters and the data ask for {wanted[0]}"
+                f"{'' if fitted[0] != wanted[0] else ' with another normalization'}. Fit a "
+                "clone of the estimator instead."
+            )
+        return layout.pack(parameters, dtype)
+
+    def _optimizer_state(self, optimizer, problem, theta, random_state, incremental):
+        theta = theta[: problem.layout.n_parameters]
+        previous = getattr(self, "_optimizer_state_", None)
+        if incremental and previous is not None and previous.fits(optimizer, theta):
+            return previous.copy()
+        architecture = problem.architecture
+        drops = architecture.input_dropout > 0 or any(architecture.dropout)
+        # Drawn only where it is used, so that the other draws stay scikit-learn's.
+        seed = random_state.randint(np.iinfo(np.int32).max) if drops else 0
+        return OptimizerState(optimizer, theta, seed)
+
+    def _fitted_dtype(self):
+        """The floating type of ``coefs_``, to which users may assign other numbers."""
+        dtype = np.asarray(self.coefs_[0]).dtype
+        return dtype if dtype in _FLOATS else np.dtype(np.float64)
+
+    def _raw_outputs(self, X):
+        """Outputs before the link, of shape (n_samples, n_outputs)."""
+        check_is_fitted(self, "coefs_")
+        dtype = self._fitted_dtype()
+        if not self._is_plainly_valid(X, dtype):
+            X = validate_data(self, X, accept_sparse="csr", dtype=dtype, reset=False)
+        parameters = Parameters(
+            *([np.ascontiguousarray(a, dtype) for a in s] for s in self._fitted_parameters())
+        )
+        block = min(BLOCK_ROWS, X.shape[0])
+        return Network(parameters, self._architecture, block).raw_outputs(Input(X, block))
+
+    def _is_plainly_valid(self, X, dtype):
+        """Whether validation would find nothing: told at once of the commonest valid input.
+
+        For a single row, scikit-learn's takes several times as long as predicting.
+        """
+        if not (
+            type(X) is np.ndarray
+            and X.dtype == dtype
+            and X.ndim == 2
+            and X.shape[0] > 0
+            and X.shape[1] == self.n_features_in_
+            and not hasattr(self, "feature_names_in_")
+        ):
+            return False
+        with np.errstate(over="ignore", invalid="ignore"):
+            return bool(np.isfinite(X.sum()))
+
+    # -- partial_fit -----------------------------------------------------------------------
+
+    def _check_partial_fit(self):
+        if not is_first_order(self):
+            raise AttributeError(
+                "partial_fit is only available for stochastic optimizers. "
+                f"{optimizer_choice(self)} is not stochastic."
+            )
+        return True
+
+    def __sklearn_tags__(self):
+        tags = super().__sklearn_tags__()
+        tags.input_tags.sparse = True
+        return tags
+
+    def __getstate__(self):
+        return {**super().__getstate__(), "_pickle_format": _PICKLE_FORMAT}
+
+    def __setstate__(self, state):
+        state = dict(state)
+        written = state.pop("_pickle_format", None)
+        if written != _PICKLE_FORMAT:
+            raise ValueError(
+                f"This pickle of {type(self).__name__} has format {written}; this version of "
+                f"sknn_opt reads format {_PICKLE_FORMAT}. Load it with the version that wrote "
+                "it, or fit again."
+            )
+        super().__setstate__(state)

@@ -1,0 +1,178 @@
+"""Fitted networks from and to scikit-learn's own classes."""
+
+import copy
+from numbers import Integral
+
+import numpy as np
+from sklearn import neural_network
+from sklearn.base import ClassifierMixin, is_classifier
+from sklearn.utils.validation import check_is_fitted
+
+from .._components import resolve
+from ..activations import Identity, Logistic, ReLU, Tanh
+from ..losses import LogLoss, Poisson, SquaredError
+from ..optimizers import LBFGS, OPTIMIZERS, SGD, Adam
+from ..schedules import SCHEDULES, Adaptive, Constant, InvScaling
+from .parameters import Configuration, optimizer_choice
+
+# Their names for our classes.
+_ACTIVATIONS = {Identity: "identity", Logistic: "logistic", Tanh: "tanh", ReLU: "relu"}
+_CLASSIFIER_LOSSES = {LogLoss: "log_loss"}
+_REGRESSOR_LOSSES = {SquaredError: "squared_error", Poisson: "poisson"}
+_SOLVERS = {SGD: "sgd", Adam: "adam", LBFGS: "lbfgs"}
+_SCHEDULES = {Constant: "constant", InvScaling: "invscaling", Adaptive: "adaptive"}
+
+#: What both fit, and mean the same by.
+_SHARED = (
+    "_label_binarizer",
+    "_no_improvement_count",
+    "best_loss_",
+    "best_validation_score_",
+    "classes_",
+    "coefs_",
+    "feature_names_in_",
+    "intercepts_",
+    "loss_",
+    "loss_curve_",
+    "n_features_in_",
+    "n_iter_",
+    "n_layers_",
+    "n_outputs_",
+    "out_activation_",
+    "t_",
+    "validation_scores_",
+)
+
+
+class SklearnConversion:
+    """Adds the methods that convert."""
+
+    def to_sklearn(self):
+        """Convert to scikit-learn's class of the same name, with the same predictions.
+
+        Keywords that scikit-learn has are carried over. Those that matter only in training and
+        that it lacks, such as `dropout`, are left out, and where it lacks the optimizer or the
+        schedule its default stands. The state of the optimizer is left out too.
+
+        Returns
+        -------
+        estimator : sklearn.neural_network.MLPClassifier or MLPRegressor
+            Fitted.
+
+        Raises
+        ------
+        ValueError
+            If scikit-learn has no such network. The message names all that it lacks.
+        """
+        check_is_fitted(self)
+        theirs = _their_class(type(self))
+        lacking = list(_lacking(self, theirs))
+        if lacking:
+            raise ValueError(f"scikit-learn's {theirs.__name__} lacks {'; '.join(lacking)}.")
+        estimator = theirs()
+        ours = _translated_parameters(self)
+        estimator.set_params(**{k: v for k, v in ours.items() if k in estimator.get_params()})
+        _copy_shared(self, estimator)
+        if self.validation_scores_ is not None:  # for a warm start there
+            estimator._best_coefs = copy.deepcopy(self.coefs_)
+            estimator._best_intercepts = copy.deepcopy(self.intercepts_)
+        return estimator
+
+    @classmethod
+    def from_sklearn(cls, estimator):
+        """Convert a fitted network of scikit-learn's class of the same name.
+
+        Parameters
+        ----------
+        estimator : sklearn.neural_network.MLPClassifier or MLPRegressor
+            Fitted. Its keywords are carried over, `solver` as `optimizer`. The state of its
+            optimizer is not, and of `history_` only losses and scores are known.
+
+        Returns
+        -------
+        estimator : MLPClassifier or MLPRegressor
+            Fitted, with the same predictions.
+        """
+        theirs = _their_class(cls)
+        if not isinstance(estimator, theirs):
+            raise TypeError(f"Expected a fitted {theirs!r}, got {estimator!r}.")
+        check_is_fitted(estimator)
+        parameters = copy.deepcopy(estimator.get_params(deep=False))
+        ours = cls(optimizer=parameters.pop("solver"), **parameters)
+        # Not every solver leaves these.
+        vars(ours).update(
+            _no_improvement_count=0,
+            best_loss_=None,
+            best_validation_score_=None,
+            loss_curve_=[],
+            validation_scores_=None,
+        )
+        _copy_shared(estimator, ours)
+        configuration = Configuration(ours)
+        unknown = [np.nan] * len(ours.loss_curve_)
+        history = {"loss": ours.loss_curve_, "learning_rate": unknown, "grad_norm": unknown}
+        history["time"] = [0.0] * len(unknown)
+        if ours.validation_scores_ is not None:
+            history |= {"validation_loss": unknown, "validation_score": ours.validation_scores_}
+        vars(ours).update(
+            history_={name: list(values) for name, values in history.items()},
+            normalization_scales_=[],
+            normalization_shifts_=[],
+            running_means_=[],
+            running_variances_=[],
+            _architecture=configuration.architecture,
+            _fitted_loss=configuration.loss,
+            _target_type="continuous",
+            _optimizer_state_=None,
+        )
+        if is_classifier(ours):
+            ours._target_type = ours._label_binarizer.y_type_
+        return ours
+
+
+def _their_class(cls):
+    classifies = issubclass(cls, ClassifierMixin)
+    return neural_network.MLPClassifier if classifies else neural_network.MLPRegressor
+
+
+def _lacking(estimator, theirs):
+    """Yield descriptions of what makes scikit-learn predict something else."""
+    architecture, loss = estimator._architecture, estimator._fitted_loss
+    activations = {type(a): a for a in architecture.activations}
+    unknown = [a for cls, a in activations.items() if cls not in _ACTIVATIONS]
+    yield from (f"the activation {activation!r}" for activation in unknown)
+    if len(activations) > 1:
+        yield "different activations in one network"
+    if architecture.normalization is not None:
+        yield f"the normalization {architecture.normalization!r}"
+    if architecture.residual and any(w.shape[0] == w.shape[1] for w in estimator.coefs_[:-1]):
+        yield "residual connections"
+    known = _CLASSIFIER_LOSSES if is_classifier(estimator) else _REGRESSOR_LOSSES
+    # Up to 1.6 the regressor's only loss is the squared error.
+    has_losses = "loss" in theirs().get_params() or isinstance(loss, LogLoss | SquaredError)
+    if type(loss) not in known or not has_losses:
+        yield f"the loss {loss!r}"
+
+
+def _translated_parameters(estimator):
+    """Our parameters by their names, with values that they take."""
+    parameters = estimator.get_params(deep=False)
+    optimizer = resolve(optimizer_choice(estimator), OPTIMIZERS, estimator)
+    schedule = resolve(estimator.learning_rate, SCHEDULES, estimator)
+    for component in (optimizer, schedule):
+        parameters |= {name: getattr(component, name) for name in component._estimator_keywords}
+    activations = {type(a) for a in estimator._architecture.activations}
+    parameters["activation"] = _ACTIVATIONS[activations.pop()] if activations else "relu"
+    parameters["solver"] = _SOLVERS.get(type(optimizer), "adam")
+    parameters["learning_rate"] = _SCHEDULES.get(type(schedule), "constant")
+    parameters["loss"] = {**_CLASSIFIER_LOSSES, **_REGRESSOR_LOSSES}[type(estimator._fitted_loss)]
+    if parameters["learning_rate_init"] == "auto":
+        parameters["learning_rate_init"] = 0.001
+    if not isinstance(parameters["batch_size"], Integral):
+        parameters["batch_size"] = "auto"
+    return copy.deepcopy(parameters)
+
+
+def _copy_shared(fitted, target):
+    shared = {name: vars(fitted)[name] for name in _SHARED if name in vars(fitted)}
+    vars(target).update(copy.deepcopy(shared))

@@ -1,0 +1,233 @@
+"""The first layer's product with the data, dense or CSR.
+
+An input is a view of the user's array: rows are gathered block by block, never copied as
+a whole. Indices of CSR columns are int32, its row pointers int64, whatever SciPy chose.
+"""
+
+import numpy as np
+from scipy import sparse
+
+from .._compiler.blas import gemm
+from .._compiler.declarations import (
+    Call,
+    address,
+    inline,
+    int32s,
+    int64s,
+    kernel,
+    real,
+    reals,
+    record,
+    shift,
+    struct,
+)
+from .dropout import call_drop, drop, is_dropped
+
+INPUT = struct(
+    "input",
+    multiply=np.int64,  # kernel addresses
+    gradient=np.int64,
+    add_rows=np.int64,
+    data=np.int64,  # address of the elements
+    indices=np.int64,  # CSR only
+    indptr=np.int64,
+    order=np.int64,  # address of row indices; 0: rows in their own order
+    direct=np.int64,  # whether BLAS can read the elements where they are
+    row_stride=np.int64,  # in elements
+    column_stride=np.int64,
+    n_features=np.int64,
+    block=np.int64,  # address of a buffer for gathered rows
+    mask_key=np.int64,  # dropout's, for this step
+    dropout=np.float64,
+    drop=np.int64,  # its kernel
+)
+
+MULTIPLY = """void (input *source, int64 start, int64 rows, real *weights, real *z,
+int64 units)"""
+GRADIENT = """void (input *source, int64 start, int64 rows, real *delta, real *gradient,
+int64 units, real beta)"""
+ADD_ROWS = "void (input *source, int64 start, int64 rows, real *out)"
+
+call_multiply = Call(MULTIPLY)
+call_gradient = Call(GRADIENT)
+call_add_rows = Call(ADD_ROWS)
+
+
+@inline
+def _row(x, i):
+    return int64s(x.order)[i] if x.order != 0 else i
+
+
+@inline
+def _gather(x, start, rows):
+    """Copy rows from the user's array to the block."""
+    for i in range(rows):
+        here = shift(reals(x.data), _row(x, start + i) * x.row_stride)
+        there = shift(reals(x.block), i * x.n_features)
+        if x.column_stride == 1:
+            for j in range(x.n_features):
+                there[j] = here[j]
+        else:
+            for j in range(x.n_features):
+                there[j] = here[j * x.column_stride]
+
+
+@kernel(MULTIPLY)
+def _dense_multiply(source, start, rows, weights, z, units):
+    """Z += X[rows] W, by way of the gathered rows where they do not lie ready."""
+    x = record(source, 0)
+    block, stride = reals(x.block), x.n_features
+    if x.direct:
+        block, stride = shift(reals(x.data), start * x.row_stride), x.row_stride
+    else:
+        _gather(x, start, rows)
+        if x.dropout > 0.0:
+            call_drop(x.drop, block, rows * stride, x.mask_key, start * stride, x.dropout)
+    gemm(0, 0, rows, units, x.n_features, real(1), block, stride,
+         weights, units, real(1), z, units)  # fmt: skip
+
+
+@kernel(GRADIENT)
+def _dense_gradient(source, start, rows, delta, gradient, units, beta):
+    """G = beta G + X[rows]ᵀ delta, of the rows that were last multiplied."""
+    x = record(source, 0)
+    block, stride = reals(x.block), x.n_features
+    if x.direct:
+        block, stride = shift(reals(x.data), start * x.row_stride), x.row_stride
+    gemm(1, 0, x.n_features, units, rows, real(1), block, stride,
+         delta, units, beta, gradient, units)  # fmt: skip
+
+
+@kernel(ADD_ROWS)
+def _dense_add_rows(source, start, rows, out):
+    """Add the rows that were last multiplied to ``out``."""
+    x = record(source, 0)
+    block, stride = reals(x.block), x.n_features
+    if x.direct:
+        block, stride = shift(reals(x.data), start * x.row_stride), x.row_stride
+    for i in range(rows):
+        here, there = shift(block, i * stride), shift(out, i * x.n_features)
+        for j in range(x.n_features):
+            there[j] += here[j]
+
+
+@inline
+def _csr_value(x, k, column, row):
+    """The kth stored element, of row ``row`` in this epoch, after dropout."""
+    value = reals(x.data)[k]
+    if x.dropout > 0.0:
+        number = row * x.n_features + column
+        kept = real(1.0 / (1.0 - x.dropout))
+        value = real(0) if is_dropped(x.mask_key, number, x.dropout) else value * kept
+    return value
+
+
+@kernel(ADD_ROWS)
+def _csr_add_rows(source, start, rows, out):
+    x = record(source, 0)
+    indices, indptr = int32s(x.indices), int64s(x.indptr)
+    for i in range(rows):
+        row = _row(x, start + i)
+        for k in range(indptr[row], indptr[row + 1]):
+            out[i * x.n_features + indices[k]] += _csr_value(x, k, indices[k], start + i)
+
+
+@kernel(MULTIPLY)
+def _csr_multiply(source, start, rows, weights, z, units):
+    x = record(source, 0)
+    indices, indptr = int32s(x.indices), int64s(x.indptr)
+    for i in range(rows):
+        row = _row(x, start + i)
+        there = shift(z, i * units)
+        for k in range(indptr[row], indptr[row + 1]):
+            value = _csr_value(x, k, indices[k], start + i)
+            weight = shift(weights, indices[k] * units)
+            for j in range(units):
+                there[j] += value * weight[j]
+
+
+@kernel(GRADIENT)
+def _csr_gradient(source, start, rows, delta, gradient, units, beta):
+    x = record(source, 0)
+    indices, indptr = int32s(x.indices), int64s(x.indptr)
+    if beta != real(1):
+        for j in range(x.n_features * units):
+            gradient[j] = real(0) if beta == real(0) else beta * gradient[j]
+    for i in range(rows):
+        row = _row(x, start + i)
+        here = shift(delta, i * units)
+        for k in range(indptr[row], indptr[row + 1]):
+            value = _csr_value(x, k, indices[k], start + i)
+            there = shift(gradient, indices[k] * units)
+            for j in range(units):
+                there[j] += value * here[j]
+
+
+class Input:
+    """``X``, dense or CSR, and optionally an order of rows, as kernels read it.
+
+    Parameters
+    ----------
+    X : ndarray or CSR matrix of shape (n_samples, n_features)
+        With float32 or float64 elements; read-only, Fortran-ordered and strided are fine.
+    max_rows : int
+        The largest number of rows in one call of a kernel.
+    order : ndarray of int64, default=None
+        Which rows of ``X``, in which order. May be changed in place between calls.
+    dropout : float, default=0
+        Probability with which an element is replaced by 0, the others being scaled up.
+    """
+
+    def __init__(self, X, max_rows, order=None, dropout=0.0):
+        self.dtype = X.dtype
+        self.n_rows = X.shape[0] if order is None else len(order)
+        self.n_features = X.shape[1]
+        self._struct = np.zeros(1, INPUT)
+        fields = self._struct[0]
+        fields["n_features"] = self.n_features
+        fields["order"] = address(order)
+        fields["dropout"] = dropout
+        if dropout > 0:
+            fields["drop"] = drop.address(self.dtype)
+        if sparse.issparse(X):
+            arrays = (
+                X.data,
+                X.indices.astype(np.int32, copy=False),
+                X.indptr.astype(np.int64, copy=False),
+            )
+            fields["data"], fields["indices"], fields["indptr"] = map(address, arrays)
+            self._kernels = _csr_multiply, _csr_gradient, _csr_add_rows
+        else:
+            X = X if _has_whole_strides(X) else np.ascontiguousarray(X)
+            row_stride, column_stride = (
+                (self.n_features, 1)
+                if X.flags.c_contiguous
+                else (s // X.itemsize for s in X.strides)
+            )
+            direct = (
+                order is None
+                and dropout == 0
+                and column_stride == 1
+                and row_stride >= self.n_features
+            )
+            block = None if direct else np.empty((max_rows, self.n_features), X.dtype)
+            fields["row_stride"], fields["column_stride"] = row_stride, column_stride
+            fields["data"], fields["block"] = address(X), address(block)
+            fields["direct"] = direct
+            arrays = X, block
+            self._kernels = _dense_multiply, _dense_gradient, _dense_add_rows
+        fields["multiply"] = self._kernels[0].address(self.dtype)
+        self._alive = arrays, order
+        self.address = address(self._struct)
+
+    def allow_gradient(self):
+        """Prepare for the backward pass."""
+        self._struct[0]["gradient"] = self._kernels[1].address(self.dtype)
+
+    def allow_residual(self):
+        """Prepare for adding rows to the first layer's output."""
+        self._struct[0]["add_rows"] = self._kernels[2].address(self.dtype)
+
+
+def _has_whole_strides(X):
+    return all(s % X.itemsize == 0 for s in X.strides)

@@ -1,0 +1,178 @@
+"""What one look at a network measures: its data, its layers and some steps of training."""
+
+from dataclasses import dataclass, replace
+
+import numpy as np
+from scipy import sparse
+from sklearn.base import is_regressor
+from sklearn.utils.sparsefuncs import mean_variance_axis, min_max_axis
+
+from .._compiler.declarations import address
+from .._training.mini_batch import MiniBatches
+from ..schedules import Constant
+from .probe import Probe, make_trainer, train_steps
+
+#: Steps of training that are taken.
+_N_STEPS = 20
+
+#: An activation is flat where its slope is below this share of its steepest one.
+_FLAT = 0.05
+
+#: A unit is dead where it is below this share for all samples.
+_DEAD = 1e-3
+
+
+@dataclass
+class Look:
+    """Measurements of one network on one data set.
+
+    Attributes
+    ----------
+    layers : dict of ndarray of shape (n_layers,)
+        The statistics of `sknn_opt.inspection.Diagnosis`, and "distinct": how many units
+        differ from each other.
+    features : Spread
+    targets : Spread or None
+        None where the raw outputs do not predict the targets themselves.
+    alpha : float
+        The penalty's strength.
+    objective : float
+    objective_after : float
+        After some steps of training.
+    learning_rate : float
+        The largest one of the schedule; NaN without steps.
+    tunes_itself : bool
+        Whether the optimizer chooses its steps whatever the learning rate.
+    n_steps : int
+        How many steps training may take.
+    """
+
+    layers: dict
+    features: "Spread"
+    targets: "Spread | None"
+    alpha: float
+    objective: float
+    objective_after: float = np.nan
+    learning_rate: float = np.nan
+    tunes_itself: bool = False
+    n_steps: int = 0
+
+    @property
+    def n_hidden(self):
+        return len(self.layers["units"]) - 1
+
+
+class Spread:
+    """Root mean square, standard deviation and range of each column."""
+
+    def __init__(self, columns):
+        if sparse.issparse(columns):
+            means, variances = mean_variance_axis(columns, axis=0)
+            smallest, largest = min_max_axis(columns, axis=0)
+        else:
+            means, variances = columns.mean(axis=0), columns.var(axis=0)
+            smallest, largest = columns.min(axis=0), columns.max(axis=0)
+        self.scales = np.sqrt(means**2 + variances)
+        self.deviations = np.sqrt(variances)
+        self.ranges = largest - smallest
+
+
+def look(estimator, X, y, sample_weight, max_samples, random_state):
+    """Return the `Look` at an estimator, fitted or not; at no more than ``max_samples`` rows."""
+    trainer = make_trainer(estimator, X, y, sample_weight)
+    problem = trainer.problem
+    rows = np.arange(problem.n_rows)
+    if problem.n_rows > max_samples:
+        rows = np.sort(random_state.choice(problem.n_rows, max_samples, replace=False))
+    sample = replace(problem, rows=rows)
+    predicts_targets = is_regressor(estimator) and problem.form.link is None
+    # What overflows here is to be found, not to be warned of.
+    with np.errstate(all="ignore"):
+        probe = Probe(sample, trainer.theta.copy())
+        objective = probe.objective()
+        seen = Look(
+            layers=_measure_layers(probe),
+            features=Spread(problem.X),
+            targets=Spread(problem.y) if predicts_targets else None,
+            alpha=problem.alpha,
+            objective=objective,
+        )
+        if isinstance(trainer, MiniBatches):
+            _measure_steps(trainer, seen)
+            seen.objective_after = Probe(sample, trainer.trained.copy()).objective()
+            seen.n_steps = estimator.max_iter * -(-problem.n_rows // trainer.batch_size(0, 0))
+    return seen
+
+
+def _measure_layers(probe):
+    network, parameters = probe.batches.network, probe.problem.layout.views(probe.theta)
+    n_rows = probe.problem.n_rows
+    columns = []
+    for i, coefs in enumerate(parameters.coefs):
+        out, delta = probe.layer(i, "out"), probe.layer(i, "delta")
+        sections = (section[i] for section in parameters[:4] if i < len(section))
+        units = np.vstack([np.atleast_2d(section) for section in sections])
+        dead = saturated = np.nan
+        if i < network.n_layers - 1:
+            dead, saturated = _measure_flatness(probe, i)
+        columns.append(
+            {
+                "units": coefs.shape[1],
+                "distinct": np.unique(units, axis=1).shape[1],
+                "weights": np.sqrt(np.square(coefs, dtype=float).mean()),
+                "activations": np.sqrt(out.var(axis=0, dtype=float).mean()),
+                "gradients": np.sqrt(np.square(delta, dtype=float).sum() * n_rows),
+                "dead": dead,
+                "saturated": saturated,
+                "update_ratio": np.nan,
+            }
+        )
+    return {name: np.array([column[name] for column in columns]) for name in columns[0]}
+
+
+def _measure_flatness(probe, i):
+    """Return the share of dead units and that of saturated activations."""
+    activation, layer = probe.problem.architecture.activations[i], probe.batches.network.layers[i]
+    if activation._backward is None:
+        return 0.0, 0.0
+    slopes = np.ones_like(probe.layer(i, "a"))
+    activation._backward(
+        slopes.dtype, int(layer["pre"]), int(layer["a"]), address(slopes), *slopes.shape,
+        int(layer["parameters"]),
+    )  # fmt: skip
+    # Far out on both sides, and in between.
+    grid = _slopes(activation, np.linspace(-30, 30, 601))
+    steepest = np.abs(grid).max()
+    ends = np.abs(grid[[0, -1]]) / steepest
+    slopes = np.abs(slopes) / steepest
+    dead = (slopes < _DEAD).all(axis=0).mean() if ends.min() < _DEAD else 0.0
+    saturated = (slopes < _FLAT).mean() if ends.max() < _FLAT else 0.0
+    return dead, saturated
+
+
+def _slopes(activation, z):
+    a, slopes, parameters = z.copy(), np.ones_like(z), activation.kernel_parameters()
+    z = a if activation._in_place else z
+    shape = 1, z.size
+    activation._forward(z.dtype, address(z), address(a), *shape, address(parameters))
+    activation._backward(
+        z.dtype, address(z), address(a), address(slopes), *shape, address(parameters)
+    )
+    return slopes
+
+
+def _measure_steps(trainer, seen):
+    """Take some steps; note how long they are beside the weights before all of them."""
+    coefs = trainer.problem.layout.views(trainer.trained).coefs
+    start = [np.linalg.norm(c) for c in coefs]
+    before, ratios = [c.copy() for c in coefs], []
+
+    def observe(rate, loss):
+        ratios.append([np.linalg.norm(c - b) for c, b in zip(coefs, before, strict=True)])
+        for b, c in zip(before, coefs, strict=True):
+            b[:] = c
+
+    seen.learning_rate = trainer.rates.initial
+    seen.tunes_itself = trainer.optimizer._full_batch
+    train_steps(trainer, _N_STEPS, seen.learning_rate, Constant(), observe)
+    seen.layers["update_ratio"] = np.mean(ratios, axis=0) / start

@@ -1,0 +1,290 @@
+"""Losses of support vector machines, on margins rather than on probabilities."""
+
+import math
+from numbers import Real
+
+import numpy as np
+from sklearn.utils._param_validation import Interval, StrOptions
+
+from .._compiler.declarations import inline, kernel, real
+from .base import CURVATURE, EVALUATE, Form, Loss
+
+# parameters: the margin, and the power to which violations of it are raised, 1 or 2.
+
+
+@inline
+def _positive(violation):
+    # Written so that NaN stays NaN: divergence has to be seen.
+    return real(0) if violation <= real(0) else violation
+
+
+@inline
+def _loss(violation, power):
+    positive = _positive(violation)
+    return positive if power == 1.0 else positive * positive
+
+
+@inline
+def _step(violation):
+    """0 or 1, the derivative of `_positive`; NaN stays NaN."""
+    return real(1) if violation > real(0) else _positive(violation)
+
+
+@inline
+def _slope(violation, power):
+    return _step(violation) if power == 1.0 else real(2) * _positive(violation)
+
+
+@kernel(EVALUATE)
+def _labels(raw, y, weight, delta, rows, outputs, scale, parameters):
+    margin, power = real(parameters[0]), parameters[1]
+    total = 0.0
+    for i in range(rows):
+        factor = real(scale) * weight[i]
+        loss = 0.0
+        for j in range(i * outputs, (i + 1) * outputs):
+            sign = real(2) * y[j] - real(1)
+            violation = margin - sign * raw[j]
+            loss += _loss(violation, power)
+            delta[j] = -sign * factor * _slope(violation, power)
+        total += weight[i] * loss
+    return total
+
+
+@kernel(EVALUATE)
+def _one_versus_rest(raw, y, weight, delta, rows, outputs, scale, parameters):
+    margin, power = real(parameters[0]), parameters[1]
+    total = 0.0
+    for i in range(rows):
+        factor = real(scale) * weight[i]
+        target = i * outputs + np.int64(y[i])
+        loss = 0.0
+        for j in range(i * outputs, (i + 1) * outputs):
+            sign = real(1) if j == target else real(-1)
+            violation = margin - sign * raw[j]
+            loss += _loss(violation, power)
+            delta[j] = -sign * factor * _slope(violation, power)
+        total += weight[i] * loss
+    return total
+
+
+@kernel(EVALUATE)
+def _weston_watkins(raw, y, weight, delta, rows, outputs, scale, parameters):
+    margin, power = real(parameters[0]), parameters[1]
+    total = 0.0
+    for i in range(rows):
+        factor = real(scale) * weight[i]
+        target = i * outputs + np.int64(y[i])
+        loss, slopes = 0.0, real(0)
+        for j in range(i * outputs, (i + 1) * outputs):
+            if j != target:
+                violation = margin + raw[j] - raw[target]
+                loss += _loss(violation, power)
+                slope = factor * _slope(violation, power)
+                slopes += slope
+                delta[j] = slope
+        delta[target] = -slopes
+        total += weight[i] * loss
+    return total
+
+
+@inline
+def highest_rival(raw, target, first, outputs):
+    """The first highest raw output but the target's, or one that is NaN: index and value."""
+    rival, highest = target, real(-math.inf)
+    for j in range(first, first + outputs):
+        if j != target and (raw[j] > highest or math.isnan(raw[j])):
+            rival, highest = j, raw[j]
+    return rival, highest
+
+
+@kernel(EVALUATE)
+def _crammer_singer(raw, y, weight, delta, rows, outputs, scale, parameters):
+    margin, power = real(parameters[0]), parameters[1]
+    total = 0.0
+    for i in range(rows):
+        target = i * outputs + np.int64(y[i])
+        rival, highest = highest_rival(raw, target, i * outputs, outputs)
+        for j in range(i * outputs, (i + 1) * outputs):
+            delta[j] = real(0)
+        violation = margin + highest - raw[target]
+        slope = real(scale) * weight[i] * _slope(violation, power)
+        delta[rival] = slope
+        delta[target] = -slope
+        total += weight[i] * _loss(violation, power)
+    return total
+
+
+@kernel(CURVATURE)
+def _labels_curvature(raw, y, weight, tangent, rows, outputs, scale, parameters):
+    margin = real(parameters[0])
+    for i in range(rows):
+        factor = real(2) * real(scale) * weight[i]
+        for j in range(i * outputs, (i + 1) * outputs):
+            sign = real(2) * y[j] - real(1)
+            tangent[j] *= factor * _step(margin - sign * raw[j])
+
+
+@kernel(CURVATURE)
+def _one_versus_rest_curvature(raw, y, weight, tangent, rows, outputs, scale, parameters):
+    margin = real(parameters[0])
+    for i in range(rows):
+        factor = real(2) * real(scale) * weight[i]
+        target = i * outputs + np.int64(y[i])
+        for j in range(i * outputs, (i + 1) * outputs):
+            sign = real(1) if j == target else real(-1)
+            tangent[j] *= factor * _step(margin - sign * raw[j])
+
+
+@kernel(CURVATURE)
+def _weston_watkins_curvature(raw, y, weight, tangent, rows, outputs, scale, parameters):
+    margin = real(parameters[0])
+    for i in range(rows):
+        factor = real(2) * real(scale) * weight[i]
+        target = i * outputs + np.int64(y[i])
+        at_target, total = tangent[target], real(0)
+        for j in range(i * outputs, (i + 1) * outputs):
+            if j != target:
+                step = _step(margin + raw[j] - raw[target])
+                tangent[j] = factor * step * (tangent[j] - at_target)
+                total += tangent[j]
+        tangent[target] = -total
+
+
+@kernel(CURVATURE)
+def _crammer_singer_curvature(raw, y, weight, tangent, rows, outputs, scale, parameters):
+    margin = real(parameters[0])
+    for i in range(rows):
+        factor = real(2) * real(scale) * weight[i]
+        target = i * outputs + np.int64(y[i])
+        rival, highest = highest_rival(raw, target, i * outputs, outputs)
+        step = _step(margin + highest - raw[target])
+        change = factor * step * (tangent[rival] - tangent[target])
+        for j in range(i * outputs, (i + 1) * outputs):
+            tangent[j] *= real(0)  # NaN stays NaN
+        tangent[rival] = change
+        tangent[target] = -change
+
+
+_MULTICLASS = {
+    "crammer_singer": (_crammer_singer, _crammer_singer_curvature),
+    "weston_watkins": (_weston_watkins, _weston_watkins_curvature),
+    "ovr": (_one_versus_rest, _one_versus_rest_curvature),
+}
+
+
+class _MarginLoss(Loss):
+    """Base of the losses that grow with the violation of a margin."""
+
+    _parameter_constraints = {
+        "margin": [Interval(Real, 0, None, closed="neither")],
+        "multiclass": [StrOptions(set(_MULTICLASS))],
+    }
+    _kernel_parameters = ("margin", "_power")
+    has_probabilities = False
+    _twice_differentiable = False
+
+    def __init__(self, margin=1.0, multiclass="crammer_singer"):
+        self.margin = margin
+        self.multiclass = multiclass
+
+    @property
+    def _forms(self):
+        evaluate, curvature = _MULTICLASS[self.multiclass]
+        # The hinge loss is linear between its kinks.
+        bends = self._power > 1
+        labels = Form(_labels, None, "identity", _labels_curvature if bends else None)
+        several = Form(evaluate, None, "identity", curvature if bends else None)
+        return {"binary": labels, "multilabel-indicator": labels, "multiclass": several}
+
+
+class Hinge(_MarginLoss):
+    r"""Hinge loss: how far each margin falls short of the one that is asked for.
+
+    With raw outputs :math:`z`, the margin :math:`m` and labels :math:`t_j \in \{-1, 1\}`,
+    for two classes (one output) and for independent labels (one output each):
+
+    .. math:: \ell(y, z) = \sum_j \max(0, m - t_j z_j)
+
+    and for several classes, as ``multiclass`` says, "crammer_singer", "weston_watkins" or
+    "ovr" (:math:`t_y = 1`, all others -1):
+
+    .. math::
+
+        \ell(y, z) = \max(0, m + \max_{k \ne y} z_k - z_y), \quad
+        \sum_{k \ne y} \max(0, m + z_k - z_y), \quad
+        \sum_k \max(0, m - t_k z_k)
+
+    With a margin of 1, two classes and Crammer-Singer are `sklearn.metrics.hinge_loss`.
+    Of several highest rivals the first one takes the derivative. The classes are decided
+    on, but have no probabilities; `sklearn.calibration.CalibratedClassifierCV` adds them.
+
+    Parameters
+    ----------
+    margin : float, default=1.0
+        The margin from which on there is no loss.
+    multiclass : {"crammer_singer", "weston_watkins", "ovr"}, default="crammer_singer"
+        The form for more than two classes.
+
+    References
+    ----------
+    K. Crammer, Y. Singer, "On the Algorithmic Implementation of Multiclass Kernel-based
+    Vector Machines", JMLR 2, 2001.
+
+    J. Weston, C. Watkins, "Support Vector Machines for Multi-Class Pattern Recognition",
+    ESANN 1999.
+
+    Examples
+    --------
+    >>> from sklearn.datasets import load_iris
+    >>> from sklearn.preprocessing import scale
+    >>> from sknn_opt import MLPClassifier
+    >>> from sknn_opt.losses import Hinge
+    >>> X, y = load_iris(return_X_y=True)
+    >>> X = scale(X)
+    >>> model = MLPClassifier(
+    ...     (20,), loss=Hinge(multiclass="ovr"), optimizer="lbfgs", tol=1e-2, random_state=0
+    ... )
+    >>> print(model.fit(X, y).score(X, y) > 0.95)
+    True
+    """
+
+    _power = 1
+
+
+class SquaredHinge(_MarginLoss):
+    r"""Hinge loss with each term squared, and so with a continuous derivative.
+
+    For labels :math:`t_j \in \{-1, 1\}` and the margin :math:`m`:
+
+    .. math:: \ell(y, z) = \sum_j \max(0, m - t_j z_j)^2
+
+    Crammer-Singer keeps the kinks of its maximum over rivals.
+
+    Parameters
+    ----------
+    margin : float, default=1.0
+        The margin from which on there is no loss.
+    multiclass : {"crammer_singer", "weston_watkins", "ovr"}, default="crammer_singer"
+        The form for more than two classes, see `Hinge`.
+
+    References
+    ----------
+    R.-E. Fan, K.-W. Chang, C.-J. Hsieh, X.-R. Wang, C.-J. Lin, "LIBLINEAR: A Library for
+    Large Linear Classification", JMLR 9, 2008.
+
+    Examples
+    --------
+    >>> from sklearn.datasets import load_iris
+    >>> from sklearn.preprocessing import scale
+    >>> from sknn_opt import MLPClassifier
+    >>> X, y = load_iris(return_X_y=True)
+    >>> X = scale(X)
+    >>> model = MLPClassifier(
+    ...     (20,), loss="squared_hinge", optimizer="lbfgs", tol=1e-2, random_state=0
+    ... )
+    >>> print(model.fit(X, y).score(X, y) > 0.95)
+    True
+    """
+
+    _power = 2

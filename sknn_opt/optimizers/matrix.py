@@ -1,0 +1,255 @@
+"""Optimizers that see the layers: a step depends on a whole weight matrix."""
+
+import math
+from numbers import Integral
+
+import numpy as np
+from sklearn.utils._param_validation import Interval
+
+from .._compiler.blas import gemm
+from .._compiler.declarations import inline, kernel, real, shift
+from .base import DECAY, NON_NEGATIVE, POSITIVE, UPDATE, FirstOrder
+
+
+@kernel(UPDATE)
+def _lamb(theta, gradient, state, layout, scratch, lr, step, parameters):
+    n, n_layers = layout[0], layout[2]
+    beta_1, beta_2, epsilon = real(parameters[0]), real(parameters[1]), real(parameters[2])
+    new_1, new_2 = real(1.0 - parameters[0]), real(1.0 - parameters[1])
+    by_m = real(1.0 / (1.0 - parameters[0] ** float(step)))
+    by_v = real(1.0 / (1.0 - parameters[1] ** float(step)))
+    m, v, decay = state, shift(state, n), real(parameters[3])
+    # Weights, intercepts; then, of hidden layers alone, normalization's scales and shifts.
+    section, layer, first = 0, 0, 0
+    while first < n:
+        size = layout[5 + 3 * layer]
+        if section == 0:
+            size *= layout[4 + 3 * layer]
+        length = distance = 0.0
+        for i in range(first, first + size):
+            g = gradient[i]
+            m[i] = beta_1 * m[i] + new_1 * g
+            v[i] = beta_2 * v[i] + new_2 * g * g
+            u = by_m * m[i] / (math.sqrt(by_v * v[i]) + epsilon) + decay * theta[i]
+            scratch[i] = u
+            length += float(theta[i]) * float(theta[i])
+            distance += float(u) * float(u)
+        trust = math.sqrt(length / distance) if length > 0.0 and distance > 0.0 else 1.0
+        rate = real(lr * trust)
+        for i in range(first, first + size):
+            theta[i] -= rate * scratch[i]
+        first += size
+        layer += 1
+        if layer == (n_layers if section < 2 else n_layers - 1):
+            section, layer, decay = section + 1, 0, real(0)
+
+
+class LAMB(FirstOrder):
+    r"""Adam's direction, in each layer with a length in proportion to its parameters.
+
+    With :math:`\hat m` and :math:`\hat v` as in `AdamW`, for each layer's weight matrix,
+    its vector of intercepts, and those of a normalization's scales and shifts:
+
+    .. math::
+
+        u = \frac{\hat m}{\sqrt{\hat v} + \epsilon} + \lambda \theta, \qquad
+        \theta \leftarrow \theta - \eta \frac{\|\theta\|_2}{\|u\|_2} u
+
+    The ratio is 1 where one of the norms is 0. :math:`\lambda` is 0 for whatever is not a
+    weight.
+
+    Parameters
+    ----------
+    beta_1, beta_2 : float, default=0.9, 0.999
+        Decay of the averages of the gradient and of its square.
+    epsilon : float, default=1e-6
+        Keeps the division finite.
+    weight_decay : float, default=1e-2
+        The factor :math:`\lambda`; the paper's, where optax has 0.
+
+    References
+    ----------
+    Y. You et al. "Large batch optimization for deep learning: Training BERT in 76
+    minutes". ICLR 2020, :arxiv:`1904.00962`. As in optax, with :math:`\phi(x) = x`.
+
+    Examples
+    --------
+    >>> from sklearn.datasets import load_iris
+    >>> from sklearn.preprocessing import scale
+    >>> from sknn_opt import MLPClassifier
+    >>> from sknn_opt.optimizers import LAMB
+    >>> X, y = load_iris(return_X_y=True)
+    >>> X = scale(X)
+    >>> model = MLPClassifier(
+    ...     (20,), optimizer=LAMB(), learning_rate_init=0.01, tol=1e-3, random_state=0
+    ... )
+    >>> print(model.fit(X, y).score(X, y) > 0.95)
+    True
+    """
+
+    _update = _lamb
+    _n_slots = 2
+    _kernel_parameters = ("beta_1", "beta_2", "epsilon", "weight_decay")
+    _parameter_constraints = {
+        "beta_1": DECAY,
+        "beta_2": DECAY,
+        "epsilon": POSITIVE,
+        "weight_decay": NON_NEGATIVE,
+    }
+
+    def __init__(self, beta_1=0.9, beta_2=0.999, epsilon=1e-6, weight_decay=1e-2):
+        self.beta_1 = beta_1
+        self.beta_2 = beta_2
+        self.epsilon = epsilon
+        self.weight_decay = weight_decay
+
+    def scratch_size(self, layout):
+        return layout.n_parameters
+
+
+@inline
+def _newton_schulz(x, y, scale, rows, columns, steps):
+    """Push the singular values of ``scale x`` towards 1; return where the result is, x or y."""
+    tall, small, large = (1, columns, rows) if rows > columns else (0, rows, columns)
+    gram = shift(y, rows * columns)
+    polynomial = shift(gram, small * small)
+    for _ in range(steps):
+        # On the smaller side: X Xᵀ, or XᵀX of a tall matrix.
+        gemm(tall, 1 - tall, small, small, large, scale * scale, x, columns,
+             x, columns, real(0), gram, small)  # fmt: skip
+        for i in range(small * small):
+            polynomial[i] = gram[i]
+        gemm(0, 0, small, small, small, real(2.0315), gram, small,
+             gram, small, real(-4.7750), polynomial, small)  # fmt: skip
+        for i in range(small):
+            polynomial[i * small + i] += real(3.4445)
+        left, lda, right, ldb = polynomial, small, x, columns
+        if tall == 1:
+            left, lda, right, ldb = x, columns, polynomial, small
+        gemm(0, 0, rows, columns, small, scale, left, lda, right, ldb, real(0), y, columns)
+        x, y, scale = y, x, real(1)
+    return x
+
+
+@kernel(UPDATE)
+def _muon(theta, gradient, state, layout, scratch, lr, step, parameters):
+    fade, new = real(parameters[0]), real(1.0 - parameters[0])
+    by_g, by_m = (new, fade) if parameters[1] != 0.0 else (real(0), real(1))
+    keep = real(1.0 - lr * parameters[3])
+    output = layout[2] - 1
+    for k in range(output):
+        layer = shift(layout, 3 + 3 * k)
+        first, rows, columns = layer[0], layer[1], layer[2]
+        w, grad, m = shift(theta, first), shift(gradient, first), shift(state, first)
+        size = rows * columns
+        squares = 0.0
+        for i in range(size):
+            m[i] = fade * m[i] + new * grad[i]
+            direction = by_g * grad[i] + by_m * m[i]
+            scratch[i] = direction
+            squares += float(direction) * float(direction)
+        scale = real(1.0 / math.sqrt(squares)) if squares > 1e-14 else real(1e7)
+        steps = np.int64(parameters[2])
+        x = _newton_schulz(scratch, shift(scratch, size), scale, rows, columns, steps)
+        rate = real(lr * math.sqrt(columns / rows) if columns > rows else lr)
+        for i in range(size):
+            w[i] = keep * w[i] - rate * x[i]
+    # AdamW for what is left.
+    n, first, last = layout[0], layout[3 + 3 * output], layout[1]
+    m, v, lr = state, shift(state, n), 0.05 * lr
+    root = math.sqrt(1.0 - 0.999 ** float(step))
+    rate, epsilon = real(lr * root / (1.0 - 0.9 ** float(step))), real(1e-8 * root)
+    keep = real(1.0 - lr * parameters[3])
+    while first < n:
+        for i in range(first, last):
+            g = gradient[i]
+            m[i] = real(0.9) * m[i] + real(0.1) * g
+            v[i] = real(0.999) * v[i] + real(0.001) * g * g
+            theta[i] = keep * theta[i] - rate * m[i] / (math.sqrt(v[i]) + epsilon)
+        first, last, keep = last, n, real(1)
+
+
+class Muon(FirstOrder):
+    r"""Momentum, orthogonalised.
+
+    For the weight matrices :math:`W` into hidden layers, of ``fan_in`` rows and ``fan_out``
+    columns, with gradient :math:`G`:
+
+    .. math::
+
+        M \leftarrow \mu M + (1 - \mu) G, \quad
+        X = \mu M + (1 - \mu) G \text{ (Nesterov's) or } M, \quad
+        X \leftarrow X / \|X\|_F,
+
+    .. math::
+
+        X \leftarrow a X + b (X X^\top) X + c (X X^\top)^2 X, \quad
+        (a, b, c) = (3.4445, -4.7750, 2.0315),
+
+    the last step ``ns_steps`` times, which pushes all singular values into about 0.7 to
+    1.2, and
+
+    .. math::
+
+        W \leftarrow (1 - \eta \lambda) W - \eta \sqrt{\max(1, n_{out} / n_{in})} X
+
+    All else, such as the output layer's weights and the intercepts, is trained by `AdamW`
+    with its default :math:`\beta_1, \beta_2, \epsilon` at a twentieth of the learning rate:
+    1e-3 where the rate is Muon's default. Its weight decay is not AdamW's default but
+    Muon's :math:`\lambda`. At its rate, it multiplies the output layer's weights by
+    :math:`1 - \eta \lambda / 20`, and nothing else.
+
+    Parameters
+    ----------
+    momentum : float, default=0.95
+        The coefficient :math:`\mu`.
+    nesterov : bool, default=True
+        Look ahead along the momentum.
+    ns_steps : int, default=5
+        Number of Newton-Schulz steps.
+    weight_decay : float, default=0
+        The factor :math:`\lambda`, for the output layer's weights as well; torch.optim has
+        0.1.
+
+    References
+    ----------
+    K. Jordan et al. "Muon: An optimizer for hidden layers in neural networks". 2024. As
+    torch.optim's, with the "original" adjustment of the learning rate, but computed in the
+    network's own floating type.
+
+    Examples
+    --------
+    >>> from sklearn.datasets import load_iris
+    >>> from sklearn.preprocessing import scale
+    >>> from sknn_opt import MLPClassifier
+    >>> from sknn_opt.optimizers import Muon
+    >>> X, y = load_iris(return_X_y=True)
+    >>> X = scale(X)
+    >>> model = MLPClassifier(
+    ...     (20,), optimizer=Muon(momentum=0.9),
+    ...     learning_rate_init=0.1, tol=1e-3, random_state=0
+    ... )
+    >>> print(model.fit(X, y).score(X, y) > 0.95)
+    True
+    """
+
+    _update = _muon
+    _n_slots = 2
+    _kernel_parameters = ("momentum", "nesterov", "ns_steps", "weight_decay")
+    _parameter_constraints = {
+        "momentum": DECAY,
+        "nesterov": ["boolean"],
+        "ns_steps": [Interval(Integral, 1, None, closed="left")],
+        "weight_decay": NON_NEGATIVE,
+    }
+    default_learning_rate = 2e-2
+
+    def __init__(self, momentum=0.95, nesterov=True, ns_steps=5, weight_decay=0):
+        self.momentum = momentum
+        self.nesterov = nesterov
+        self.ns_steps = ns_steps
+        self.weight_decay = weight_decay
+
+    def scratch_size(self, layout):
+        hidden = layout.shapes[:-1]
+        return max((2 * m * n + 2 * min(m, n) ** 2 for m, n in hidden), default=0)

@@ -1,0 +1,290 @@
+import os
+import shutil
+import subprocess
+import sys
+import threading
+import time
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+import sknn_opt
+from sknn_opt._compiler import backend as _numba
+from sknn_opt._compiler import declarations as _kernel
+from sknn_opt._compiler.declarations import (
+    Call,
+    Intrinsic,
+    address,
+    bits_to_real,
+    doubles,
+    inline,
+    inline_exactly,
+    int32s,
+    int64s,
+    kernel,
+    parse_prototype,
+    real,
+    reals,
+    record,
+    shift,
+    sources_digest,
+    struct,
+)
+
+DTYPES = ["float64", "float32"]
+PACKAGE = Path(sknn_opt.__file__).parent
+
+PAIR = struct("test_pair", count=np.int64, scale=np.float64)
+
+
+@pytest.mark.parametrize(
+    ("prototype", "returned", "arguments"),
+    [
+        ("void (real *x)", "void", ["real *"]),
+        ("double (real *raw, int64 rows)", "double", ["real *", "int64"]),
+        ("real (real*x, double a)", "real", ["real*", "double"]),
+        ("  void (layer * layers,\n  int64 n,double l1)", "void", ["layer *", "int64", "double"]),
+    ],
+)
+def test_prototypes_are_parsed(prototype, returned, arguments):
+    assert parse_prototype(prototype) == (returned, arguments)
+
+
+@inline
+def _twice(x):
+    return real(2) * x
+
+
+_times_bytes = inline_exactly(lambda x: x * 8.0, lambda x: x * real(4))
+
+
+@kernel("double (real *x, int64 n)")
+def _double_in_place(x, n):
+    total = 0.0
+    for i in range(n):
+        x[i] = _twice(x[i])
+        total += x[i]
+    return total
+
+
+@pytest.mark.parametrize("dtype", DTYPES)
+def test_a_kernel_works_in_place_and_returns_a_double(dtype):
+    x = np.arange(5, dtype=dtype)
+    assert _double_in_place(x.dtype, address(x), 4) == 12.0
+    np.testing.assert_array_equal(x, [0, 2, 4, 6, 4])
+
+
+@kernel("real (real x)")
+def _tenth_times_bytes(x):
+    return _times_bytes(x) * real(0.1)
+
+
+@pytest.mark.parametrize(("dtype", "size"), [("float64", 8), ("float32", 4)])
+def test_real_is_the_floating_type_and_helpers_may_be_written_for_each(dtype, size):
+    assert _tenth_times_bytes(dtype, 1.0) == size * float(np.dtype(dtype).type(0.1))
+
+
+@kernel("void (test_pair *pairs, int64 *out, real *scaled)")
+def _read_records(pairs, out, scaled):
+    for i in range(2):
+        out[i] = record(pairs, i).count
+        shift(scaled, 1)[i] = record(pairs, i).scale
+
+
+@pytest.mark.parametrize("dtype", DTYPES)
+def test_structs_are_read_by_field(dtype):
+    pairs = np.array([(3, 0.5), (-4, 0.25)], PAIR)
+    counts, scales = np.zeros(2, np.int64), np.zeros(3, dtype)
+    _read_records(dtype, address(pairs), address(counts), address(scales))
+    np.testing.assert_array_equal(counts, [3, -4])
+    np.testing.assert_array_equal(scales, [0, 0.5, 0.25])
+
+
+@kernel("double (int64 r, int64 d, int64 long, int64 short)")
+def _sum_of_firsts(r, d, long, short):
+    return float(reals(r)[0]) + doubles(d)[0] + int64s(long)[0] + int32s(short)[0]
+
+
+@pytest.mark.parametrize("dtype", DTYPES)
+def test_addresses_become_typed_pointers(dtype):
+    elements = {1: dtype, 20: "float64", 300: "int64", 4000: "int32"}
+    arrays = [np.array([value], own) for value, own in elements.items()]
+    assert _sum_of_firsts(dtype, *map(address, arrays)) == 4321.0
+
+
+APPLY = "double (real *x, int64 n)"
+_call_apply = Call(APPLY)
+
+
+@kernel("double (int64 callee, real *x, int64 n)")
+def _apply(callee, x, n):
+    return _call_apply(callee, x, n)
+
+
+@pytest.mark.parametrize("dtype", DTYPES)
+def test_a_kernel_calls_another_one_by_its_address(dtype):
+    x = np.ones(3, dtype)
+    assert _apply(dtype, _double_in_place.address(dtype), address(x), 3) == 6.0
+    np.testing.assert_array_equal(x, 2)
+
+
+@kernel("void (real *x)")
+def _assemble_one(x):
+    x[0] = bits_to_real(_bits_of_one(np.int64(0)))
+
+
+_bits_of_one = inline_exactly(
+    lambda zero: zero + (1023 << 52), lambda zero: np.int32(zero + (127 << 23))
+)
+
+
+@pytest.mark.parametrize("dtype", DTYPES)
+def test_bits_become_a_real(dtype):
+    x = np.zeros(1, dtype)
+    _assemble_one(dtype, address(x))
+    assert x[0] == 1.0
+
+
+def test_no_array_has_address_0():
+    assert address(None) == 0
+
+
+def _slow_callback(calls):
+    def callback(function, prototype, dtype):
+        calls.append((function.__name__, dtype.name))
+        time.sleep(0.05)
+        return object()
+
+    return callback
+
+
+def test_a_race_of_threads_compiles_once_for_each_dtype(monkeypatch):
+    calls, made = [], []
+    monkeypatch.setattr(_numba, "callback", _slow_callback(calls))
+    raced = kernel("void (real *x)")(_assemble_one.function)
+    barrier = threading.Barrier(8)
+
+    def ask(dtype):
+        barrier.wait()
+        made.append((dtype, raced.for_dtype(dtype)))
+
+    threads = [threading.Thread(target=ask, args=(d,)) for d in DTYPES * 4]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    assert sorted(calls) == [("_assemble_one", "float32"), ("_assemble_one", "float64")]
+    assert len(made) == 8
+    assert len({id(machine) for _, machine in made}) == 2
+
+
+def test_dtypes_are_normalised(monkeypatch):
+    calls = []
+    monkeypatch.setattr(_numba, "callback", _slow_callback(calls))
+    fresh = kernel("void (real *x)")(_assemble_one.function)
+    assert fresh.for_dtype("float32") is fresh.for_dtype(np.float32)
+    assert len(calls) == 1
+
+
+@pytest.mark.parametrize(
+    "thing", [_double_in_place, _twice, _call_apply, reals], ids=lambda t: type(t).__name__
+)
+def test_machine_code_is_not_picklable(thing):
+    with pytest.raises(TypeError, match="not picklable"):
+        thing.__reduce__()
+
+
+def test_an_intrinsic_is_made_when_a_kernel_needs_it():
+    made = []
+    lazy = Intrinsic(lambda dtype: made.append(dtype) or dtype)
+    assert made == []
+    assert lazy.for_dtype("float64") == np.float64
+    lazy.for_dtype("float64")
+    assert made == [np.float64]
+
+
+def test_the_digest_sees_every_source(tmp_path, monkeypatch):
+    digests = {sources_digest()}
+    for file in sorted(PACKAGE.glob("*.py")):
+        copy = tmp_path / file.stem
+        shutil.copytree(PACKAGE, copy, ignore=shutil.ignore_patterns("__pycache__"))
+        (copy / file.name).write_bytes(file.read_bytes() + b"\n")
+        monkeypatch.setattr(_kernel.resources, "files", lambda _, copy=copy: copy)
+        digests.add(sources_digest.__wrapped__())
+    assert len(digests) == 1 + len(list(PACKAGE.glob("*.py")))
+
+
+def run_python(code, *arguments, **environment):
+    """Run ``code`` in a fresh process, outside of the checkout; return what it prints."""
+    done = subprocess.run(
+        [sys.executable, "-P", "-W", "error", "-c", code, *map(str, arguments)],
+        env={**os.environ, **environment},
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert done.returncode == 0, done.stderr
+    return done.stdout.split()
+
+
+def test_import_loads_no_compiler():
+    code = """
+import sys, sknn_opt
+estimator = sknn_opt.MLPClassifier()
+repr(estimator), estimator.get_params()
+print(*(m for m in ("numba", "llvmlite", "sknn_opt._numba") if m in sys.modules))
+"""
+    assert run_python(code) == []
+
+
+LOGISTIC_OF_ZERO = """
+import sys
+import numpy as np
+import sknn_opt
+from sknn_opt._kernel import address
+from sknn_opt.activations import Logistic
+
+assert sknn_opt.__file__.startswith(sys.argv[1]), sknn_opt.__file__
+x = np.zeros(1)
+Logistic._forward("float64", 0, address(x), 1, 1, 0)
+print(x[0], Logistic._forward.for_dtype("float64").owner.cache_hits)
+"""
+
+
+@pytest.fixture
+def package_copy(tmp_path):
+    shutil.copytree(PACKAGE, tmp_path / "sknn_opt", ignore=shutil.ignore_patterns("__pycache__"))
+    return tmp_path
+
+
+def test_an_edited_helper_in_another_file_changes_the_kernel(package_copy):
+    def run():
+        return run_python(
+            LOGISTIC_OF_ZERO,
+            package_copy,
+            PYTHONPATH=str(package_copy),
+            NUMBA_CACHE_DIR=str(package_copy / "cache"),
+        )
+
+    assert run() == ["0.5", "0"]
+    assert run() == ["0.5", "1"]
+    helper = package_copy / "sknn_opt" / "_elementary.py"
+    before = helper.read_text()
+    after = before.replace("return real(1) / (real(1) + exp(-x))", "return real(7) + x")
+    assert after != before
+    helper.write_text(after)
+    assert run() == ["7.0", "0"]
+
+
+def test_no_cache_folder_is_needed(package_copy):
+    # Below a regular file nothing can be written, not even by root.
+    (package_copy / "sknn_opt" / "__pycache__").write_text("")
+    nowhere = package_copy / "file"
+    nowhere.write_text("")
+    environment = dict.fromkeys(
+        ("NUMBA_CACHE_DIR", "HOME", "XDG_CACHE_HOME", "LOCALAPPDATA", "IPYTHONDIR"),
+        str(nowhere / "below"),
+    )
+    environment["PYTHONPATH"] = str(package_copy)
+    assert run_python(LOGISTIC_OF_ZERO, package_copy, **environment) == ["0.5", "0"]
