@@ -5,15 +5,25 @@ Activations, losses, initializers, optimizers and schedules derive from scikit-l
 parameters (``optimizer__beta_1``) come with it.
 """
 
+import inspect
+from numbers import Real
+
 import numpy as np
 from sklearn.base import BaseEstimator
+from sklearn.utils._param_validation import Interval
+
+# Limits that many parameters share.
+FRACTION = [Interval(Real, 0, 1, closed="both")]
+DECAY = [Interval(Real, 0, 1, closed="left")]
+POSITIVE = [Interval(Real, 0, None, closed="neither")]
+NON_NEGATIVE = [Interval(Real, 0, None, closed="left")]
 
 
 class Component(BaseEstimator):
-    """A choice with parameters of its own. Never changed by fit."""
+    """A choice with parameters of its own. Never changed by fit.
 
-    #: The constructor's parameters that kernels read, in the order in which they do.
-    _kernel_parameters = ()
+    Kernels read the constructor's numbers and flags by name, in the constructor's order.
+    """
 
     #: The estimator's keywords that are this component's parameters when it is chosen by
     #: name. An instance keeps its own.
@@ -21,9 +31,33 @@ class Component(BaseEstimator):
 
     _parameter_constraints = {}
 
+    _kernel_parameters = ()
+
+    def __init_subclass__(cls, **kwargs):
+        super().__init_subclass__(**kwargs)
+        names = [name for name in inspect.signature(cls).parameters if _is_number(cls, name)]
+        cls._kernel_parameters = tuple(names)
+        for rule in vars(cls).values():
+            if isinstance(rule, Rule):
+                rule.declare(cls._kernel_parameters)
+
     def kernel_parameters(self):
         """Parameters as kernels read them, a float64 vector."""
         return np.array([float(getattr(self, p)) for p in self._kernel_parameters])
+
+
+class Rule:
+    """What a component computes, from which kernels are made for its parameters' names."""
+
+    def declare(self, parameters):
+        """Declare the kernels of a class with these parameters, so that all can be listed."""
+        raise NotImplementedError
+
+
+def _is_number(cls, name):
+    """Whether a parameter is a number or a flag; one without limits is taken for one."""
+    limits = cls._parameter_constraints.get(name)
+    return limits is None or any(isinstance(c, Interval) or c == "boolean" for c in limits)
 
 
 class Registry(dict):

@@ -216,6 +216,61 @@ def record(typing_context, pointer, index):
     return pointer.dtype(pointer, types.int64), generate
 
 
+def named_doubles(cls):
+    """(double *) -> the named tuple ``cls`` of the numbers there."""
+    result = types.NamedUniTuple(types.float64, len(cls._fields), cls)
+
+    @intrinsic
+    def read(typing_context, pointer):
+        def generate(context, builder, signature, operands):
+            return context.make_tuple(builder, result, _load(builder, operands[0], result, 1))
+
+        return result(pointer), generate
+
+    return read
+
+
+def load_slots(count, dtype):
+    """(pointer, stride) -> the ``count`` reals at 0, stride, 2 stride ... as a tuple."""
+    result = types.UniTuple(from_dtype(dtype), count)
+
+    @intrinsic
+    def load(typing_context, pointer, stride):
+        def generate(context, builder, signature, operands):
+            values = _load(builder, operands[0], result, operands[1])
+            return context.make_tuple(builder, result, values)
+
+        return result(pointer, types.int64), generate
+
+    return load
+
+
+def store_slots(count):
+    """(pointer, stride, values): the inverse of `load_slots`."""
+
+    @intrinsic
+    def store(typing_context, pointer, stride, values):
+        def generate(context, builder, signature, operands):
+            slot, stride, values = operands
+            for value in cgutils.unpack_tuple(builder, values, count):
+                builder.store(value, slot)
+                slot = builder.gep(slot, [stride])
+            return context.get_dummy_value()
+
+        return types.void(pointer, types.int64, values), generate
+
+    return store
+
+
+def _load(builder, pointer, tuple_type, stride):
+    stride = ir.IntType(64)(stride) if isinstance(stride, int) else stride
+    values = []
+    for _ in range(len(tuple_type)):
+        values.append(builder.load(pointer))
+        pointer = builder.gep(pointer, [stride])
+    return values
+
+
 def bits_to_real(dtype):
     return _bitcast(_bits[dtype], from_dtype(dtype))
 

@@ -23,6 +23,8 @@ import ctypes
 import hashlib
 import re
 import threading
+import zlib
+from collections import namedtuple
 from functools import cache
 from importlib import resources
 from types import FunctionType
@@ -140,6 +142,9 @@ class _Inline(_PerType):
     def _make(self, dtype):
         return _compiler().inline(self.functions[dtype], dtype, self.flags)
 
+    def __str__(self):
+        return self.functions[_FLOATS[0]].__name__
+
 
 class Call(_PerType):
     """``Call(prototype)(address, ...)``, in a kernel, calls the machine code at an address."""
@@ -155,9 +160,13 @@ class Call(_PerType):
 class Intrinsic(_PerType):
     """A name in kernels for what ``factory(dtype)`` returns, made when a kernel needs it."""
 
-    def __init__(self, factory):
+    def __init__(self, factory, name=""):
         super().__init__()
         self._make = factory
+        self.name = name
+
+    def __str__(self):
+        return self.name
 
 
 def kernel(prototype):
@@ -233,6 +242,46 @@ def _compiler():
     from . import backend as _numba
 
     return _numba
+
+
+def instantiate(template, prototype, **helpers):
+    """Return the kernel of ``template`` with ``helpers`` for the globals of these names.
+
+    For the same ones there is one kernel in a process. It takes its name and module from the
+    first helper.
+    """
+    key = template, *helpers.items()
+    if key not in _instances:
+        first = next(iter(helpers.values()))
+        copy = FunctionType(template.__code__, {**template.__globals__, **helpers})
+        # The cache on disk tells the copies of a template apart by their names.
+        kinds = zlib.crc32(" ".join(map(str, helpers.values())).encode())
+        copy.__name__ = copy.__qualname__ = f"{first}{template.__name__}_{kinds:08x}"
+        copy.__module__ = first.functions[_FLOATS[0]].__module__
+        _instances.setdefault(key, Kernel(copy, prototype))
+    return _instances[key]
+
+
+_instances = {}
+
+
+@cache
+def named_doubles(*names):
+    """Declare a helper for kernels: double * -> a named tuple of the numbers there."""
+    cls = namedtuple("Parameters", names)
+    return Intrinsic(lambda dtype: _compiler().named_doubles(cls), " ".join(names))
+
+
+@cache
+def load_slots(count):
+    """Declare a helper for kernels: (real *, stride) -> ``count`` reals that far apart."""
+    return Intrinsic(lambda dtype: _compiler().load_slots(count, dtype), f"load {count}")
+
+
+@cache
+def store_slots(count):
+    """Declare the inverse of `load_slots`: (real *, stride, values)."""
+    return Intrinsic(lambda dtype: _compiler().store_slots(count), f"store {count}")
 
 
 def address(array):

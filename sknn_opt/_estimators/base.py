@@ -20,6 +20,7 @@ from sklearn.utils import check_random_state, column_or_1d
 from sklearn.utils._param_validation import Interval, Options, RealNotInt, StrOptions
 from sklearn.utils.validation import _check_sample_weight, check_is_fitted, validate_data
 
+from .._compiler.memory import aligned_zeros
 from .._network.inputs import Input
 from .._network.layout import Layout, Parameters
 from .._network.network import Network
@@ -436,7 +437,7 @@ class BaseMLP(CallbackSupportMixin, BaseEstimator, ABC):
 
     def _initial_theta(self, problem, initializer, random_state):
         layout, activations = problem.layout, problem.architecture.activations
-        theta = np.empty(layout.n_values, problem.X.dtype)
+        theta = aligned_zeros(layout.n_values, problem.X.dtype)
         parameters = layout.views(theta)
         # The output layer is drawn as the layer before it.
         following = [*activations, activations[-1] if activations else Identity()]
@@ -468,15 +469,16 @@ class BaseMLP(CallbackSupportMixin, BaseEstimator, ABC):
         return layout.pack(parameters, dtype)
 
     def _optimizer_state(self, optimizer, problem, theta, random_state, incremental):
-        theta = theta[: problem.layout.n_parameters]
+        layout = problem.layout
+        theta = theta[: layout.n_parameters]
         previous = getattr(self, "_optimizer_state_", None)
-        if incremental and previous is not None and previous.fits(optimizer, theta):
+        if incremental and previous is not None and previous.fits(optimizer, layout, theta):
             return previous.copy()
         architecture = problem.architecture
         drops = architecture.input_dropout > 0 or any(architecture.dropout)
         # Drawn only where it is used, so that the other draws stay scikit-learn's.
         seed = random_state.randint(np.iinfo(np.int32).max) if drops else 0
-        return OptimizerState(optimizer, theta, seed)
+        return OptimizerState(optimizer, layout, theta, seed)
 
     def _fitted_dtype(self):
         """The floating type of ``coefs_``, to which users may assign other numbers."""

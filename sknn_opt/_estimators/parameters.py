@@ -117,7 +117,7 @@ class Configuration:
 
     def batch_size(self, n_samples):
         """Return a function of epoch and number of rows."""
-        wanted, takes_all = self._estimator.batch_size, self.optimizer._full_batch
+        wanted, takes_all = self._estimator.batch_size, self.optimizer.needs_all_samples
         if isinstance(wanted, GrowingBatch):
             if takes_all:
                 raise ValueError(_NEEDS_ALL_SAMPLES.format(type(self.optimizer).__name__))
@@ -192,7 +192,7 @@ class Configuration:
         estimator, optimizer = self._estimator, self.optimizer
         takes_all = (
             isinstance(optimizer, FullBatch)
-            or optimizer._full_batch
+            or optimizer.needs_all_samples
             or estimator.batch_size == "full"
         )
         if estimator.normalization == "batch" and takes_all:
@@ -209,7 +209,7 @@ class Configuration:
             )
         if any(not 0 <= rate < 1 for rate in np.ravel(estimator.dropout)):
             raise ValueError(f"dropout must be in the range [0, 1), got {estimator.dropout!r}.")
-        if self.averaging is not None and optimizer._averages:
+        if self.averaging is not None and optimizer.averages_iterates:
             raise ValueError(
                 f"averaging={estimator.averaging!r} does not apply to "
                 f"{type(optimizer).__name__}, which averages its iterates itself. Set averaging "

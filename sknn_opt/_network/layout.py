@@ -6,6 +6,10 @@ from typing import NamedTuple
 
 import numpy as np
 
+from .._compiler.declarations import address
+from .._compiler.memory import aligned_zeros, padded
+from ..optimizers.base import ARRAY, LAYOUT
+
 
 class Parameters(NamedTuple):
     """Views of a vector, one array a layer; the last four only with normalization."""
@@ -24,9 +28,8 @@ class Layout:
     All weights come first, layer by layer and row-major, so that a penalty acts on one
     slice; then all intercepts, then the scales and shifts of normalization. Behind these
     ``n_parameters`` that are trained stand batch normalization's running statistics,
-    ``n_values`` in all, so that a copy of theta is a copy of the model. Kernels read
-    ``table``: the number of parameters, of weights and of layers, then for each layer the
-    offset of its weights, fan_in and fan_out.
+    ``n_values`` in all, so that a copy of theta is a copy of the model. Optimizers read
+    ``table``, with a row for each array.
 
     Parameters
     ----------
@@ -45,12 +48,24 @@ class Layout:
         self.n_weights = sizes[0]
         self.n_parameters = sum(sizes[:4])
         self.n_values = sum(sizes)
-        table = [self.n_parameters, self.n_weights, len(self.shapes)]
+        self.stride = padded(self.n_parameters)
+        self.table = self._table()
+        self.address = address(self.table)
+
+    def _table(self):
+        trained = [shape for section in self._sections[:4] for shape in section]
+        self._arrays = np.zeros(len(trained), ARRAY)
         offset = 0
-        for fan_in, fan_out in self.shapes:
-            table += [offset, fan_in, fan_out]
-            offset += fan_in * fan_out
-        self.table = np.array(table)
+        for row, shape in zip(self._arrays, trained, strict=True):
+            row["offset"], row["decays"], row["rate"] = offset, offset < self.n_weights, 1.0
+            row["rows"], row["columns"] = shape if len(shape) == 2 else (1, *shape)
+            offset += math.prod(shape)
+        table = np.zeros(1, LAYOUT)
+        fields = table[0]
+        fields["n_parameters"], fields["stride"] = self.n_parameters, self.stride
+        fields["n_layers"], fields["n_arrays"] = len(self.shapes), len(trained)
+        fields["arrays"] = address(self._arrays)
+        return table
 
     def views(self, vector):
         """Return the `Parameters` in a vector of n_values or, a gradient, of n_parameters."""
@@ -69,7 +84,7 @@ class Layout:
     def pack(self, parameters, dtype):
         """Copy `Parameters` into a new vector."""
         arrays = [np.ravel(array) for section in parameters for array in section]
-        return np.concatenate(arrays, dtype=dtype)
+        return np.concatenate(arrays, out=aligned_zeros(self.n_values, dtype))
 
 
 class Architecture(NamedTuple):

@@ -5,6 +5,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from .._compiler.declarations import address
+from .._compiler.memory import aligned_zeros
 from .inputs import Input
 from .layout import Architecture, Layout
 from .network import Network
@@ -69,7 +70,7 @@ class Batches:
         layout, architecture = problem.layout, problem.architecture
         self.dtype = theta.dtype
         if gradient is None:
-            gradient = np.zeros(layout.n_parameters, theta.dtype)
+            gradient = aligned_zeros(layout.n_parameters, theta.dtype)
         self.gradient = gradient
         self.source = Input(problem.X, max_rows, order, architecture.input_dropout)
         self.source.allow_gradient()

@@ -9,8 +9,8 @@ from .._compiler.declarations import (
     doubles,
     flush_subnormals,
     inline,
-    int64s,
     kernel,
+    pointers_to,
     real,
     reals,
     record,
@@ -20,7 +20,7 @@ from .._compiler.declarations import (
 from .._network.dropout import mask_key
 from .._network.passes import BATCH_GRADIENT, sample_row
 from ..optimizers.base import call_update
-from .penalties import bound_columns, soft_threshold, start_gradient
+from .penalties import bound_columns, start_gradient
 
 RUN = struct(
     "run",
@@ -28,7 +28,9 @@ RUN = struct(
     batch_size=np.int64,
     theta=np.int64,
     gradient=np.int64,
-    layout=np.int64,
+    n_parameters=np.int64,
+    n_weights=np.int64,
+    layout=np.int64,  # what optimizers read
     renew_masks=np.int64,  # kernels; 0: not needed
     clip=np.int64,
     constrain=np.int64,
@@ -57,9 +59,10 @@ TRAIN = """void (input *source, layer *layers, int64 n_layers, objective *target
 double *learning_rates, double *shares, int64 first, int64 last)"""
 RENEW_MASKS = "void (input *source, layer *layers, int64 n_layers, run *state)"
 CLIP = "double (run *state)"
-CONSTRAIN = "void (layer *layers, int64 n_layers, run *state, double threshold)"
+CONSTRAIN = "void (layer *layers, int64 n_layers, run *state)"
 AVERAGE = "void (run *state, double share)"
 
+layouts = pointers_to("layout")
 call_batch_gradient = Call(BATCH_GRADIENT)
 call_renew_masks = Call(RENEW_MASKS)
 call_clip = Call(CLIP)
@@ -85,8 +88,8 @@ def train_batches(source, layers, n_layers, target, state, learning_rates, share
     """
     objective, run = record(target, 0), record(state, 0)
     theta, gradient = reals(run.theta), reals(run.gradient)
-    layout = int64s(run.layout)
-    n_parameters, n_weights = layout[0], layout[1]
+    layout = layouts(run.layout)
+    n_parameters, n_weights = run.n_parameters, run.n_weights
     control = flush_subnormals()
     for batch in range(first, last):
         start = batch * run.batch_size
@@ -121,10 +124,10 @@ def train_batches(source, layers, n_layers, target, state, learning_rates, share
         lr = learning_rates[batch - first]
         call_update(
             run.update, theta, gradient, reals(run.state), layout, reals(run.scratch), lr,
-            run.step, doubles(run.parameters),
+            run.step, doubles(run.parameters), l1,
         )  # fmt: skip
         if run.constrain != 0:
-            call_constrain(run.constrain, layers, n_layers, state, lr * l1)
+            call_constrain(run.constrain, layers, n_layers, state)
         if run.update_average != 0:
             call_average(run.update_average, state, shares[batch - first])
 
@@ -139,7 +142,7 @@ def update_average(state, share):
     run = record(state, 0)
     if share > 0.0:
         theta, average = reals(run.theta), reals(run.average)
-        for i in range(int64s(run.layout)[0]):
+        for i in range(run.n_parameters):
             average[i] += real(share) * (theta[i] - average[i])
 
 
@@ -158,7 +161,7 @@ def renew_masks(source, layers, n_layers, state):
 def clip(state):
     """Bound elements, then the norm of what is left; return the norm before."""
     run = record(state, 0)
-    gradient, n = reals(run.gradient), int64s(run.layout)[0]
+    gradient, n = reals(run.gradient), run.n_parameters
     before = _norm(gradient, n)
     if run.clip_value < math.inf:
         bound = real(run.clip_value)
@@ -175,18 +178,14 @@ def clip(state):
 
 
 @kernel(CONSTRAIN)
-def constrain(layers, n_layers, state, threshold):
-    """After a step: weights towards 0 by ``threshold``, units to the bound on their norm."""
+def constrain(layers, n_layers, state):
+    """After a step: the bound on the norm of each unit's incoming weights."""
     run = record(state, 0)
-    if threshold > 0.0:
-        soft_threshold(reals(run.theta), int64s(run.layout)[1], threshold)
-    if run.max_norm < math.inf:
-        for i in range(n_layers):
-            layer = record(layers, i)
-            bound_columns(
-                reals(layer.weights), layer.fan_in, layer.fan_out, run.max_norm,
-                reals(run.columns),
-            )  # fmt: skip
+    for i in range(n_layers):
+        layer = record(layers, i)
+        bound_columns(
+            reals(layer.weights), layer.fan_in, layer.fan_out, run.max_norm, reals(run.columns)
+        )
 
 
 @inline

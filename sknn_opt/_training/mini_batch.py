@@ -10,6 +10,7 @@ import numpy as np
 from sklearn.exceptions import ConvergenceWarning
 
 from .._compiler.declarations import address
+from .._compiler.memory import aligned_copy
 from .._network.passes import batch_gradient, forward_block
 from .._network.problem import BLOCK_ROWS, Batches
 from .epoch import RUN, clip, constrain, renew_masks, train_batches, update_average
@@ -21,9 +22,9 @@ _LONGEST_CALL = 0.2
 class OptimizerState:
     """What a first-order optimizer carries from step to step, and the schedule's clock."""
 
-    def __init__(self, optimizer, theta, seed):
+    def __init__(self, optimizer, layout, theta, seed):
         self.optimizer = type(optimizer).__name__
-        self.vectors = optimizer.initial_state(theta)
+        self.vectors = optimizer.initial_state(layout, theta)
         self.seed = seed  # of dropout
         self.step = 0
         self.epoch = 0
@@ -32,9 +33,9 @@ class OptimizerState:
         self.trained = None  # and training goes on from these
         self.rate_factor = 1.0  # what plateaus have made of the learning rate
 
-    def fits(self, optimizer, theta):
+    def fits(self, optimizer, layout, theta):
         """Whether this optimizer can go on from here with parameters like ``theta``."""
-        fresh = optimizer.initial_state(theta)
+        fresh = optimizer.initial_state(layout, theta)
         return (
             self.optimizer == type(optimizer).__name__
             and self.vectors.shape == fresh.shape
@@ -43,7 +44,7 @@ class OptimizerState:
 
     def copy(self):
         twin = copy.copy(self)
-        twin.vectors = self.vectors.copy()
+        twin.vectors = aligned_copy(self.vectors)
         twin.average = None if self.average is None else self.average.copy()
         return twin
 
@@ -167,12 +168,12 @@ class MiniBatches:
         if self.averaging is not None:
             # Weights that a user has assigned since are trained themselves.
             if state.average is not None and np.array_equal(state.average, predicting):
-                return state.trained.copy()
+                return aligned_copy(state.trained)
             state.average, state.n_batches = predicting.copy(), 0
-        start = self.optimizer.training_parameters(predicting, state.vectors)
+        start = self.optimizer.training_parameters(predicting, state.vectors, self.problem.layout)
         if self.averaging is None and start is predicting:
             return theta
-        trained = theta.copy()
+        trained = aligned_copy(theta)
         trained[: predicting.size] = start
         return trained
 
@@ -196,9 +197,11 @@ class MiniBatches:
         fields = run[0]
         fields["n_rows"], fields["max_rows"] = problem.n_rows, batches.network.max_rows
         fields["theta"], fields["gradient"] = address(self.trained), address(batches.gradient)
-        fields["layout"], fields["scratch"] = address(layout.table), address(scratch)
+        fields["n_parameters"], fields["n_weights"] = layout.n_parameters, layout.n_weights
+        fields["layout"], fields["scratch"] = layout.address, address(scratch)
         fields["state"] = address(self.state.vectors)
-        fields["update"] = optimizer._update.address(dtype)
+        has_l1 = problem.alpha * problem.l1_ratio > 0
+        fields["update"] = optimizer.update_kernel(has_l1).address(dtype)
         fields["parameters"] = address(parameters)
         fields["batch_gradient"] = batch_gradient.address(dtype)
         fields["columns"] = address(columns)
@@ -209,7 +212,7 @@ class MiniBatches:
             fields["renew_masks"] = renew_masks.address(dtype)
         if min(limits.clip_value, limits.clip_norm) < np.inf:
             fields["clip"] = clip.address(dtype)
-        if problem.alpha * problem.l1_ratio > 0 or limits.max_norm < np.inf:
+        if limits.max_norm < np.inf:
             fields["constrain"] = constrain.address(dtype)
         fields["seed"], fields["step"] = self.state.seed, self.state.step
         if self.averaging is not None:
@@ -361,7 +364,7 @@ class MiniBatches:
             self.theta[:n_parameters] = self.state.average
             return
         self.theta[:n_parameters] = self.optimizer.prediction_parameters(
-            self.trained[:n_parameters], self.state.vectors
+            self.trained[:n_parameters], self.state.vectors, self.problem.layout
         )
 
     def _ends_at_plateau(self):

@@ -29,15 +29,6 @@ def start_gradient(theta, gradient, n_parameters, n_weights, l1, l2):
 
 
 @inline
-def soft_threshold(theta, n_weights, threshold):
-    """Proximal step of the L1 penalty: move each weight towards 0 by ``threshold``."""
-    for i in range(n_weights):
-        w = theta[i]
-        magnitude = max(abs(w) - real(threshold), real(0))
-        theta[i] = magnitude if w > real(0) else -magnitude
-
-
-@inline
 def bound_columns(weights, fan_in, fan_out, bound, squares):
     """Scale each unit's incoming weights down to a Euclidean norm of at most ``bound``."""
     for j in range(fan_out):

@@ -117,7 +117,7 @@ def find_learning_rate(estimator, X, y, sample_weight=None, *, start=1e-6, end=1
         raise ValueError(f"n_steps must be at least 2, got {n_steps}.")
     check_estimator_type(estimator)
     optimizer = Configuration(estimator).optimizer
-    if not isinstance(optimizer, FirstOrder) or optimizer._full_batch:
+    if not isinstance(optimizer, FirstOrder) or optimizer.needs_all_samples:
         raise ValueError(
             f"{type(optimizer).__name__} chooses its steps by itself: there is no "
             "learning rate to find. Choose another first-order optimizer, such as 'adam'."

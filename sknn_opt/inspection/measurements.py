@@ -173,6 +173,6 @@ def _measure_steps(trainer, seen):
             b[:] = c
 
     seen.learning_rate = trainer.rates.initial
-    seen.tunes_itself = trainer.optimizer._full_batch
+    seen.tunes_itself = trainer.optimizer.needs_all_samples
     train_steps(trainer, _N_STEPS, seen.learning_rate, Constant(), observe)
     seen.layers["update_ratio"] = np.mean(ratios, axis=0) / start

@@ -6,16 +6,28 @@ that torch lacks.
 """
 
 import math
+from numbers import Real
 
-from .._compiler.declarations import inline, inline_exactly, kernel, real, shift
-from .base import DECAY, NON_NEGATIVE, POSITIVE, UPDATE, FirstOrder
+from sklearn.utils._param_validation import Interval
+
+from .._compiler.declarations import inline, kernel, real, record, shift
+from .._components import DECAY, NON_NEGATIVE, POSITIVE
+from .base import (
+    UPDATE,
+    Elementwise,
+    FirstOrder,
+    WholeStep,
+    arrays_at,
+    blend,
+    both,
+    run_of_arrays,
+    soft_threshold,
+)
 
 
 class _Moments(FirstOrder):
     """Base of the optimizers with Adam's three parameters."""
 
-    _n_slots = 2
-    _kernel_parameters = ("beta_1", "beta_2", "epsilon")
     _parameter_constraints = {"beta_1": DECAY, "beta_2": DECAY, "epsilon": POSITIVE}
 
     def __init__(self, beta_1=0.9, beta_2=0.999, epsilon=1e-8):
@@ -24,56 +36,32 @@ class _Moments(FirstOrder):
         self.epsilon = epsilon
 
 
-#: How many pairs of elements share a division, which takes the time in float64 only.
-_n_pairs = inline_exactly(lambda n: n // 2, lambda n: 0)
+# The constants of the rules below: shares of the averages, rate, epsilon, and what the average
+# m has come to for a gradient of 1 held constant.
 
 
 @inline
-def _direction(m, v, g, i, beta_1, beta_2, new_1, new_2, epsilon):
-    """Blend g into the averages of element i; return numerator and denominator of its step."""
-    m[i] = beta_1 * m[i] + new_1 * g
-    v[i] = beta_2 * v[i] + new_2 * g * g
-    return m[i], math.sqrt(v[i]) + epsilon
+def _adam_constants(lr, t, p, scalars):
+    bias_1, bias_2 = 1.0 - p.beta_1**t, 1.0 - p.beta_2**t
+    rate = lr * math.sqrt(bias_2) / bias_1
+    return both(p.beta_1), both(p.beta_2), real(rate), real(p.epsilon), real(bias_1)
 
 
-@kernel(UPDATE)
-def _adam(theta, gradient, state, layout, scratch, lr, step, parameters):
-    n, n_pairs = layout[0], _n_pairs(layout[0])
-    m, v = state, shift(state, n)
-    beta_1, beta_2 = real(parameters[0]), real(parameters[1])
-    new_1, new_2 = real(1.0 - parameters[0]), real(1.0 - parameters[1])
-    # Bounded, lest the product of two vanish. A root of v is not below it either, but for 0.
-    epsilon = real(parameters[2] if parameters[2] > 2.0**-511 else 2.0**-511)
-    bias_1 = 1.0 - parameters[0] ** float(step)
-    bias_2 = 1.0 - parameters[1] ** float(step)
-    rate = real(lr * math.sqrt(bias_2) / bias_1)
-    for i in range(n_pairs):
-        j = n_pairs + i
-        p, q = _direction(m, v, gradient[i], i, beta_1, beta_2, new_1, new_2, epsilon)
-        r, s = _direction(m, v, gradient[j], j, beta_1, beta_2, new_1, new_2, epsilon)
-        common = rate / (q * s)
-        theta[i] -= common * s * p
-        theta[j] -= common * q * r
-    for i in range(2 * n_pairs, n):
-        p, q = _direction(m, v, gradient[i], i, beta_1, beta_2, new_1, new_2, epsilon)
-        theta[i] -= rate * p / q
+@inline
+def _adam(g, slots, c):
+    beta_1, beta_2, rate, epsilon, held = c
+    m, v = blend(slots[0], g, beta_1), blend(slots[1], g * g, beta_2)
+    size = math.sqrt(v) + epsilon
+    return rate * m / size, rate * held / size, (m, v)
 
 
-@kernel(UPDATE)
-def _amsgrad(theta, gradient, state, layout, scratch, lr, step, parameters):
-    n = layout[0]
-    m, v, top = state, shift(state, n), shift(state, 2 * n)
-    beta_1, beta_2, epsilon = real(parameters[0]), real(parameters[1]), real(parameters[2])
-    new_1, new_2 = real(1.0 - parameters[0]), real(1.0 - parameters[1])
-    bias_1 = 1.0 - parameters[0] ** float(step)
-    bias_2 = 1.0 - parameters[1] ** float(step)
-    rate = real(lr * math.sqrt(bias_2) / bias_1)
-    for i in range(n):
-        g = gradient[i]
-        m[i] = beta_1 * m[i] + new_1 * g
-        v[i] = beta_2 * v[i] + new_2 * g * g
-        top[i] = v[i] if v[i] > top[i] else top[i]
-        theta[i] -= rate * m[i] / (math.sqrt(top[i]) + epsilon)
+@inline
+def _amsgrad(g, slots, c):
+    beta_1, beta_2, rate, epsilon, held = c
+    m, v = blend(slots[0], g, beta_1), blend(slots[1], g * g, beta_2)
+    top = v if v > slots[2] else slots[2]
+    size = math.sqrt(top) + epsilon
+    return rate * m / size, rate * held / size, (m, v, top)
 
 
 class Adam(_Moments):
@@ -127,13 +115,12 @@ class Adam(_Moments):
         super().__init__(beta_1, beta_2, epsilon)
         self.amsgrad = amsgrad
 
-    @property
-    def _update(self):
-        return _amsgrad if self.amsgrad else _adam
+    _plain = Elementwise(_adam, _adam_constants, n_slots=2)
+    _with_maximum = Elementwise(_amsgrad, _adam_constants, n_slots=3)
 
     @property
-    def _n_slots(self):
-        return 3 if self.amsgrad else 2
+    def _rule(self):
+        return self._with_maximum if self.amsgrad else self._plain
 
 
 class AMSGrad(Adam):
@@ -166,24 +153,12 @@ class AMSGrad(Adam):
         super().__init__(beta_1, beta_2, epsilon, amsgrad)
 
 
-@kernel(UPDATE)
-def _adamw(theta, gradient, state, layout, scratch, lr, step, parameters):
-    n = layout[0]
-    m, v = state, shift(state, n)
-    beta_1, beta_2 = real(parameters[0]), real(parameters[1])
-    new_1, new_2 = real(1.0 - parameters[0]), real(1.0 - parameters[1])
-    root = math.sqrt(1.0 - parameters[1] ** float(step))
-    rate = real(lr * root / (1.0 - parameters[0] ** float(step)))
-    epsilon = real(parameters[2] * root)
-    keep = real(1.0 - lr * parameters[3])
-    first, last = 0, layout[1]
-    while first < n:
-        for i in range(first, last):
-            g = gradient[i]
-            m[i] = beta_1 * m[i] + new_1 * g
-            v[i] = beta_2 * v[i] + new_2 * g * g
-            theta[i] = keep * theta[i] - rate * m[i] / (math.sqrt(v[i]) + epsilon)
-        first, last, keep = last, n, real(1)
+@inline
+def _unbiased_constants(lr, t, p, scalars):
+    """Adam's with epsilon added to the unbiased root, as in most papers."""
+    bias_1, root = 1.0 - p.beta_1**t, math.sqrt(1.0 - p.beta_2**t)
+    rate = lr * root / bias_1
+    return both(p.beta_1), both(p.beta_2), real(rate), real(p.epsilon * root), real(bias_1)
 
 
 class AdamW(_Moments):
@@ -230,9 +205,8 @@ class AdamW(_Moments):
     True
     """
 
-    _update = _adamw
+    _rule = Elementwise(_adam, _unbiased_constants, n_slots=2)
     _estimator_keywords = ("beta_1", "beta_2", "epsilon")
-    _kernel_parameters = ("beta_1", "beta_2", "epsilon", "weight_decay")
     _parameter_constraints = {**_Moments._parameter_constraints, "weight_decay": NON_NEGATIVE}
 
     def __init__(self, beta_1=0.9, beta_2=0.999, epsilon=1e-8, weight_decay=1e-2):
@@ -240,19 +214,18 @@ class AdamW(_Moments):
         self.weight_decay = weight_decay
 
 
-@kernel(UPDATE)
-def _adamax(theta, gradient, state, layout, scratch, lr, step, parameters):
-    n = layout[0]
-    m, u = state, shift(state, n)
-    beta_1, beta_2, epsilon = real(parameters[0]), real(parameters[1]), real(parameters[2])
-    new_1 = real(1.0 - parameters[0])
-    rate = real(lr / (1.0 - parameters[0] ** float(step)))
-    for i in range(n):
-        g = gradient[i]
-        m[i] = beta_1 * m[i] + new_1 * g
-        faded, size = beta_2 * u[i], abs(g) + epsilon
-        u[i] = faded if faded > size else size
-        theta[i] -= rate * m[i] / u[i]
+@inline
+def _adamax_constants(lr, t, p, scalars):
+    bias_1 = 1.0 - p.beta_1**t
+    return both(p.beta_1), real(p.beta_2), real(lr / bias_1), real(p.epsilon), real(bias_1)
+
+
+@inline
+def _adamax(g, slots, c):
+    beta_1, beta_2, rate, epsilon, held = c
+    m, faded, size = blend(slots[0], g, beta_1), beta_2 * slots[1], abs(g) + epsilon
+    u = faded if faded > size else size
+    return rate * m / u, rate * held / u, (m, u)
 
 
 class Adamax(_Moments):
@@ -291,30 +264,39 @@ class Adamax(_Moments):
     True
     """
 
-    _update = _adamax
+    _rule = Elementwise(_adamax, _adamax_constants, n_slots=2)
     _estimator_keywords = ("beta_1", "beta_2", "epsilon")
     default_learning_rate = 2e-3
 
 
-@kernel(UPDATE)
-def _nadam(theta, gradient, state, layout, scratch, lr, step, parameters):
-    n = layout[0]
-    m, v, product = state, shift(state, n), shift(state, 2 * n)
-    beta_1, beta_2 = real(parameters[0]), real(parameters[1])
-    new_1, new_2 = real(1.0 - parameters[0]), real(1.0 - parameters[1])
-    now = parameters[0] * (1.0 - 0.5 * 0.96 ** (float(step) * parameters[3]))
-    ahead = parameters[0] * (1.0 - 0.5 * 0.96 ** (float(step + 1) * parameters[3]))
-    so_far = float(product[0]) * now
-    product[0] = real(so_far)
-    root = math.sqrt(1.0 - parameters[1] ** float(step))
-    epsilon = real(parameters[2] * root)
-    by_g = real(lr * root * (1.0 - now) / (1.0 - so_far))
-    by_m = real(lr * root * ahead / (1.0 - so_far * ahead))
-    for i in range(n):
-        g = gradient[i]
-        m[i] = beta_1 * m[i] + new_1 * g
-        v[i] = beta_2 * v[i] + new_2 * g * g
-        theta[i] -= (by_g * g + by_m * m[i]) / (math.sqrt(v[i]) + epsilon)
+@inline
+def _momentum_at(t, p):
+    return p.beta_1 * (1.0 - 0.5 * 0.96 ** (t * p.momentum_decay))
+
+
+@inline
+def _nadam_advance(lr, t, p, scalars):
+    """The product of the momenta so far."""
+    scalars[0] = real(float(scalars[0]) * _momentum_at(t, p))
+
+
+@inline
+def _nadam_constants(lr, t, p, scalars):
+    now, ahead = _momentum_at(t, p), _momentum_at(t + 1.0, p)
+    product = float(scalars[0])
+    root = math.sqrt(1.0 - p.beta_2**t)
+    by_g = lr * root * (1.0 - now) / (1.0 - product)
+    by_m = lr * root * ahead / (1.0 - product * ahead)
+    beta_1, beta_2, epsilon = both(p.beta_1), both(p.beta_2), real(p.epsilon * root)
+    return beta_1, beta_2, real(by_g), real(by_m), epsilon, real(1.0 - p.beta_1**t)
+
+
+@inline
+def _nadam(g, slots, c):
+    beta_1, beta_2, by_g, by_m, epsilon, held = c
+    m, v = blend(slots[0], g, beta_1), blend(slots[1], g * g, beta_2)
+    size = math.sqrt(v) + epsilon
+    return (by_g * g + by_m * m) / size, (by_g + by_m * held) / size, (m, v)
 
 
 class NAdam(_Moments):
@@ -358,10 +340,8 @@ class NAdam(_Moments):
     True
     """
 
-    _update = _nadam
-    _n_scalars = 1
+    _rule = Elementwise(_nadam, _nadam_constants, n_slots=2, advance=_nadam_advance, n_scalars=1)
     _estimator_keywords = ("beta_1", "beta_2", "epsilon")
-    _kernel_parameters = ("beta_1", "beta_2", "epsilon", "momentum_decay")
     _parameter_constraints = {**_Moments._parameter_constraints, "momentum_decay": NON_NEGATIVE}
     default_learning_rate = 2e-3
 
@@ -369,33 +349,33 @@ class NAdam(_Moments):
         super().__init__(beta_1, beta_2, epsilon)
         self.momentum_decay = momentum_decay
 
-    def initial_state(self, theta):
-        state = super().initial_state(theta)
+    def initial_state(self, layout, theta):
+        state = super().initial_state(layout, theta)
         state[-1] = 1  # the product of the momenta
         return state
 
 
-@kernel(UPDATE)
-def _radam(theta, gradient, state, layout, scratch, lr, step, parameters):
-    n = layout[0]
-    m, v = state, shift(state, n)
-    beta_1, beta_2 = real(parameters[0]), real(parameters[1])
-    new_1, new_2 = real(1.0 - parameters[0]), real(1.0 - parameters[1])
-    bias_2 = 1.0 - parameters[1] ** float(step)
-    limit = 2.0 / (1.0 - parameters[1]) - 1.0
-    length = limit - 2.0 * float(step) * (1.0 - bias_2) / bias_2
-    rate = lr / (1.0 - parameters[0] ** float(step))
-    slope, offset = 0.0, 1.0  # of the denominator: plain momentum
+@inline
+def _radam_constants(lr, t, p, scalars):
+    bias_1, bias_2 = 1.0 - p.beta_1**t, 1.0 - p.beta_2**t
+    limit = 2.0 / (1.0 - p.beta_2) - 1.0
+    length = limit - 2.0 * t * (1.0 - bias_2) / bias_2
+    rate = lr / bias_1
+    slope, epsilon = 0.0, 1.0  # of the denominator: plain momentum
     if length > 5.0:
         variance = (limit - 4.0) * (limit - 2.0) * length
         rate *= math.sqrt(bias_2 * (length - 4.0) * (length - 2.0) * limit / variance)
-        slope, offset = 1.0, parameters[2]
-    rate, slope, offset = real(rate), real(slope), real(offset)
-    for i in range(n):
-        g = gradient[i]
-        m[i] = beta_1 * m[i] + new_1 * g
-        v[i] = beta_2 * v[i] + new_2 * g * g
-        theta[i] -= rate * m[i] / (slope * math.sqrt(v[i]) + offset)
+        slope, epsilon = 1.0, p.epsilon
+    beta_1, beta_2 = both(p.beta_1), both(p.beta_2)
+    return beta_1, beta_2, real(rate), real(slope), real(epsilon), real(bias_1)
+
+
+@inline
+def _radam(g, slots, c):
+    beta_1, beta_2, rate, slope, epsilon, held = c
+    m, v = blend(slots[0], g, beta_1), blend(slots[1], g * g, beta_2)
+    size = slope * math.sqrt(v) + epsilon
+    return rate * m / size, rate * held / size, (m, v)
 
 
 class RAdam(_Moments):
@@ -442,25 +422,24 @@ class RAdam(_Moments):
     True
     """
 
-    _update = _radam
+    _rule = Elementwise(_radam, _radam_constants, n_slots=2)
     _estimator_keywords = ("beta_1", "beta_2", "epsilon")
 
 
-@kernel(UPDATE)
-def _adabelief(theta, gradient, state, layout, scratch, lr, step, parameters):
-    n = layout[0]
-    m, s = state, shift(state, n)
-    beta_1, beta_2, floor = real(parameters[0]), real(parameters[1]), real(parameters[2])
-    new_1, new_2 = real(1.0 - parameters[0]), real(1.0 - parameters[1])
-    root = math.sqrt(1.0 - parameters[1] ** float(step))
-    rate = real(lr * root / (1.0 - parameters[0] ** float(step)))
-    epsilon = real(parameters[2] * root)
-    for i in range(n):
-        g = gradient[i]
-        m[i] = beta_1 * m[i] + new_1 * g
-        surprise = g - m[i]
-        s[i] = beta_2 * s[i] + new_2 * surprise * surprise + floor
-        theta[i] -= rate * m[i] / (math.sqrt(s[i]) + epsilon)
+@inline
+def _adabelief_constants(lr, t, p, scalars):
+    beta_1, beta_2, rate, epsilon, held = _unbiased_constants(lr, t, p, scalars)
+    return beta_1, beta_2, rate, epsilon, held, real(p.epsilon)
+
+
+@inline
+def _adabelief(g, slots, c):
+    beta_1, beta_2, rate, epsilon, held, floor = c
+    m = blend(slots[0], g, beta_1)
+    surprise = g - m
+    s = blend(slots[1], surprise * surprise, beta_2) + floor
+    size = math.sqrt(s) + epsilon
+    return rate * m / size, rate * held / size, (m, s)
 
 
 class AdaBelief(_Moments):
@@ -501,28 +480,20 @@ class AdaBelief(_Moments):
     True
     """
 
-    _update = _adabelief
+    _rule = Elementwise(_adabelief, _adabelief_constants, n_slots=2)
 
     def __init__(self, beta_1=0.9, beta_2=0.999, epsilon=1e-16):
         super().__init__(beta_1, beta_2, epsilon)
 
 
-@kernel(UPDATE)
-def _yogi(theta, gradient, state, layout, scratch, lr, step, parameters):
-    n = layout[0]
-    m, v = state, shift(state, n)
-    beta_1, new_1, new_2 = real(parameters[0]), real(1.0 - parameters[0]), real(1.0 - parameters[1])
-    root = math.sqrt(1.0 - parameters[1] ** float(step))
-    rate = real(lr * root / (1.0 - parameters[0] ** float(step)))
-    epsilon = real(parameters[2] * root)
-    for i in range(n):
-        g = gradient[i]
-        square = g * g
-        m[i] = beta_1 * m[i] + new_1 * g
-        change = new_2 * square
-        change = change if v[i] < square else -change if v[i] > square else real(0)
-        v[i] += change
-        theta[i] -= rate * m[i] / (math.sqrt(v[i]) + epsilon)
+@inline
+def _yogi(g, slots, c):
+    beta_1, beta_2, rate, epsilon, held = c
+    square = g * g
+    m, v, change = blend(slots[0], g, beta_1), slots[1], beta_2[1] * square
+    v += change if v < square else -change if v > square else real(0)
+    size = math.sqrt(v) + epsilon
+    return rate * m / size, rate * held / size, (m, v)
 
 
 class Yogi(_Moments):
@@ -563,13 +534,121 @@ class Yogi(_Moments):
     True
     """
 
-    _update = _yogi
+    _rule = Elementwise(_yogi, _unbiased_constants, n_slots=2)
     default_learning_rate = 1e-2
 
     def __init__(self, beta_1=0.9, beta_2=0.999, epsilon=1e-3):
         super().__init__(beta_1, beta_2, epsilon)
 
-    def initial_state(self, theta):
-        state = super().initial_state(theta)
+    def initial_state(self, layout, theta):
+        state = super().initial_state(layout, theta)
         state[:] = 1e-6
         return state
+
+
+@kernel(UPDATE)
+def _schedule_free(theta, gradient, state, layout, scratch, lr, step, parameters, l1):
+    table, arrays = record(layout, 0), arrays_at(record(layout, 0).arrays)
+    v, z, scalars = state, shift(state, table.stride), shift(state, 2 * table.stride)
+    largest = lr if lr > float(scalars[0]) else float(scalars[0])
+    total = float(scalars[1]) + largest * largest
+    scalars[0], scalars[1] = real(largest), real(total)
+    share = largest * largest / total if total > 0.0 else 0.0
+    by_y, by_z = real(1.0 - share), real(share)
+    by_change = real(1.0 - parameters[0] * (1.0 - share))
+    beta_2, new_2 = both(parameters[1])
+    bias_2 = math.sqrt(1.0 - parameters[1] ** float(step))
+    row = 0
+    while row < table.n_arrays:
+        array = record(arrays, row)
+        first = array.offset
+        last, row = run_of_arrays(layout, row)
+        if array.rate == 0.0:
+            continue
+        rate, epsilon = real(lr * array.rate * bias_2), real(1e-8 * bias_2)
+        decay = real(lr * array.rate * parameters[2] * array.decays)
+        bound = real(lr * array.rate * l1 * array.decays)
+        for i in range(first, last):
+            g, y = gradient[i], theta[i]
+            v[i] = beta_2 * v[i] + new_2 * g * g
+            change = rate * g / (math.sqrt(v[i]) + epsilon) + decay * y
+            theta[i] = by_y * y + by_z * z[i] - by_change * change
+            z[i] -= change
+        if bound > real(0):
+            for i in range(first, last):
+                theta[i] = soft_threshold(theta[i], bound)
+
+
+class ScheduleFree(FirstOrder):
+    r"""AdamW that averages its iterates instead of lowering its learning rate.
+
+    Gradients :math:`g` are taken at :math:`y`, between the iterate :math:`z` and its average
+    :math:`x`, which is what predicts. With :math:`\hat v` as in `AdamW`, :math:`\lambda = 0`
+    for whatever is not a weight, and the largest learning rate so far, :math:`\eta_{\max}`:
+
+    .. math::
+
+        z \leftarrow z - \eta \left( \frac{g}{\sqrt{\hat v} + 10^{-8}} + \lambda y \right),
+        \quad x \leftarrow (1 - c) x + c z, \quad
+        c = \frac{\eta_{\max}^2}{\sum_{i \le t} \eta_{\max, i}^2}, \quad
+        y = (1 - \beta_1) z + \beta_1 x
+
+    It needs no schedule but a warm-up.
+
+    Parameters
+    ----------
+    beta_1 : float, default=0.9
+        How near to the average gradients are taken, between 0 and 1, both excluded.
+    beta_2 : float, default=0.999
+        Decay of the average of squared gradients.
+    weight_decay : float, default=0
+        The factor :math:`\lambda`.
+
+    References
+    ----------
+    A. Defazio et al. "The road less scheduled". NeurIPS 2024, :arxiv:`2405.15682`. As
+    optax's schedule_free_adamw.
+
+    Examples
+    --------
+    >>> from sklearn.datasets import load_iris
+    >>> from sklearn.preprocessing import scale
+    >>> from sknn_opt import MLPClassifier
+    >>> from sknn_opt.optimizers import ScheduleFree
+    >>> X, y = load_iris(return_X_y=True)
+    >>> X = scale(X)
+    >>> model = MLPClassifier(
+    ...     (20,), optimizer=ScheduleFree(), learning_rate_init=0.02, tol=1e-3, random_state=0
+    ... )
+    >>> print(model.fit(X, y).score(X, y) > 0.95)
+    True
+    """
+
+    _rule = WholeStep(_schedule_free, n_slots=2, n_scalars=2)
+    averages_iterates = True
+    _parameter_constraints = {
+        "beta_1": [Interval(Real, 0, 1, closed="neither")],
+        "beta_2": DECAY,
+        "weight_decay": NON_NEGATIVE,
+    }
+    default_learning_rate = 2.5e-3
+
+    def __init__(self, beta_1=0.9, beta_2=0.999, weight_decay=0):
+        self.beta_1 = beta_1
+        self.beta_2 = beta_2
+        self.weight_decay = weight_decay
+
+    def initial_state(self, layout, theta):
+        state = super().initial_state(layout, theta)
+        self._iterate(layout, state)[:] = theta
+        return state
+
+    def _iterate(self, layout, state):
+        slots, _ = self.slots(layout, state)
+        return slots[1, : layout.n_parameters]
+
+    def prediction_parameters(self, theta, state, layout):
+        return (theta - (1 - self.beta_1) * self._iterate(layout, state)) / self.beta_1
+
+    def training_parameters(self, theta, state, layout):
+        return self.beta_1 * theta + (1 - self.beta_1) * self._iterate(layout, state)

@@ -1,22 +1,218 @@
-"""Bases of the optimizers, and the signature of the kernels that take a step."""
+"""What an optimizer is made of: the rule for one parameter, and the one loop around it.
 
-from numbers import Real
+A first-order optimizer is a rule, which reads like the paper: from a gradient and the slots
+of state that belong to the same parameter it computes the step, what the step would be for a
+gradient of 1 held constant, and the new slots. What all optimizers have in common is written
+once, in the loop: decoupled weight decay, the step itself, the threshold of an L1 penalty and
+the learning rates of the layers. An optimizer whose step depends on a whole matrix has a
+kernel of its own instead.
+"""
 
 import numpy as np
-from sklearn.utils._param_validation import Interval
 
-from .._compiler.declarations import Call
-from .._components import Component
+from .._compiler.declarations import (
+    Call,
+    inline,
+    instantiate,
+    load_slots,
+    named_doubles,
+    pointers_to,
+    real,
+    record,
+    shift,
+    store_slots,
+    struct,
+)
+from .._compiler.memory import aligned_zeros
+from .._components import Component, Rule
 
-UPDATE = """void (real *theta, real *gradient, real *state, int64 *layout, real *scratch,
-double lr, int64 step, double *parameters)"""
+ARRAY = struct(
+    "array",
+    offset=np.int64,  # in theta
+    rows=np.int64,
+    columns=np.int64,
+    decays=np.int64,  # whether penalties and weight decay act on it
+    rate=np.float64,  # factor of its learning rate; 0: it stays as it is
+)
+
+LAYOUT = struct(
+    "layout",
+    n_parameters=np.int64,
+    stride=np.int64,  # between slots of the state
+    n_layers=np.int64,
+    n_arrays=np.int64,
+    arrays=np.int64,  # their address; the weights of all layers come first
+)
+
+UPDATE = """void (real *theta, real *gradient, real *state, layout *layout, real *scratch,
+double lr, int64 step, double *parameters, double l1)"""
 
 call_update = Call(UPDATE)
+arrays_at = pointers_to("array")
 
-# Constraints that many optimizers share.
-DECAY = [Interval(Real, 0, 1, closed="left")]
-POSITIVE = [Interval(Real, 0, None, closed="neither")]
-NON_NEGATIVE = [Interval(Real, 0, None, closed="left")]
+
+@inline
+def both(decay):
+    """The shares of an average and of a new value, for `blend`."""
+    return real(decay), real(1.0 - decay)
+
+
+@inline
+def blend(average, new, shares):
+    """An exponential moving average with a new value."""
+    return shares[0] * average + shares[1] * new
+
+
+@inline
+def sign(x):
+    """-1, 0 or 1; NaN stays NaN: divergence has to be seen."""
+    one = real(1) if x > real(0) else x
+    return real(-1) if x < real(0) else one
+
+
+@inline
+def soft_threshold(w, threshold):
+    """Proximal step of the L1 penalty: ``w`` moved towards 0 by ``threshold``."""
+    magnitude = max(abs(w) - threshold, real(0))
+    return magnitude if w > real(0) else -magnitude
+
+
+@inline
+def run_of_arrays(layout, row):
+    """Where the run of arrays from ``row`` on ends that are all treated alike.
+
+    Returns the end of the run in theta and its next row.
+    """
+    table = record(layout, 0)
+    arrays = arrays_at(table.arrays)
+    first, after = record(arrays, row), row + 1
+    while after < table.n_arrays:
+        array = record(arrays, after)
+        if array.decays != first.decays or array.rate != first.rate:
+            return array.offset, after
+        after += 1
+    return table.n_parameters, after
+
+
+# In the loop: an optimizer's rule with what it needs, and what makes the L1 penalty's kernel.
+_rule = _constants = _advance = _parameters = _load = _store = _keep = _threshold = None
+_n_slots = 0
+
+
+def _loop(theta, gradient, state, layout, scratch, lr, step, parameters, l1):
+    table, p, t = record(layout, 0), _parameters(parameters), float(step)
+    stride, arrays = table.stride, arrays_at(table.arrays)
+    scalars = shift(state, _n_slots * stride)
+    _advance(lr, t, p, scalars)
+    row = 0
+    while row < table.n_arrays:
+        array = record(arrays, row)
+        first = array.offset
+        last, row = run_of_arrays(layout, row)
+        if array.rate == 0.0:
+            continue
+        rate = lr * array.rate
+        c = _constants(rate, t, p, scalars)
+        keep = _keep(p, rate * array.decays)
+        bound = real(rate * l1 * array.decays)
+        for i in range(first, last):
+            change, scale, slots = _rule(gradient[i], _load(shift(state, i), stride), c)
+            _store(shift(state, i), stride, slots)
+            theta[i] = _threshold(keep * theta[i] - change, scale, bound)
+
+
+@inline
+def _none(w, scale, bound):
+    return w
+
+
+@inline
+def _plain(w, scale, bound):
+    return soft_threshold(w, bound)
+
+
+@inline
+def _no_decay(p, rate):
+    return real(1)
+
+
+@inline
+def _weight_decay(p, rate):
+    return real(1.0 - rate * p.weight_decay)
+
+
+@inline
+def no_advance(lr, t, p, scalars):
+    """For rules without numbers of their own that change from step to step."""
+
+
+class Elementwise(Rule):
+    """A rule for one parameter at a time.
+
+    Parameters
+    ----------
+    rule : inline function
+        Maps a gradient, its slots, a tuple, and constants to the step, the step for a constant
+        gradient of 1 and the new slots.
+    constants : inline function
+        Called before a loop as ``constants(lr, t, p, scalars)``, in float64: the learning rate,
+        the number of the step from 1 on, the optimizer's parameters by their names, and
+        numbers that `advance` keeps.
+    n_slots : int
+        Vectors of state of theta's length.
+    advance : inline function, default=no_advance
+        Called once a step, with the arguments of ``constants``, to change the scalars.
+    n_scalars : int, default=0
+    """
+
+    def __init__(self, rule, constants, n_slots, advance=no_advance, n_scalars=0):
+        self.helpers = {"_rule": rule, "_constants": constants, "_advance": advance}
+        self.n_slots = n_slots
+        self.n_scalars = n_scalars
+
+    def declare(self, parameters):
+        for has_l1 in (False, True):
+            self.kernel(parameters, has_l1)
+
+    def kernel(self, parameters, has_l1):
+        """Return the kernel for an optimizer with these parameters."""
+        return instantiate(
+            _loop,
+            UPDATE,
+            **self.helpers,
+            _parameters=named_doubles(*parameters),
+            _load=load_slots(self.n_slots),
+            _store=store_slots(self.n_slots),
+            _keep=_weight_decay if "weight_decay" in parameters else _no_decay,
+            _threshold=_plain if has_l1 else _none,
+            _n_slots=self.n_slots,
+        )
+
+
+class WholeStep(Rule):
+    """A step with a kernel of its own, which meets an L1 penalty itself."""
+
+    def __init__(self, kernel, n_slots, n_scalars=0):
+        self._kernel = kernel
+        self.n_slots = n_slots
+        self.n_scalars = n_scalars
+
+    def declare(self, parameters):
+        pass
+
+    def kernel(self, parameters, has_l1):
+        return self._kernel
+
+
+@inline
+def threshold_weights(theta, layout, threshold):
+    """The L1 penalty's proximal step where there is no metric, for kernels of a whole step."""
+    if threshold > 0.0:
+        table = record(layout, 0)
+        for k in range(table.n_layers):
+            array = record(arrays_at(table.arrays), k)
+            for i in range(array.offset, array.offset + array.rows * array.columns):
+                theta[i] = soft_threshold(theta[i], real(threshold * array.rate))
 
 
 class Optimizer(Component):
@@ -29,41 +225,47 @@ class Optimizer(Component):
 class FirstOrder(Optimizer):
     """Base of the optimizers that step along one gradient of a mini-batch.
 
-    The kernel ``_update`` changes the parameters ``theta`` in place; ``step`` counts from
-    1. ``state`` holds ``_n_slots`` vectors of theta's length, then ``_n_scalars`` numbers;
-    ``scratch`` is for the kernel to use within a step. ``layout``, described in
-    ``sknn_opt._layout.Layout``, says where weights and intercepts are.
+    ``_rule`` says how. Its state holds so many vectors of theta's length, the slots, and then
+    so many scalars.
 
     Decoupled weight decay multiplies the weights, and nothing but the weights, by
     ``1 - lr * weight_decay`` in each step.
     """
 
-    _update = None
-    _n_slots = 0
-    _n_scalars = 0
+    _rule = None
 
     #: Whether a step needs the gradient of all samples.
-    _full_batch = False
+    needs_all_samples = False
 
     #: Whether it predicts by an average of its iterates.
-    _averages = False
+    averages_iterates = False
 
     #: What learning_rate_init="auto" stands for.
     default_learning_rate = 1e-3
 
-    def initial_state(self, theta):
-        """Return the state before the first step, a vector."""
-        return np.zeros(self._n_slots * theta.size + self._n_scalars, theta.dtype)
+    def update_kernel(self, has_l1):
+        """Return the kernel that takes a step."""
+        return self._rule.kernel(self._kernel_parameters, has_l1)
+
+    def initial_state(self, layout, theta):
+        """Return the state before the first step, a vector; see `slots`."""
+        rule = self._rule
+        return aligned_zeros(rule.n_slots * layout.stride + rule.n_scalars, theta.dtype)
+
+    def slots(self, layout, state):
+        """View the slots in a state, an array of shape (n_slots, stride), and its scalars."""
+        end = self._rule.n_slots * layout.stride
+        return state[:end].reshape(self._rule.n_slots, layout.stride), state[end:]
 
     def scratch_size(self, layout):
         """Number of reals that ``scratch`` holds."""
         return 0
 
-    def prediction_parameters(self, theta, state):
+    def prediction_parameters(self, theta, state, layout):
         """Return the parameters to predict with; ``theta`` but for a few optimizers."""
         return theta
 
-    def training_parameters(self, theta, state):
+    def training_parameters(self, theta, state, layout):
         """Undo `prediction_parameters`, to go on training."""
         return theta
 

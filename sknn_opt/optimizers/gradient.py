@@ -1,21 +1,178 @@
-"""Optimizers that find a step size of their own for each parameter, without Adam's moments."""
+"""Optimizers without Adam's moments: momentum, signs, and sizes found for each parameter."""
 
 import math
 from numbers import Real
 
 from sklearn.utils._param_validation import Interval
 
-from .._compiler.declarations import kernel, real, shift
-from .base import DECAY, NON_NEGATIVE, POSITIVE, UPDATE, FirstOrder
+from .._compiler.declarations import inline, real
+from .._components import DECAY, NON_NEGATIVE, POSITIVE
+from .base import Elementwise, FirstOrder, blend, both, sign
 
 
-@kernel(UPDATE)
-def _adagrad(theta, gradient, state, layout, scratch, lr, step, parameters):
-    rate, epsilon = real(lr), real(parameters[0])
-    for i in range(layout[0]):
-        g = gradient[i]
-        state[i] += g * g
-        theta[i] -= rate * g / (math.sqrt(state[i]) + epsilon)
+@inline
+def _sgd_advance(lr, t, p, scalars):
+    """The velocity of a gradient of -1 held constant."""
+    scalars[0] = real(p.momentum * float(scalars[0]) + lr * (1.0 - p.dampening))
+
+
+@inline
+def _sgd_constants(lr, t, p, scalars):
+    rate, held = lr * (1.0 - p.dampening), float(scalars[0])
+    # Nesterov's step is momentum v - rate g, the other one v.
+    by_v, by_g = 1.0, 0.0
+    if p.nesterovs_momentum != 0.0:
+        by_v, by_g = p.momentum, rate
+    return real(p.momentum), real(rate), real(by_v), real(by_g), real(by_v * held + by_g)
+
+
+@inline
+def _sgd(g, slots, c):
+    momentum, rate, by_v, by_g, held = c
+    v = momentum * slots[0] - rate * g
+    return -(by_v * v - by_g * g), held, (v,)
+
+
+class SGD(FirstOrder):
+    r"""Stochastic gradient descent with momentum.
+
+    With :math:`\lambda = 0` for whatever is not a weight:
+
+    .. math::
+
+        v \leftarrow \mu v - \eta (1 - \tau) g, \qquad
+        \theta \leftarrow (1 - \eta \lambda) \theta + v \quad\text{or, Nesterov's,}\quad
+        (1 - \eta \lambda) \theta + \mu v - \eta (1 - \tau) g
+
+    The velocity :math:`v` contains the learning rate, as in scikit-learn: a change of the
+    rate acts on new gradients only.
+
+    Parameters
+    ----------
+    momentum : float, default=0.9
+        The coefficient :math:`\mu`, between 0 and 1.
+    nesterovs_momentum : bool, default=True
+        Look ahead along the velocity.
+    dampening : float, default=0
+        Scales the new gradient by :math:`1 - \tau`. Equal to ``momentum``, it makes the
+        velocity an exponential average of gradients.
+    weight_decay : float, default=0
+        Decoupled: the factor :math:`\lambda`, multiplied by the learning rate.
+
+    References
+    ----------
+    I. Sutskever et al. "On the importance of initialization and momentum in deep learning".
+    ICML 2013.
+
+    I. Loshchilov, F. Hutter. "Decoupled weight decay regularization". ICLR 2019,
+    :arxiv:`1711.05101`.
+
+    Examples
+    --------
+    >>> from sklearn.datasets import load_iris
+    >>> from sklearn.preprocessing import scale
+    >>> from sknn_opt import MLPClassifier
+    >>> from sknn_opt.optimizers import SGD
+    >>> X, y = load_iris(return_X_y=True)
+    >>> X = scale(X)
+    >>> model = MLPClassifier(
+    ...     (20,), optimizer=SGD(momentum=0.5),
+    ...     learning_rate_init=0.05, tol=1e-3, random_state=0
+    ... )
+    >>> print(model.fit(X, y).score(X, y) > 0.95)
+    True
+    """
+
+    _rule = Elementwise(_sgd, _sgd_constants, n_slots=1, advance=_sgd_advance, n_scalars=1)
+    _estimator_keywords = ("momentum", "nesterovs_momentum")
+    _parameter_constraints = {
+        "momentum": [Interval(Real, 0, 1, closed="both")],
+        "nesterovs_momentum": ["boolean"],
+        "dampening": DECAY,
+        "weight_decay": NON_NEGATIVE,
+    }
+
+    def __init__(self, momentum=0.9, nesterovs_momentum=True, dampening=0, weight_decay=0):
+        self.momentum = momentum
+        self.nesterovs_momentum = nesterovs_momentum
+        self.dampening = dampening
+        self.weight_decay = weight_decay
+
+
+@inline
+def _lion_constants(lr, t, p, scalars):
+    return both(p.beta_1), both(p.beta_2), real(lr)
+
+
+@inline
+def _lion(g, slots, c):
+    beta_1, beta_2, rate = c
+    direction, m = blend(slots[0], g, beta_1), blend(slots[0], g, beta_2)
+    return rate * sign(direction), rate, (m,)
+
+
+class Lion(FirstOrder):
+    r"""Steps along the sign of an average of gradients, all of one size.
+
+    With :math:`\lambda = 0` for whatever is not a weight:
+
+    .. math::
+
+        c = \beta_1 m + (1 - \beta_1) g, \quad
+        \theta \leftarrow (1 - \eta \lambda) \theta - \eta \operatorname{sign}(c), \quad
+        m \leftarrow \beta_2 m + (1 - \beta_2) g
+
+    Parameters
+    ----------
+    beta_1 : float, default=0.9
+        Weight of the average in a step.
+    beta_2 : float, default=0.99
+        Decay of the average.
+    weight_decay : float, default=0
+        The factor :math:`\lambda`; optax has 1e-3.
+
+    References
+    ----------
+    X. Chen et al. "Symbolic discovery of optimization algorithms". NeurIPS 2023,
+    :arxiv:`2302.06675`.
+
+    Examples
+    --------
+    >>> from sklearn.datasets import load_iris
+    >>> from sklearn.preprocessing import scale
+    >>> from sknn_opt import MLPClassifier
+    >>> from sknn_opt.optimizers import Lion
+    >>> X, y = load_iris(return_X_y=True)
+    >>> X = scale(X)
+    >>> model = MLPClassifier(
+    ...     (20,), optimizer=Lion(weight_decay=0.1),
+    ...     learning_rate_init=0.005, tol=1e-3, random_state=0
+    ... )
+    >>> print(model.fit(X, y).score(X, y) > 0.95)
+    True
+    """
+
+    _rule = Elementwise(_lion, _lion_constants, n_slots=1)
+    _parameter_constraints = {"beta_1": DECAY, "beta_2": DECAY, "weight_decay": NON_NEGATIVE}
+    default_learning_rate = 1e-4
+
+    def __init__(self, beta_1=0.9, beta_2=0.99, weight_decay=0):
+        self.beta_1 = beta_1
+        self.beta_2 = beta_2
+        self.weight_decay = weight_decay
+
+
+@inline
+def _adagrad_constants(lr, t, p, scalars):
+    return real(lr), real(p.epsilon)
+
+
+@inline
+def _adagrad(g, slots, c):
+    rate, epsilon = c
+    squares = slots[0] + g * g
+    size = math.sqrt(squares) + epsilon
+    return rate * g / size, rate / size, (squares,)
 
 
 class Adagrad(FirstOrder):
@@ -53,9 +210,7 @@ class Adagrad(FirstOrder):
     True
     """
 
-    _update = _adagrad
-    _n_slots = 1
-    _kernel_parameters = ("epsilon",)
+    _rule = Elementwise(_adagrad, _adagrad_constants, n_slots=1)
     _parameter_constraints = {"epsilon": POSITIVE, "initial_accumulator": NON_NEGATIVE}
     default_learning_rate = 1e-2
 
@@ -63,24 +218,24 @@ class Adagrad(FirstOrder):
         self.epsilon = epsilon
         self.initial_accumulator = initial_accumulator
 
-    def initial_state(self, theta):
-        state = super().initial_state(theta)
+    def initial_state(self, layout, theta):
+        state = super().initial_state(layout, theta)
         state[:] = self.initial_accumulator
         return state
 
 
-@kernel(UPDATE)
-def _adadelta(theta, gradient, state, layout, scratch, lr, step, parameters):
-    n = layout[0]
-    squares, steps = state, shift(state, n)
-    rho, new, epsilon = real(parameters[0]), real(1.0 - parameters[0]), real(parameters[1])
-    rate = real(lr)
-    for i in range(n):
-        g = gradient[i]
-        squares[i] = rho * squares[i] + new * g * g
-        change = math.sqrt((steps[i] + epsilon) / (squares[i] + epsilon)) * g
-        steps[i] = rho * steps[i] + new * change * change
-        theta[i] -= rate * change
+@inline
+def _adadelta_constants(lr, t, p, scalars):
+    return both(p.rho), real(p.epsilon), real(lr)
+
+
+@inline
+def _adadelta(g, slots, c):
+    rho, epsilon, rate = c
+    squares = blend(slots[0], g * g, rho)
+    unit = math.sqrt((slots[1] + epsilon) / (squares + epsilon))
+    change = unit * g
+    return rate * change, rate * unit, (squares, blend(slots[1], change * change, rho))
 
 
 class Adadelta(FirstOrder):
@@ -117,9 +272,7 @@ class Adadelta(FirstOrder):
     True
     """
 
-    _update = _adadelta
-    _n_slots = 2
-    _kernel_parameters = ("rho", "epsilon")
+    _rule = Elementwise(_adadelta, _adadelta_constants, n_slots=2)
     _parameter_constraints = {"rho": DECAY, "epsilon": POSITIVE}
     default_learning_rate = 1.0
 
@@ -128,30 +281,30 @@ class Adadelta(FirstOrder):
         self.epsilon = epsilon
 
 
-@kernel(UPDATE)
-def _rmsprop(theta, gradient, state, layout, scratch, lr, step, parameters):
-    rate = real(lr)
-    rho, new, epsilon = real(parameters[0]), real(1.0 - parameters[0]), real(parameters[1])
-    for i in range(layout[0]):
-        g = gradient[i]
-        state[i] = rho * state[i] + new * g * g
-        theta[i] -= rate * g / (math.sqrt(state[i]) + epsilon)
+@inline
+def _rmsprop_constants(lr, t, p, scalars):
+    # The momentum of a gradient of 1 held constant.
+    held = (1.0 - p.momentum**t) / (1.0 - p.momentum)
+    return real(lr), both(p.rho), real(p.epsilon), real(p.momentum), real(p.centered), real(held)
 
 
-@kernel(UPDATE)
-def _rmsprop_with_momentum(theta, gradient, state, layout, scratch, lr, step, parameters):
-    n = layout[0]
-    squares, mean, velocity = state, shift(state, n), shift(state, 2 * n)
-    rate, momentum, centered = real(lr), real(parameters[2]), real(parameters[3])
-    rho, new, epsilon = real(parameters[0]), real(1.0 - parameters[0]), real(parameters[1])
-    for i in range(n):
-        g = gradient[i]
-        squares[i] = rho * squares[i] + new * g * g
-        mean[i] = rho * mean[i] + new * g
-        variance = squares[i] - centered * mean[i] * mean[i]
-        variance = variance if variance > real(0) else real(0)  # below 0 by rounding alone
-        velocity[i] = momentum * velocity[i] + g / (math.sqrt(variance) + epsilon)
-        theta[i] -= rate * velocity[i]
+@inline
+def _rmsprop(g, slots, c):
+    rate, rho, epsilon, _, _, _ = c
+    squares = blend(slots[0], g * g, rho)
+    size = math.sqrt(squares) + epsilon
+    return rate * g / size, rate / size, (squares,)
+
+
+@inline
+def _rmsprop_with_momentum(g, slots, c):
+    rate, rho, epsilon, momentum, centered, held = c
+    squares, mean = blend(slots[0], g * g, rho), blend(slots[1], g, rho)
+    variance = squares - centered * mean * mean
+    variance = variance if variance > real(0) else real(0)  # below 0 by rounding alone
+    size = math.sqrt(variance) + epsilon
+    velocity = momentum * slots[2] + g / size
+    return rate * velocity, rate * held / size, (squares, mean, velocity)
 
 
 class RMSprop(FirstOrder):
@@ -197,7 +350,8 @@ class RMSprop(FirstOrder):
     True
     """
 
-    _kernel_parameters = ("rho", "epsilon", "momentum", "centered")
+    _plain = Elementwise(_rmsprop, _rmsprop_constants, n_slots=1)
+    _with_momentum = Elementwise(_rmsprop_with_momentum, _rmsprop_constants, n_slots=3)
     _parameter_constraints = {
         "rho": DECAY,
         "epsilon": POSITIVE,
@@ -212,41 +366,36 @@ class RMSprop(FirstOrder):
         self.centered = centered
 
     @property
-    def _plain(self):
-        return self.momentum == 0 and not self.centered
-
-    @property
-    def _update(self):
-        return _rmsprop if self._plain else _rmsprop_with_momentum
-
-    @property
-    def _n_slots(self):
-        return 1 if self._plain else 3
+    def _rule(self):
+        return self._with_momentum if self.momentum or self.centered else self._plain
 
 
-@kernel(UPDATE)
-def _rprop(theta, gradient, state, layout, scratch, lr, step, parameters):
+@inline
+def _rprop_constants(lr, t, p, scalars):
+    # A learning rate of 0 leaves everything as it is.
+    step_min, step_max, inverse = p.step_min, p.step_max, 1.0 / lr
     if lr == 0.0:
-        return
-    n = layout[0]
-    before, size = state, shift(state, n)
-    rate, inverse = real(lr), real(1.0 / lr)
-    eta_minus, eta_plus = real(parameters[0]), real(parameters[1])
-    step_min, step_max = real(parameters[2]), real(parameters[3])
-    for i in range(n):
-        g = gradient[i]
-        agreement = g * before[i]
-        factor = eta_plus if agreement > real(0) else real(1)
-        factor = eta_minus if agreement < real(0) else factor
-        g = real(0) if agreement < real(0) else g
-        before[i] = g
-        change = rate * size[i] * factor
-        change = change if change > step_min else step_min
-        change = change if change < step_max else step_max
-        size[i] = change * inverse
-        sign = real(1) if g > real(0) else g  # 0, or a NaN that must not go unseen
-        sign = real(-1) if g < real(0) else sign
-        theta[i] -= sign * change
+        step_min = step_max = inverse = 0.0
+    return (
+        real(lr), real(inverse), real(p.eta_minus), real(p.eta_plus), real(step_min),
+        real(step_max),
+    )  # fmt: skip
+
+
+@inline
+def _rprop(g, slots, c):
+    rate, inverse, eta_minus, eta_plus, step_min, step_max = c
+    before, size = slots
+    agreement = g * before
+    factor = eta_plus if agreement > real(0) else real(1)
+    factor = eta_minus if agreement < real(0) else factor
+    stays = rate == real(0)
+    after = real(0) if agreement < real(0) else g
+    change = rate * size * factor
+    change = change if change > step_min else step_min
+    change = change if change < step_max else step_max
+    step = sign(after) * change
+    return step, rate, (before if stays else after, size if stays else change * inverse)
 
 
 class Rprop(FirstOrder):
@@ -292,10 +441,8 @@ class Rprop(FirstOrder):
     True
     """
 
-    _update = _rprop
-    _n_slots = 2
-    _full_batch = True
-    _kernel_parameters = ("eta_minus", "eta_plus", "step_min", "step_max")
+    _rule = Elementwise(_rprop, _rprop_constants, n_slots=2)
+    needs_all_samples = True
     _parameter_constraints = {
         "eta_minus": [Interval(Real, 0, 1, closed="neither")],
         "eta_plus": [Interval(Real, 1, None, closed="neither")],
@@ -310,7 +457,7 @@ class Rprop(FirstOrder):
         self.step_min = step_min
         self.step_max = step_max
 
-    def initial_state(self, theta):
-        state = super().initial_state(theta)
-        state[theta.size :] = 1  # step sizes, in units of the learning rate
+    def initial_state(self, layout, theta):
+        state = super().initial_state(layout, theta)
+        self.slots(layout, state)[0][1] = 1  # step sizes, in units of the learning rate
         return state

@@ -7,8 +7,9 @@ from scipy.linalg import LinAlgError, cho_factor, cho_solve
 from scipy.optimize import OptimizeResult
 from sklearn.utils._param_validation import Interval
 
+from .._components import NON_NEGATIVE, POSITIVE
 from ..losses import SquaredError
-from .base import NON_NEGATIVE, POSITIVE, FullBatch
+from .base import FullBatch
 
 # Beyond this no step is short enough: the loss is at its rounding.
 _LARGEST_DAMPING = 1e16

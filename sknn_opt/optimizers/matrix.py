@@ -7,41 +7,35 @@ import numpy as np
 from sklearn.utils._param_validation import Interval
 
 from .._compiler.blas import gemm
-from .._compiler.declarations import inline, kernel, real, shift
-from .base import DECAY, NON_NEGATIVE, POSITIVE, UPDATE, FirstOrder
+from .._compiler.declarations import inline, kernel, real, record, shift
+from .._components import DECAY, NON_NEGATIVE, POSITIVE
+from .base import UPDATE, FirstOrder, WholeStep, arrays_at, blend, both, threshold_weights
 
 
 @kernel(UPDATE)
-def _lamb(theta, gradient, state, layout, scratch, lr, step, parameters):
-    n, n_layers = layout[0], layout[2]
-    beta_1, beta_2, epsilon = real(parameters[0]), real(parameters[1]), real(parameters[2])
-    new_1, new_2 = real(1.0 - parameters[0]), real(1.0 - parameters[1])
+def _lamb(theta, gradient, state, layout, scratch, lr, step, parameters, l1):
+    table = record(layout, 0)
+    beta_1, beta_2, epsilon = both(parameters[0]), both(parameters[1]), real(parameters[2])
     by_m = real(1.0 / (1.0 - parameters[0] ** float(step)))
     by_v = real(1.0 / (1.0 - parameters[1] ** float(step)))
-    m, v, decay = state, shift(state, n), real(parameters[3])
-    # Weights, intercepts; then, of hidden layers alone, normalization's scales and shifts.
-    section, layer, first = 0, 0, 0
-    while first < n:
-        size = layout[5 + 3 * layer]
-        if section == 0:
-            size *= layout[4 + 3 * layer]
+    m, v = state, shift(state, table.stride)
+    for k in range(table.n_arrays):
+        array = record(arrays_at(table.arrays), k)
+        first, last = array.offset, array.offset + array.rows * array.columns
+        decay = real(parameters[3] * array.decays)
         length = distance = 0.0
-        for i in range(first, first + size):
+        for i in range(first, last):
             g = gradient[i]
-            m[i] = beta_1 * m[i] + new_1 * g
-            v[i] = beta_2 * v[i] + new_2 * g * g
+            m[i], v[i] = blend(m[i], g, beta_1), blend(v[i], g * g, beta_2)
             u = by_m * m[i] / (math.sqrt(by_v * v[i]) + epsilon) + decay * theta[i]
             scratch[i] = u
             length += float(theta[i]) * float(theta[i])
             distance += float(u) * float(u)
         trust = math.sqrt(length / distance) if length > 0.0 and distance > 0.0 else 1.0
-        rate = real(lr * trust)
-        for i in range(first, first + size):
+        rate = real(lr * array.rate * trust)
+        for i in range(first, last):
             theta[i] -= rate * scratch[i]
-        first += size
-        layer += 1
-        if layer == (n_layers if section < 2 else n_layers - 1):
-            section, layer, decay = section + 1, 0, real(0)
+    threshold_weights(theta, layout, lr * l1)
 
 
 class LAMB(FirstOrder):
@@ -87,9 +81,7 @@ class LAMB(FirstOrder):
     True
     """
 
-    _update = _lamb
-    _n_slots = 2
-    _kernel_parameters = ("beta_1", "beta_2", "epsilon", "weight_decay")
+    _rule = WholeStep(_lamb, n_slots=2)
     _parameter_constraints = {
         "beta_1": DECAY,
         "beta_2": DECAY,
@@ -132,15 +124,18 @@ def _newton_schulz(x, y, scale, rows, columns, steps):
 
 
 @kernel(UPDATE)
-def _muon(theta, gradient, state, layout, scratch, lr, step, parameters):
-    fade, new = real(parameters[0]), real(1.0 - parameters[0])
+def _muon(theta, gradient, state, layout, scratch, lr, step, parameters, l1):
+    table = record(layout, 0)
+    fade, new = both(parameters[0])
     by_g, by_m = (new, fade) if parameters[1] != 0.0 else (real(0), real(1))
-    keep = real(1.0 - lr * parameters[3])
-    output = layout[2] - 1
+    output = table.n_layers - 1
     for k in range(output):
-        layer = shift(layout, 3 + 3 * k)
-        first, rows, columns = layer[0], layer[1], layer[2]
+        array = record(arrays_at(table.arrays), k)
+        if array.rate == 0.0:
+            continue
+        first, rows, columns = array.offset, array.rows, array.columns
         w, grad, m = shift(theta, first), shift(gradient, first), shift(state, first)
+        keep = real(1.0 - lr * array.rate * parameters[3])
         size = rows * columns
         squares = 0.0
         for i in range(size):
@@ -151,22 +146,27 @@ def _muon(theta, gradient, state, layout, scratch, lr, step, parameters):
         scale = real(1.0 / math.sqrt(squares)) if squares > 1e-14 else real(1e7)
         steps = np.int64(parameters[2])
         x = _newton_schulz(scratch, shift(scratch, size), scale, rows, columns, steps)
-        rate = real(lr * math.sqrt(columns / rows) if columns > rows else lr)
+        rate = lr * array.rate
+        rate = real(rate * math.sqrt(columns / rows) if columns > rows else rate)
         for i in range(size):
             w[i] = keep * w[i] - rate * x[i]
     # AdamW for what is left.
-    n, first, last = layout[0], layout[3 + 3 * output], layout[1]
-    m, v, lr = state, shift(state, n), 0.05 * lr
+    m, v = state, shift(state, table.stride)
     root = math.sqrt(1.0 - 0.999 ** float(step))
-    rate, epsilon = real(lr * root / (1.0 - 0.9 ** float(step))), real(1e-8 * root)
-    keep = real(1.0 - lr * parameters[3])
-    while first < n:
-        for i in range(first, last):
+    beta_1, beta_2 = (real(0.9), real(0.1)), (real(0.999), real(0.001))
+    epsilon = real(1e-8 * root)
+    for k in range(output, table.n_arrays):
+        array = record(arrays_at(table.arrays), k)
+        if array.rate == 0.0:
+            continue
+        small = 0.05 * lr * array.rate
+        rate = real(small * root / (1.0 - 0.9 ** float(step)))
+        keep = real(1.0 - small * parameters[3] * array.decays)
+        for i in range(array.offset, array.offset + array.rows * array.columns):
             g = gradient[i]
-            m[i] = real(0.9) * m[i] + real(0.1) * g
-            v[i] = real(0.999) * v[i] + real(0.001) * g * g
+            m[i], v[i] = blend(m[i], g, beta_1), blend(v[i], g * g, beta_2)
             theta[i] = keep * theta[i] - rate * m[i] / (math.sqrt(v[i]) + epsilon)
-        first, last, keep = last, n, real(1)
+    threshold_weights(theta, layout, lr * l1)
 
 
 class Muon(FirstOrder):
@@ -233,9 +233,7 @@ class Muon(FirstOrder):
     True
     """
 
-    _update = _muon
-    _n_slots = 2
-    _kernel_parameters = ("momentum", "nesterov", "ns_steps", "weight_decay")
+    _rule = WholeStep(_muon, n_slots=2)
     _parameter_constraints = {
         "momentum": DECAY,
         "nesterov": ["boolean"],

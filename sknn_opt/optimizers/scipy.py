@@ -10,7 +10,8 @@ import numpy as np
 from scipy.optimize import minimize
 from sklearn.utils._param_validation import Interval, StrOptions
 
-from .base import NON_NEGATIVE, POSITIVE, FullBatch
+from .._components import NON_NEGATIVE, POSITIVE
+from .base import FullBatch
 
 _TOLERANCE = [*NON_NEGATIVE, None]
 _FRACTION = [Interval(Real, 0, 1, closed="neither")]
