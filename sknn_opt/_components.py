@@ -38,8 +38,9 @@ class Component(BaseEstimator):
         names = [name for name in inspect.signature(cls).parameters if _is_number(cls, name)]
         cls._kernel_parameters = tuple(names)
         for rule in vars(cls).values():
-            if isinstance(rule, Rule):
-                rule.declare(cls._kernel_parameters)
+            for one in rule.values() if isinstance(rule, dict) else [rule]:
+                if isinstance(one, Rule):
+                    one.kernels(cls._kernel_parameters)  # declared, so that all can be listed
 
     def kernel_parameters(self):
         """Parameters as kernels read them, a float64 vector."""
@@ -49,8 +50,8 @@ class Component(BaseEstimator):
 class Rule:
     """What a component computes, from which kernels are made for its parameters' names."""
 
-    def declare(self, parameters):
-        """Declare the kernels of a class with these parameters, so that all can be listed."""
+    def kernels(self, parameters):
+        """Return the kernels, a named tuple, for a class with these parameters."""
         raise NotImplementedError
 
 

@@ -218,7 +218,9 @@ def record(typing_context, pointer, index):
 
 def named_doubles(cls):
     """(double *) -> the named tuple ``cls`` of the numbers there."""
-    result = types.NamedUniTuple(types.float64, len(cls._fields), cls)
+    count = len(cls._fields)
+    # The uniform type cannot be empty.
+    result = types.NamedUniTuple(types.float64, count, cls) if count else types.NamedTuple((), cls)
 
     @intrinsic
     def read(typing_context, pointer):

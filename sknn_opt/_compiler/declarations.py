@@ -23,9 +23,8 @@ import ctypes
 import hashlib
 import re
 import threading
-import zlib
 from collections import namedtuple
-from functools import cache
+from functools import cache, cached_property
 from importlib import resources
 from types import FunctionType
 from weakref import WeakSet
@@ -43,6 +42,9 @@ _FAST = frozenset({"contract", "reassoc", "nsz", "arcp"})
 
 class _PerType:
     """What a kernel may name: something that is made once for each floating type."""
+
+    #: Whether kernels that use it may be cached between processes.
+    on_disk = True
 
     def __init__(self):
         self._made = {}
@@ -65,15 +67,16 @@ class _PerType:
 class Kernel(_PerType):
     """A function that compiles to a C callback; see the module's docstring."""
 
-    def __init__(self, function, prototype):
+    def __init__(self, function, prototype, on_disk=True):
         super().__init__()
-        self.function = function
+        if function is not None:
+            self.function = function
         self.prototype = prototype
-        self.__doc__ = function.__doc__
+        self.on_disk = on_disk
         _declared.add(self)
 
     def _make(self, dtype):
-        return _compiler().callback(self.function, self.prototype, dtype)
+        return _compiler().callback(self.function, self.prototype, dtype, self.on_disk)
 
     def address(self, dtype):
         """Address of the machine code for ``dtype``, as an integer."""
@@ -92,52 +95,17 @@ def declared_kernels(package):
     names = {
         (str(kernel.function.__module__), kernel.function.__qualname__, i): kernel
         for i, kernel in enumerate(_declared)
-        if type(kernel) is Kernel
+        if kernel.on_disk
     }
     return [names[name] for name in sorted(names) if name[0].startswith(f"{package}.")]
 
 
-class _UserFunction(_PerType):
-    def __init__(self, function, n_arguments):
-        super().__init__()
-        self.function = function
-        self.n_arguments = n_arguments
-
-    def _make(self, dtype):
-        return _compiler().user_function(self.function, self.n_arguments, dtype)
-
-
-class _UserKernel(Kernel):
-    """A kernel that calls a user's functions: no file on disk may cache it."""
-
-    def _make(self, dtype):
-        return _compiler().callback(self.function, self.prototype, dtype, on_disk=False)
-
-
-def with_functions(template, prototype, n_arguments, **functions):
-    """Return the kernel of ``template`` with a user's functions for the globals of these names.
-
-    The functions are plain Python ones of ``n_arguments`` scalars to a scalar, all of the
-    floating type. For the same ones there is one kernel in a process.
-    """
-    key = template, *sorted(functions.items())
-    if key not in _user_kernels:
-        namespace = dict(template.__globals__)
-        for name, function in functions.items():
-            namespace[name] = _UserFunction(function, n_arguments)
-        copy = FunctionType(template.__code__, namespace)
-        _user_kernels.setdefault(key, _UserKernel(copy, prototype))
-    return _user_kernels[key]
-
-
-_user_kernels = {}
-
-
 class _Inline(_PerType):
-    def __init__(self, functions, flags):
+    def __init__(self, functions, flags, on_disk=True):
         super().__init__()
         self.functions = functions
         self.flags = flags
+        self.on_disk = on_disk
 
     def _make(self, dtype):
         return _compiler().inline(self.functions[dtype], dtype, self.flags)
@@ -244,25 +212,89 @@ def _compiler():
     return _numba
 
 
+class _UserFunction(_PerType):
+    """A user's function, which no file on disk may cache."""
+
+    on_disk = False
+
+    def __init__(self, function, n_arguments):
+        super().__init__()
+        self.function = function
+        self.n_arguments = n_arguments
+
+    def _make(self, dtype):
+        return _compiler().user_function(self.function, self.n_arguments, dtype)
+
+
+@cache
+def user_function(function, n_arguments):
+    """Declare a plain Python function of scalars to a scalar, all of the floating type."""
+    return _UserFunction(function, n_arguments)
+
+
+@cache
+def _inline_template(template, helpers):
+    copy = FunctionType(template.__code__, {**template.__globals__, **dict(helpers)})
+    copy.__module__ = template.__module__
+    on_disk = all(helper.on_disk for _, helper in helpers)
+    return _Inline(dict.fromkeys(_FLOATS, copy), _FAST, on_disk)
+
+
+def inline_template(template, **helpers):
+    """Return the inline function of ``template`` with ``helpers`` for its globals."""
+    return _inline_template(template, tuple(helpers.items()))
+
+
+class _Instance(Kernel):
+    """A kernel from a template, with helpers for some of the template's globals."""
+
+    def __init__(self, template, prototype, helpers):
+        self._template = template
+        self._helpers = helpers
+        on_disk = all(getattr(helper, "on_disk", True) for helper in helpers.values())
+        super().__init__(None, prototype, on_disk)
+
+    @cached_property
+    def function(self):
+        copy = FunctionType(
+            self._template.__code__, {**self._template.__globals__, **self._helpers}
+        )
+        copy.__module__ = self._template.__module__
+        # The cache on disk tells the instances of a template apart by their names.
+        copy.__name__ = copy.__qualname__ = f"{self._template.__name__}_{_digest(self._helpers)}"
+        return copy
+
+
+@cache
+def _instance(template, prototype, helpers):
+    return _Instance(template, prototype, dict(helpers))
+
+
 def instantiate(template, prototype, **helpers):
     """Return the kernel of ``template`` with ``helpers`` for the globals of these names.
 
-    For the same ones there is one kernel in a process. It takes its name and module from the
-    first helper.
+    For the same ones there is one kernel in a process.
     """
-    key = template, *helpers.items()
-    if key not in _instances:
-        first = next(iter(helpers.values()))
-        copy = FunctionType(template.__code__, {**template.__globals__, **helpers})
-        # The cache on disk tells the copies of a template apart by their names.
-        kinds = zlib.crc32(" ".join(map(str, helpers.values())).encode())
-        copy.__name__ = copy.__qualname__ = f"{first}{template.__name__}_{kinds:08x}"
-        copy.__module__ = first.functions[_FLOATS[0]].__module__
-        _instances.setdefault(key, Kernel(copy, prototype))
-    return _instances[key]
+    return _instance(template, prototype, tuple(helpers.items()))
 
 
-_instances = {}
+def _digest(helpers):
+    """Hash of what helpers compute, those that they call included."""
+    digest = hashlib.sha256()
+    for name, helper in helpers.items():
+        digest.update(f"{name} {type(helper).__name__} {helper} ".encode())
+        if isinstance(helper, _Inline):
+            for function in helper.functions.values():
+                code, namespace = function.__code__, function.__globals__
+                digest.update(code.co_code + repr((code.co_consts, code.co_names)).encode())
+                named = ((n, namespace[n]) for n in code.co_names if n in namespace)
+                digest.update(_digest({n: v for n, v in named if _is_stable(v)}).encode())
+    return digest.hexdigest()[:16]
+
+
+def _is_stable(value):
+    """Whether a global that a helper names has a text that is the same in each process."""
+    return isinstance(value, _Inline | Intrinsic | int | float)
 
 
 @cache

@@ -65,12 +65,13 @@ class Network:
             layer["normalization"] = address(norm)
         activation = architecture.activations[i]
         layer["parameters"] = self.keep(activation.kernel_parameters())
-        if not activation._in_place:
+        if not activation.overwrites_input:
             layer["a"] = layer["out"] = self._buffer(layer)
-        if activation._forward is not None:
-            layer["forward"] = activation._forward.address(self.dtype)
+        if not activation.is_linear:
+            forward, backward, _ = activation.kernels()
+            layer["forward"] = forward.address(self.dtype)
             if self._trains:
-                layer["backward"] = activation._backward.address(self.dtype)
+                layer["backward"] = backward.address(self.dtype)
         layer["residual"] = architecture.residual and layer["fan_in"] == layer["fan_out"]
         layer["dropout"] = architecture.dropout[i] if self._trains else 0.0
         if layer["dropout"] > 0:

@@ -52,7 +52,7 @@ LAYER = struct(
 OBJECTIVE = struct(
     "objective",
     evaluate=np.int64,  # kernels and parameters of the loss
-    curvature=np.int64,
+    hessian_product=np.int64,
     parameters=np.int64,
     y=np.int64,  # targets and sample weights of the whole data set; weight 0: all are 1
     sample_weight=np.int64,

@@ -28,7 +28,7 @@ from .._compiler.declarations import (
     struct,
 )
 from ..activations import call_backward
-from ..losses.base import call_curvature, call_evaluate
+from ..losses.base import call_evaluate, call_hessian_product
 from ..normalizations import (
     call_normalize_backward,
     call_normalize_curvature,
@@ -53,7 +53,7 @@ TANGENT = struct(
     z=np.int64,  # tangents of the layer's buffers of these names
     pre=np.int64,
     out=np.int64,
-    curvature=np.int64,  # kernel of the activation; 0: it is linear
+    second=np.int64,  # kernel of the activation; 0: it is linear
 )
 
 PRODUCT = """void (input *source, layer *layers, layer *twins, tangent *tangents, int64 n_layers,
@@ -110,8 +110,8 @@ def _product(source, layers, twins, tangents, n_layers, target, start, rows, sca
     change, to_change = reals(record(tangents, n_layers - 1).out), record(twins, n_layers - 1)
     for j in range(rows * last.fan_out):
         reals(to_change.delta)[j] = change[j]
-    call_curvature(
-        objective.curvature, raw, reals(objective.y_block), reals(objective.weight_block),
+    call_hessian_product(
+        objective.hessian_product, raw, reals(objective.y_block), reals(objective.weight_block),
         reals(to_change.delta), rows, last.fan_out, scale, doubles(objective.parameters),
     )  # fmt: skip
     if exact != 0:
@@ -125,12 +125,12 @@ def _product(source, layers, twins, tangents, n_layers, target, start, rows, sca
         units, n = layer.fan_out, rows * layer.fan_out
         delta, delta_tangent = reals(layer.delta), reals(twin.delta)
         bend = reals(tangent.pre)
-        bends = exact != 0 and tangent.curvature != 0
+        bends = exact != 0 and tangent.second != 0
         if bends:
             for j in range(n):
                 bend[j] *= delta[j]
             call_backward(
-                tangent.curvature, reals(layer.pre), reals(layer.a), bend, rows, units,
+                tangent.second, reals(layer.pre), reals(layer.a), bend, rows, units,
                 doubles(layer.parameters),
             )  # fmt: skip
         to_preactivation(twins, i, start, rows)
@@ -183,7 +183,7 @@ class Curvature(Batches):
 
     def __init__(self, problem, theta, max_rows, order, direction, exact):
         super().__init__(problem, theta, max_rows, order)
-        self.objective[0]["curvature"] = problem.form.curvature.address(self.dtype)
+        self.objective[0]["hessian_product"] = problem.form.hessian_product.address(self.dtype)
         directions = problem.layout.views(direction)
         self.exact = exact
         self.twins = self.network.layers.copy()
@@ -201,9 +201,9 @@ class Curvature(Batches):
             activates = layer["backward"] or layer["residual"]
             tangent["out"] = out if activates else tangent["pre"]
             if i < self.network.n_layers - 1:
-                curvature = problem.architecture.activations[i]._curvature
-                if curvature is not None:
-                    tangent["curvature"] = curvature.address(self.dtype)
+                activation = problem.architecture.activations[i]
+                if exact and not activation.is_linear:
+                    tangent["second"] = activation.kernels().second.address(self.dtype)
             if layer["normalization"]:
                 self._bind_normalization(i, problem.architecture.normalization, directions)
         self._alive += (direction,)

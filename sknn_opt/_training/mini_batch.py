@@ -200,8 +200,9 @@ class MiniBatches:
         fields["n_parameters"], fields["n_weights"] = layout.n_parameters, layout.n_weights
         fields["layout"], fields["scratch"] = layout.address, address(scratch)
         fields["state"] = address(self.state.vectors)
-        has_l1 = problem.alpha * problem.l1_ratio > 0
-        fields["update"] = optimizer.update_kernel(has_l1).address(dtype)
+        plain, with_l1 = optimizer.kernels()
+        update = with_l1 if problem.alpha * problem.l1_ratio > 0 else plain
+        fields["update"] = update.address(dtype)
         fields["parameters"] = address(parameters)
         fields["batch_gradient"] = batch_gradient.address(dtype)
         fields["columns"] = address(columns)

@@ -116,7 +116,7 @@ class Objective:
         """
         problem = self.problem
         exact = exact and all(
-            component._twice_differentiable
+            component.is_twice_differentiable
             for component in (problem.loss, *problem.architecture.activations)
         )
         direction = np.empty(problem.layout.n_parameters, self.theta.dtype)

@@ -133,10 +133,10 @@ def _measure_layers(probe):
 def _measure_flatness(probe, i):
     """Return the share of dead units and that of saturated activations."""
     activation, layer = probe.problem.architecture.activations[i], probe.batches.network.layers[i]
-    if activation._backward is None:
+    if activation.is_linear:
         return 0.0, 0.0
     slopes = np.ones_like(probe.layer(i, "a"))
-    activation._backward(
+    activation.kernels().backward(
         slopes.dtype, int(layer["pre"]), int(layer["a"]), address(slopes), *slopes.shape,
         int(layer["parameters"]),
     )  # fmt: skip
@@ -152,12 +152,11 @@ def _measure_flatness(probe, i):
 
 def _slopes(activation, z):
     a, slopes, parameters = z.copy(), np.ones_like(z), activation.kernel_parameters()
-    z = a if activation._in_place else z
-    shape = 1, z.size
-    activation._forward(z.dtype, address(z), address(a), *shape, address(parameters))
-    activation._backward(
-        z.dtype, address(z), address(a), address(slopes), *shape, address(parameters)
-    )
+    z = a if activation.overwrites_input else z
+    arguments = 1, z.size, address(parameters)
+    forward, backward, _ = activation.kernels()
+    forward(z.dtype, address(z), address(a), *arguments)
+    backward(z.dtype, address(z), address(a), address(slopes), *arguments)
     return slopes
 
 

@@ -13,14 +13,14 @@ import numpy as np
 from sklearn.base import is_classifier
 from sklearn.utils.validation import check_is_fitted, validate_data
 
-from .._compiler.declarations import kernel
+from .._compiler.declarations import inline
 from .._estimators.base import BaseMLP
 from .._network.layout import Layout
 from .._network.passes import batch_gradient, forward_block
 from .._network.problem import BLOCK_ROWS, Batches, Problem
 from .._training.mini_batch import Rates
 from .._training.row_blocks import RowBlocks
-from ..losses.base import EVALUATE, Form, Loss
+from ..losses.base import Loss, Separable
 
 
 def check_estimator_type(estimator):
@@ -143,19 +143,15 @@ def _without_dropout(architecture):
     return architecture._replace(dropout=[0.0] * len(architecture.dropout), input_dropout=0.0)
 
 
-@kernel(EVALUATE)
-def _project(raw, y, weight, delta, rows, outputs, scale, parameters):
-    total = 0.0
-    for i in range(rows * outputs):
-        delta[i] = y[i]
-        total += raw[i] * y[i]
-    return total
+@inline
+def _project(y, raw, p):
+    return raw * y, y
 
 
 class _Projection(Loss):
     """The raw outputs times ``y``: the backward pass starts from any ``delta``."""
 
-    _forms = {"continuous": Form(_project, None, "identity")}
+    _forms = {"continuous": Separable(_project, twice=False)}
 
 
 class FittedNetwork:

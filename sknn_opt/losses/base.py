@@ -1,22 +1,29 @@
-"""What every loss is made of: the prototypes of its kernels, `Form` and the base `Loss`."""
+"""What every loss is made of: the prototypes of its kernels, its rules and the base `Loss`."""
 
-from types import FunctionType
 from typing import NamedTuple
 
-import numpy as np
 from sklearn.metrics import r2_score
 
-from .._compiler.declarations import Call, Kernel, address, real, with_functions
-from .._components import Component
+from .._compiler.declarations import (
+    Call,
+    Kernel,
+    address,
+    inline_template,
+    instantiate,
+    named_doubles,
+    real,
+    user_function,
+)
+from .._components import Component, Rule
 
 EVALUATE = """double (real *raw, real *y, real *weight, real *delta, int64 rows, int64 outputs,
 double scale, double *parameters)"""
-CURVATURE = """void (real *raw, real *y, real *weight, real *tangent, int64 rows, int64 outputs,
-double scale, double *parameters)"""
+HESSIAN_PRODUCT = """void (real *raw, real *y, real *weight, real *tangent, int64 rows,
+int64 outputs, double scale, double *parameters)"""
 LINK = "void (real *raw, int64 rows, int64 outputs)"
 
 call_evaluate = Call(EVALUATE)
-call_curvature = Call(CURVATURE)
+call_hessian_product = Call(HESSIAN_PRODUCT)
 
 
 class Form(NamedTuple):
@@ -31,7 +38,7 @@ class Form(NamedTuple):
         Turns raw outputs into predictions, in place; None where they are the same.
     out_activation : str
         scikit-learn's name of the link.
-    curvature : Kernel or None
+    hessian_product : Kernel or None
         Replaces each row of ``tangent`` by ``scale`` times weight times the matrix of second
         derivatives by ``raw`` times that row. None where they are all 0.
     """
@@ -39,7 +46,7 @@ class Form(NamedTuple):
     evaluate: Kernel
     link: Kernel | None
     out_activation: str
-    curvature: Kernel | None = None
+    hessian_product: Kernel | None = None
 
     def predictions(self, raw):
         """Return predictions; ``raw``, of shape (n_samples, n_outputs), may be overwritten."""
@@ -48,56 +55,92 @@ class Form(NamedTuple):
         return raw
 
 
-_element = None  # in the kernels below: the helper for one output of a loss
+# In the templates of kernels below: a loss's rule and its parameters by name.
+_element = _parameters = None
 
 
 def _evaluate(raw, y, weight, delta, rows, outputs, scale, parameters):
+    p = _parameters(parameters)
     total = 0.0
     for i in range(rows):
         factor = real(scale) * weight[i]
         loss = 0.0
         for j in range(i * outputs, (i + 1) * outputs):
-            derivatives = _element(y[j], raw[j], parameters)
+            derivatives = _element(y[j], raw[j], p)
             loss += derivatives[0]
             delta[j] = factor * derivatives[1]
         total += weight[i] * loss
     return total
 
 
-def _curvature(raw, y, weight, tangent, rows, outputs, scale, parameters):
+def _hessian_product(raw, y, weight, tangent, rows, outputs, scale, parameters):
+    p = _parameters(parameters)
     for i in range(rows):
         factor = real(scale) * weight[i]
         for j in range(i * outputs, (i + 1) * outputs):
-            derivatives = _element(y[j], raw[j], parameters)
+            derivatives = _element(y[j], raw[j], p)
             tangent[j] *= factor * derivatives[2]
 
 
-def separable(element, link=None, out_activation="identity", curvature=True):
-    """Return the `Form` of a loss that is a sum over outputs.
+class Separable(Rule):
+    """A loss that is a sum over outputs, by a rule for one of them.
 
     Parameters
     ----------
-    element : inline helper
-        Maps a target, its raw output and the parameters to the loss of this output, its
-        derivative by the raw output and, where there is ``curvature``, the second one.
-        Each kernel computes only those that it needs.
-    link, out_activation
-        As in `Form`.
-    curvature : bool, default=True
-        Whether the second derivative is not 0 everywhere.
+    element : inline function
+        Maps target, raw output and the loss's parameters, by their names, to the loss of one
+        output and its first two derivatives by the raw output.
+    link : kernel, default=None
+    out_activation : str, default="identity"
+        What scikit-learn calls the link.
+    twice : bool, default=True
+        Whether there is a second derivative; otherwise the rule returns the first alone.
     """
-    evaluate = _with_element(_evaluate, EVALUATE, element)
-    bends = _with_element(_curvature, CURVATURE, element) if curvature else None
-    return Form(evaluate, link, out_activation, bends)
+
+    def __init__(self, element, link=None, out_activation="identity", twice=True):
+        self.element = element
+        self.link = link
+        self.out_activation = out_activation
+        self.twice = twice
+
+    def kernels(self, parameters):
+        helpers = {"_element": self.element, "_parameters": named_doubles(*parameters)}
+        product = None
+        if self.twice:
+            product = instantiate(_hessian_product, HESSIAN_PRODUCT, **helpers)
+        return Form(
+            instantiate(_evaluate, EVALUATE, **helpers), self.link, self.out_activation, product
+        )
 
 
-def _with_element(template, prototype, element):
-    function = element.functions[np.dtype(np.float64)]
-    namespace = {**template.__globals__, "_element": element}
-    # The cache on disk tells the copies of a template apart by these two names.
-    copy = FunctionType(template.__code__, namespace, function.__name__ + template.__name__)
-    copy.__module__ = function.__module__
-    return Kernel(copy, prototype)
+class ByRow(Rule):
+    """A loss that takes the outputs of a row together: kernels with loops of their own.
+
+    Parameters
+    ----------
+    evaluate, hessian_product : function
+        Templates of kernels, in which ``_parameters`` reads the loss's parameters by their
+        names; without a second derivative ``hessian_product`` is None.
+    link : kernel, default=None
+    out_activation : str, default="identity"
+    helpers : inline functions
+        For globals of the templates.
+    """
+
+    def __init__(self, evaluate, hessian_product, link=None, out_activation="identity", **helpers):
+        self.evaluate = evaluate
+        self.hessian_product = hessian_product
+        self.link = link
+        self.out_activation = out_activation
+        self.helpers = helpers
+
+    def kernels(self, parameters):
+        helpers = {**self.helpers, "_parameters": named_doubles(*parameters)}
+        product = None
+        if self.hessian_product is not None:
+            product = instantiate(self.hessian_product, HESSIAN_PRODUCT, **helpers)
+        evaluate = instantiate(self.evaluate, EVALUATE, **helpers)
+        return Form(evaluate, self.link, self.out_activation, product)
 
 
 class Loss(Component):
@@ -111,14 +154,14 @@ class Loss(Component):
     A target has one column an output, but for "multiclass": one column of class indices.
     """
 
-    #: Form by type of target: "binary", "multiclass", "multilabel-indicator", "continuous".
+    #: A rule by type of target: "binary", "multiclass", "multilabel-indicator", "continuous".
     _forms = {}
 
     #: Whether the predictions of a classifier are probabilities.
     has_probabilities = True
 
     #: Whether second derivatives by the raw outputs exist everywhere.
-    _twice_differentiable = True
+    is_twice_differentiable = True
 
     @staticmethod
     def from_functions(value, derivative):
@@ -155,13 +198,12 @@ class Loss(Component):
 
     def form(self, target_type):
         """Return the `Form` for a type of target."""
-        try:
-            return self._forms[target_type]
-        except KeyError:
+        if target_type not in self._forms:
             raise ValueError(
                 f"The loss {type(self).__name__} is not defined for {target_type} targets, "
                 f"only for {', '.join(sorted(self._forms))} ones."
-            ) from None
+            )
+        return self._forms[target_type].kernels(self._kernel_parameters)
 
     def check_targets(self, y):
         """Raise ValueError where the loss is not defined for targets ``y``."""
@@ -175,25 +217,17 @@ class Loss(Component):
         return r2_score(y, predictions, sample_weight=sample_weight)
 
 
-_value = _derivative = None  # in the kernel below: the user's functions
+_value = _derivative = None  # in the rule below: a user's functions
 
 
-def _user_loss(raw, y, weight, delta, rows, outputs, scale, parameters):
-    total = 0.0
-    for i in range(rows):
-        factor = real(scale) * weight[i]
-        loss = 0.0
-        for j in range(i * outputs, (i + 1) * outputs):
-            loss += _value(y[j], raw[j])
-            delta[j] = factor * _derivative(y[j], raw[j])
-        total += weight[i] * loss
-    return total
+def _user_rule(y, raw, p):
+    return _value(y, raw), _derivative(y, raw)
 
 
 class FromFunctions(Loss):
     """A user's own loss; see `Loss.from_functions`."""
 
-    _twice_differentiable = False
+    is_twice_differentiable = False
     _parameter_constraints = {"value": [callable], "derivative": [callable]}
 
     def __init__(self, value, derivative):
@@ -202,6 +236,6 @@ class FromFunctions(Loss):
 
     @property
     def _forms(self):
-        functions = {"_value": self.value, "_derivative": self.derivative}
-        evaluate = with_functions(_user_loss, EVALUATE, 2, **functions)
-        return {"continuous": Form(evaluate, None, "identity")}
+        value, derivative = user_function(self.value, 2), user_function(self.derivative, 2)
+        element = inline_template(_user_rule, _value=value, _derivative=derivative)
+        return {"continuous": Separable(element, twice=False)}

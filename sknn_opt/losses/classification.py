@@ -10,7 +10,7 @@ from .._compiler.declarations import inline, kernel, real
 from .._compiler.elementary import exp as _exp
 from .._compiler.elementary import log1p as _log1p
 from .._compiler.elementary import logistic as _logistic
-from .base import CURVATURE, EVALUATE, LINK, Form, Loss, separable
+from .base import LINK, ByRow, Loss, Separable
 from .margin import highest_rival
 
 
@@ -18,6 +18,9 @@ from .margin import highest_rival
 def _logistic_link(raw, rows, outputs):
     for i in range(rows * outputs):
         raw[i] = _logistic(raw[i])
+
+
+_parameters = None  # in the templates of kernels below: a loss's parameters by name
 
 
 @inline
@@ -51,20 +54,20 @@ def _softmax_link(raw, rows, outputs):
 
 
 @inline
-def _logistic_log_loss(y, z, parameters):
+def _logistic_log_loss(y, z, p):
     # log(1 + exp(z)) - t z, with the exponential of a negative number only.
-    certain, shared = real(1.0 - parameters[0]), real(0.5 * parameters[0])
+    certain, shared = real(1.0 - p.label_smoothing), real(0.5 * p.label_smoothing)
     target = certain * y + shared
     small = _exp(-abs(z))
     loss = max(z, real(0)) - target * z + _log1p(small)
     whole = real(1) + small
-    p = (real(1) if z > real(0) else small) / whole
-    return loss, p - target, small / (whole * whole)
+    probability = (real(1) if z > real(0) else small) / whole
+    return loss, probability - target, small / (whole * whole)
 
 
-@kernel(EVALUATE)
 def _softmax_log_loss(raw, y, weight, delta, rows, outputs, scale, parameters):
-    certain, shared = real(1.0 - parameters[0]), real(parameters[0] / outputs)
+    smoothing = _parameters(parameters).label_smoothing
+    certain, shared = real(1.0 - smoothing), real(smoothing / outputs)
     # delta holds raw - max, then its exponential.
     _subtract_maximum(raw, delta, rows, outputs)
     total = 0.0
@@ -112,8 +115,7 @@ def _center(raw, tangent, first, outputs):
     return highest, partition, top
 
 
-@kernel(CURVATURE)
-def _softmax_log_loss_curvature(raw, y, weight, tangent, rows, outputs, scale, parameters):
+def _softmax_log_loss_product(raw, y, weight, tangent, rows, outputs, scale, parameters):
     for i in range(rows):
         highest, partition, _ = _center(raw, tangent, i * outputs, outputs)
         factor = real(scale) * weight[i] / partition
@@ -162,15 +164,12 @@ class LogLoss(Loss):
     """
 
     _parameter_constraints = {"label_smoothing": [Interval(Real, 0, 1, closed="left")]}
-    _kernel_parameters = ("label_smoothing",)
     _estimator_keywords = ("label_smoothing",)
-    _binary = separable(_logistic_log_loss, _logistic_link, "logistic")
+    _binary = Separable(_logistic_log_loss, _logistic_link, "logistic")
     _forms = {
         "binary": _binary,
         "multilabel-indicator": _binary,
-        "multiclass": Form(
-            _softmax_log_loss, _softmax_link, "softmax", _softmax_log_loss_curvature
-        ),
+        "multiclass": ByRow(_softmax_log_loss, _softmax_log_loss_product, _softmax_link, "softmax"),
     }
 
     def __init__(self, label_smoothing=0.0):
@@ -201,15 +200,14 @@ def _focal(margin, gamma):
 
 
 @inline
-def _logistic_focal(y, z, parameters):
+def _logistic_focal(y, z, p):
     sign = real(2) * y - real(1)
-    loss, slope, bend = _focal(sign * z, real(parameters[0]))
+    loss, slope, bend = _focal(sign * z, real(p.gamma))
     return loss, sign * slope, bend
 
 
-@kernel(EVALUATE)
 def _softmax_focal(raw, y, weight, delta, rows, outputs, scale, parameters):
-    gamma = real(parameters[0])
+    gamma = real(_parameters(parameters).gamma)
     total = 0.0
     _subtract_maximum(raw, delta, rows, outputs)
     for i in range(rows):
@@ -235,10 +233,10 @@ def _softmax_focal(raw, y, weight, delta, rows, outputs, scale, parameters):
     return total
 
 
-@kernel(CURVATURE)
-def _softmax_focal_curvature(raw, y, weight, tangent, rows, outputs, scale, parameters):
+def _softmax_focal_product(raw, y, weight, tangent, rows, outputs, scale, parameters):
     # p is the logistic function of the margin: the target's raw output less the logarithm of
     # the others' partition function.
+    gamma = real(_parameters(parameters).gamma)
     for i in range(rows):
         first, target = i * outputs, i * outputs + np.int64(y[i])
         rival, highest = highest_rival(raw, target, first, outputs)
@@ -251,7 +249,7 @@ def _softmax_focal_curvature(raw, y, weight, tangent, rows, outputs, scale, para
             total += e * tangent[j]
         mean = total / rest
         margin = raw[target] - highest - math.log(rest)
-        _, slope, bend = _focal(margin, real(parameters[0]))
+        _, slope, bend = _focal(margin, gamma)
         factor = real(scale) * weight[i]
         change = bend * (tangent[target] - mean)
         for j in range(first, first + outputs):
@@ -297,12 +295,11 @@ class Focal(Loss):
     """
 
     _parameter_constraints = {"gamma": [Interval(Real, 0, None, closed="left")]}
-    _kernel_parameters = ("gamma",)
-    _binary = separable(_logistic_focal, _logistic_link, "logistic")
+    _binary = Separable(_logistic_focal, _logistic_link, "logistic")
     _forms = {
         "binary": _binary,
         "multilabel-indicator": _binary,
-        "multiclass": Form(_softmax_focal, _softmax_link, "softmax", _softmax_focal_curvature),
+        "multiclass": ByRow(_softmax_focal, _softmax_focal_product, _softmax_link, "softmax"),
     }
 
     def __init__(self, gamma=2.0):
@@ -310,14 +307,14 @@ class Focal(Loss):
 
 
 @inline
-def _squared_error(y, z, parameters):
+def _squared_error(y, z, p):
     residual = z - y
     one = real(1) + real(0) * residual  # NaN stays NaN
     return 0.5 * (residual * residual), residual, one  # the sum is in float64 anyway
 
 
 @inline
-def _logistic_squared_error(y, z, parameters):
+def _logistic_squared_error(y, z, _):
     p, q = _logistic(z), _logistic(-z)
     residual = p - y
     wrong = q if y > real(0) else p
@@ -325,7 +322,6 @@ def _logistic_squared_error(y, z, parameters):
     return 0.5 * (residual * residual), residual * p * (real(1) - p), bend
 
 
-@kernel(EVALUATE)
 def _softmax_squared_error(raw, y, weight, delta, rows, outputs, scale, parameters):
     _subtract_maximum(raw, delta, rows, outputs)
     _softmax(delta, rows, outputs)
@@ -346,8 +342,7 @@ def _softmax_squared_error(raw, y, weight, delta, rows, outputs, scale, paramete
     return total
 
 
-@kernel(CURVATURE)
-def _softmax_squared_error_curvature(raw, y, weight, tangent, rows, outputs, scale, parameters):
+def _softmax_squared_error_product(raw, y, weight, tangent, rows, outputs, scale, parameters):
     for i in range(rows):
         first, target = i * outputs, i * outputs + np.int64(y[i])
         highest, partition, top = _center(raw, tangent, first, outputs)
@@ -400,12 +395,12 @@ class SquaredError(Loss):
     True
     """
 
-    _binary = separable(_logistic_squared_error, _logistic_link, "logistic")
+    _binary = Separable(_logistic_squared_error, _logistic_link, "logistic")
     _forms = {
         "binary": _binary,
         "multilabel-indicator": _binary,
-        "multiclass": Form(
-            _softmax_squared_error, _softmax_link, "softmax", _softmax_squared_error_curvature
+        "multiclass": ByRow(
+            _softmax_squared_error, _softmax_squared_error_product, _softmax_link, "softmax"
         ),
-        "continuous": separable(_squared_error),
+        "continuous": Separable(_squared_error),
     }

@@ -6,10 +6,11 @@ from numbers import Real
 import numpy as np
 from sklearn.utils._param_validation import Interval, StrOptions
 
-from .._compiler.declarations import inline, kernel, real
-from .base import CURVATURE, EVALUATE, Form, Loss
+from .._compiler.declarations import inline, inline_template, real
+from .base import ByRow, Loss, Separable
 
-# parameters: the margin, and the power to which violations of it are raised, 1 or 2.
+# In the templates below: what a violation of the margin costs, and the parameters by name.
+_cost = _parameters = None
 
 
 @inline
@@ -19,41 +20,31 @@ def _positive(violation):
 
 
 @inline
-def _loss(violation, power):
-    positive = _positive(violation)
-    return positive if power == 1.0 else positive * positive
-
-
-@inline
 def _step(violation):
     """0 or 1, the derivative of `_positive`; NaN stays NaN."""
     return real(1) if violation > real(0) else _positive(violation)
 
 
 @inline
-def _slope(violation, power):
-    return _step(violation) if power == 1.0 else real(2) * _positive(violation)
+def _linear(violation):
+    """A violation's cost and its first two derivatives."""
+    return _positive(violation), _step(violation), real(0)
 
 
-@kernel(EVALUATE)
-def _labels(raw, y, weight, delta, rows, outputs, scale, parameters):
-    margin, power = real(parameters[0]), parameters[1]
-    total = 0.0
-    for i in range(rows):
-        factor = real(scale) * weight[i]
-        loss = 0.0
-        for j in range(i * outputs, (i + 1) * outputs):
-            sign = real(2) * y[j] - real(1)
-            violation = margin - sign * raw[j]
-            loss += _loss(violation, power)
-            delta[j] = -sign * factor * _slope(violation, power)
-        total += weight[i] * loss
-    return total
+@inline
+def _quadratic(violation):
+    positive = _positive(violation)
+    return positive * positive, real(2) * positive, real(2) * _step(violation)
 
 
-@kernel(EVALUATE)
+def _label(y, raw, p):
+    sign = real(2) * y - real(1)
+    loss, slope, second = _cost(real(p.margin) - sign * raw)
+    return loss, -sign * slope, second
+
+
 def _one_versus_rest(raw, y, weight, delta, rows, outputs, scale, parameters):
-    margin, power = real(parameters[0]), parameters[1]
+    margin = real(_parameters(parameters).margin)
     total = 0.0
     for i in range(rows):
         factor = real(scale) * weight[i]
@@ -61,16 +52,15 @@ def _one_versus_rest(raw, y, weight, delta, rows, outputs, scale, parameters):
         loss = 0.0
         for j in range(i * outputs, (i + 1) * outputs):
             sign = real(1) if j == target else real(-1)
-            violation = margin - sign * raw[j]
-            loss += _loss(violation, power)
-            delta[j] = -sign * factor * _slope(violation, power)
+            cost, slope, _ = _cost(margin - sign * raw[j])
+            loss += cost
+            delta[j] = -sign * factor * slope
         total += weight[i] * loss
     return total
 
 
-@kernel(EVALUATE)
 def _weston_watkins(raw, y, weight, delta, rows, outputs, scale, parameters):
-    margin, power = real(parameters[0]), parameters[1]
+    margin = real(_parameters(parameters).margin)
     total = 0.0
     for i in range(rows):
         factor = real(scale) * weight[i]
@@ -78,9 +68,9 @@ def _weston_watkins(raw, y, weight, delta, rows, outputs, scale, parameters):
         loss, slopes = 0.0, real(0)
         for j in range(i * outputs, (i + 1) * outputs):
             if j != target:
-                violation = margin + raw[j] - raw[target]
-                loss += _loss(violation, power)
-                slope = factor * _slope(violation, power)
+                cost, slope, _ = _cost(margin + raw[j] - raw[target])
+                loss += cost
+                slope *= factor
                 slopes += slope
                 delta[j] = slope
         delta[target] = -slopes
@@ -98,68 +88,55 @@ def highest_rival(raw, target, first, outputs):
     return rival, highest
 
 
-@kernel(EVALUATE)
 def _crammer_singer(raw, y, weight, delta, rows, outputs, scale, parameters):
-    margin, power = real(parameters[0]), parameters[1]
+    margin = real(_parameters(parameters).margin)
     total = 0.0
     for i in range(rows):
         target = i * outputs + np.int64(y[i])
         rival, highest = highest_rival(raw, target, i * outputs, outputs)
         for j in range(i * outputs, (i + 1) * outputs):
             delta[j] = real(0)
-        violation = margin + highest - raw[target]
-        slope = real(scale) * weight[i] * _slope(violation, power)
+        loss, slope, _ = _cost(margin + highest - raw[target])
+        slope *= real(scale) * weight[i]
         delta[rival] = slope
         delta[target] = -slope
-        total += weight[i] * _loss(violation, power)
+        total += weight[i] * loss
     return total
 
 
-@kernel(CURVATURE)
-def _labels_curvature(raw, y, weight, tangent, rows, outputs, scale, parameters):
-    margin = real(parameters[0])
+def _one_versus_rest_product(raw, y, weight, tangent, rows, outputs, scale, parameters):
+    margin = real(_parameters(parameters).margin)
     for i in range(rows):
-        factor = real(2) * real(scale) * weight[i]
-        for j in range(i * outputs, (i + 1) * outputs):
-            sign = real(2) * y[j] - real(1)
-            tangent[j] *= factor * _step(margin - sign * raw[j])
-
-
-@kernel(CURVATURE)
-def _one_versus_rest_curvature(raw, y, weight, tangent, rows, outputs, scale, parameters):
-    margin = real(parameters[0])
-    for i in range(rows):
-        factor = real(2) * real(scale) * weight[i]
+        factor = real(scale) * weight[i]
         target = i * outputs + np.int64(y[i])
         for j in range(i * outputs, (i + 1) * outputs):
             sign = real(1) if j == target else real(-1)
-            tangent[j] *= factor * _step(margin - sign * raw[j])
+            _, _, second = _cost(margin - sign * raw[j])
+            tangent[j] *= factor * second
 
 
-@kernel(CURVATURE)
-def _weston_watkins_curvature(raw, y, weight, tangent, rows, outputs, scale, parameters):
-    margin = real(parameters[0])
+def _weston_watkins_product(raw, y, weight, tangent, rows, outputs, scale, parameters):
+    margin = real(_parameters(parameters).margin)
     for i in range(rows):
-        factor = real(2) * real(scale) * weight[i]
+        factor = real(scale) * weight[i]
         target = i * outputs + np.int64(y[i])
         at_target, total = tangent[target], real(0)
         for j in range(i * outputs, (i + 1) * outputs):
             if j != target:
-                step = _step(margin + raw[j] - raw[target])
-                tangent[j] = factor * step * (tangent[j] - at_target)
+                _, _, second = _cost(margin + raw[j] - raw[target])
+                tangent[j] = factor * second * (tangent[j] - at_target)
                 total += tangent[j]
         tangent[target] = -total
 
 
-@kernel(CURVATURE)
-def _crammer_singer_curvature(raw, y, weight, tangent, rows, outputs, scale, parameters):
-    margin = real(parameters[0])
+def _crammer_singer_product(raw, y, weight, tangent, rows, outputs, scale, parameters):
+    margin = real(_parameters(parameters).margin)
     for i in range(rows):
-        factor = real(2) * real(scale) * weight[i]
+        factor = real(scale) * weight[i]
         target = i * outputs + np.int64(y[i])
         rival, highest = highest_rival(raw, target, i * outputs, outputs)
-        step = _step(margin + highest - raw[target])
-        change = factor * step * (tangent[rival] - tangent[target])
+        _, _, second = _cost(margin + highest - raw[target])
+        change = factor * second * (tangent[rival] - tangent[target])
         for j in range(i * outputs, (i + 1) * outputs):
             tangent[j] *= real(0)  # NaN stays NaN
         tangent[rival] = change
@@ -167,10 +144,19 @@ def _crammer_singer_curvature(raw, y, weight, tangent, rows, outputs, scale, par
 
 
 _MULTICLASS = {
-    "crammer_singer": (_crammer_singer, _crammer_singer_curvature),
-    "weston_watkins": (_weston_watkins, _weston_watkins_curvature),
-    "ovr": (_one_versus_rest, _one_versus_rest_curvature),
+    "crammer_singer": (_crammer_singer, _crammer_singer_product),
+    "weston_watkins": (_weston_watkins, _weston_watkins_product),
+    "ovr": (_one_versus_rest, _one_versus_rest_product),
 }
+
+
+def _rules(cost, twice):
+    """The rules of a margin loss with this cost of a violation, the one for labels first."""
+    several = {
+        name: ByRow(evaluate, product if twice else None, _cost=cost)
+        for name, (evaluate, product) in _MULTICLASS.items()
+    }
+    return {"labels": Separable(inline_template(_label, _cost=cost), twice=twice), **several}
 
 
 class _MarginLoss(Loss):
@@ -180,9 +166,8 @@ class _MarginLoss(Loss):
         "margin": [Interval(Real, 0, None, closed="neither")],
         "multiclass": [StrOptions(set(_MULTICLASS))],
     }
-    _kernel_parameters = ("margin", "_power")
     has_probabilities = False
-    _twice_differentiable = False
+    is_twice_differentiable = False
 
     def __init__(self, margin=1.0, multiclass="crammer_singer"):
         self.margin = margin
@@ -190,11 +175,8 @@ class _MarginLoss(Loss):
 
     @property
     def _forms(self):
-        evaluate, curvature = _MULTICLASS[self.multiclass]
-        # The hinge loss is linear between its kinks.
-        bends = self._power > 1
-        labels = Form(_labels, None, "identity", _labels_curvature if bends else None)
-        several = Form(evaluate, None, "identity", curvature if bends else None)
+        labels = self._rules["labels"]
+        several = self._rules[self.multiclass]
         return {"binary": labels, "multilabel-indicator": labels, "multiclass": several}
 
 
@@ -249,7 +231,7 @@ class Hinge(_MarginLoss):
     True
     """
 
-    _power = 1
+    _rules = _rules(_linear, twice=False)  # between its kinks there is no curvature
 
 
 class SquaredHinge(_MarginLoss):
@@ -287,4 +269,4 @@ class SquaredHinge(_MarginLoss):
     True
     """
 
-    _power = 2
+    _rules = _rules(_quadratic, twice=True)

@@ -8,12 +8,12 @@ import numpy as np
 from sklearn.metrics import mean_pinball_loss
 from sklearn.utils._param_validation import Interval
 
-from .._compiler.declarations import inline, kernel, real, shift
+from .._compiler.declarations import inline, kernel, real
 from .._compiler.elementary import exp as _exp
 from .._compiler.elementary import log as _log
 from .._compiler.elementary import log1p as _log1p
 from .._compiler.elementary import tanh as _tanh
-from .base import EVALUATE, LINK, Form, Loss, separable
+from .base import LINK, ByRow, Loss, Separable
 
 
 @inline
@@ -24,7 +24,7 @@ def _sign(x):
 
 
 @inline
-def _absolute_error(y, z, parameters):
+def _absolute_error(y, z, p):
     residual = z - y
     return abs(residual), _sign(residual)
 
@@ -46,13 +46,13 @@ class AbsoluteError(Loss):
     [2.]
     """
 
-    _forms = {"continuous": separable(_absolute_error, curvature=False)}
-    _twice_differentiable = False
+    _forms = {"continuous": Separable(_absolute_error, twice=False)}
+    is_twice_differentiable = False
 
 
 @inline
-def _huber(y, z, parameters):
-    limit = real(parameters[0])
+def _huber(y, z, p):
+    limit = real(p.delta)
     residual = z - y
     clipped = limit if residual > limit else residual
     clipped = -limit if residual < -limit else clipped
@@ -98,16 +98,15 @@ class Huber(Loss):
     """
 
     _parameter_constraints = {"delta": [Interval(Real, 0, None, closed="neither")]}
-    _kernel_parameters = ("delta",)
-    _forms = {"continuous": separable(_huber)}
-    _twice_differentiable = False
+    _forms = {"continuous": Separable(_huber)}
+    is_twice_differentiable = False
 
     def __init__(self, delta=1.0):
         self.delta = delta
 
 
 @inline
-def _log_cosh(y, z, parameters):
+def _log_cosh(y, z, p):
     residual = z - y
     size, slope = abs(residual), _tanh(residual)
     small = _exp(real(-2) * size)
@@ -138,28 +137,30 @@ class LogCosh(Loss):
     [2.]
     """
 
-    _forms = {"continuous": separable(_log_cosh)}
+    _forms = {"continuous": Separable(_log_cosh)}
 
 
 @inline
-def _pinball(y, z, parameters):
-    q = real(parameters[0])
-    residual = z - y
+def _pinball_at(q, residual):
     slope = real(1) - q if residual > real(0) else -q
     return slope * residual, slope * abs(_sign(residual))
 
 
-_ONE_QUANTILE = separable(_pinball, curvature=False)
+@inline
+def _pinball(y, z, p):
+    return _pinball_at(real(p.q), z - y)
 
 
-@kernel(EVALUATE)
+_helper = None  # in the template below: `_pinball_at`
+
+
 def _pinballs(raw, y, weight, delta, rows, outputs, scale, parameters):
     total = 0.0
     for i in range(rows):
         factor = real(scale) * weight[i]
         loss = 0.0
         for k in range(outputs):
-            value, slope = _pinball(y[i], raw[i * outputs + k], shift(parameters, k))
+            value, slope = _helper(real(parameters[k]), raw[i * outputs + k] - y[i])
             loss += value
             delta[i * outputs + k] = factor * slope
         total += weight[i] * loss
@@ -175,9 +176,6 @@ def _sorting_link(raw, rows, outputs):
                 raw[j] = raw[j - 1]
                 j -= 1
             raw[j] = value
-
-
-_SEVERAL_QUANTILES = Form(_pinballs, _sorting_link, "identity")
 
 
 class Quantile(Loss):
@@ -213,7 +211,7 @@ class Quantile(Loss):
     0.8
     """
 
-    _twice_differentiable = False
+    is_twice_differentiable = False
     _parameter_constraints = {"q": [Interval(Real, 0, 1, closed="neither"), "array-like"]}
 
     def __init__(self, q=0.5):
@@ -223,9 +221,12 @@ class Quantile(Loss):
     def _several(self):
         return np.ndim(self.q) > 0
 
+    _one = Separable(_pinball, twice=False)
+    _many = ByRow(_pinballs, None, _sorting_link, _helper=_pinball_at)
+
     @property
     def _forms(self):
-        return {"continuous": _SEVERAL_QUANTILES if self._several else _ONE_QUANTILE}
+        return {"continuous": self._many if self._several else self._one}
 
     def _validate_params(self):
         super()._validate_params()
@@ -279,7 +280,7 @@ def _exponential_link(raw, rows, outputs):
 
 
 @inline
-def _poisson(y, z, parameters):
+def _poisson(y, z, p):
     prediction = _exp(z)
     log_y = _log(y if y > real(0) else real(1))
     return prediction - y + y * (log_y - z), prediction - y, prediction
@@ -301,14 +302,14 @@ class Poisson(Loss):
     [[2.]]
     """
 
-    _forms = {"continuous": separable(_poisson, _exponential_link, "exp")}
+    _forms = {"continuous": Separable(_poisson, _exponential_link, "exp")}
 
     def check_targets(self, y):
         _check_range(y >= 0, "poisson", "non-negative")
 
 
 @inline
-def _gamma(y, z, parameters):
+def _gamma(y, z, p):
     log_ratio = z - _log(y)
     ratio = _exp(-log_ratio)
     return log_ratio + ratio - real(1), real(1) - ratio, ratio
@@ -330,7 +331,7 @@ class Gamma(Loss):
     [[2.]]
     """
 
-    _forms = {"continuous": separable(_gamma, _exponential_link, "exp")}
+    _forms = {"continuous": Separable(_gamma, _exponential_link, "exp")}
 
     def check_targets(self, y):
         _check_range(y > 0, "gamma", "strictly positive")

@@ -8,10 +8,13 @@ the learning rates of the layers. An optimizer whose step depends on a whole mat
 kernel of its own instead.
 """
 
+from typing import NamedTuple
+
 import numpy as np
 
 from .._compiler.declarations import (
     Call,
+    Kernel,
     inline,
     instantiate,
     load_slots,
@@ -146,6 +149,13 @@ def no_advance(lr, t, p, scalars):
     """For rules without numbers of their own that change from step to step."""
 
 
+class UpdateKernels(NamedTuple):
+    """What takes a step, without and with an L1 penalty."""
+
+    plain: Kernel
+    with_l1: Kernel
+
+
 class Elementwise(Rule):
     """A rule for one parameter at a time.
 
@@ -170,22 +180,18 @@ class Elementwise(Rule):
         self.n_slots = n_slots
         self.n_scalars = n_scalars
 
-    def declare(self, parameters):
-        for has_l1 in (False, True):
-            self.kernel(parameters, has_l1)
-
-    def kernel(self, parameters, has_l1):
-        """Return the kernel for an optimizer with these parameters."""
-        return instantiate(
-            _loop,
-            UPDATE,
+    def kernels(self, parameters):
+        helpers = {
             **self.helpers,
-            _parameters=named_doubles(*parameters),
-            _load=load_slots(self.n_slots),
-            _store=store_slots(self.n_slots),
-            _keep=_weight_decay if "weight_decay" in parameters else _no_decay,
-            _threshold=_plain if has_l1 else _none,
-            _n_slots=self.n_slots,
+            "_parameters": named_doubles(*parameters),
+            "_load": load_slots(self.n_slots),
+            "_store": store_slots(self.n_slots),
+            "_keep": _weight_decay if "weight_decay" in parameters else _no_decay,
+            "_n_slots": self.n_slots,
+        }
+        return UpdateKernels(
+            instantiate(_loop, UPDATE, **helpers, _threshold=_none),
+            instantiate(_loop, UPDATE, **helpers, _threshold=_plain),
         )
 
 
@@ -197,11 +203,8 @@ class WholeStep(Rule):
         self.n_slots = n_slots
         self.n_scalars = n_scalars
 
-    def declare(self, parameters):
-        pass
-
-    def kernel(self, parameters, has_l1):
-        return self._kernel
+    def kernels(self, parameters):
+        return UpdateKernels(self._kernel, self._kernel)
 
 
 @inline
@@ -243,9 +246,9 @@ class FirstOrder(Optimizer):
     #: What learning_rate_init="auto" stands for.
     default_learning_rate = 1e-3
 
-    def update_kernel(self, has_l1):
-        """Return the kernel that takes a step."""
-        return self._rule.kernel(self._kernel_parameters, has_l1)
+    def kernels(self):
+        """Return the `UpdateKernels`."""
+        return self._rule.kernels(self._kernel_parameters)
 
     def initial_state(self, layout, theta):
         """Return the state before the first step, a vector; see `slots`."""

@@ -259,7 +259,7 @@ class _NewtonMethod(ScipyOptimizer):
 
     def check(self, problem):
         super().check(problem)
-        if problem.form.curvature is None:
+        if problem.form.hessian_product is None:
             raise ValueError(
                 f"{type(self).__name__} needs second derivatives, which the loss "
                 f"{type(problem.loss).__name__} does not have. Choose optimizer='lbfgs', or "
