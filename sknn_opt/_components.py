@@ -58,7 +58,9 @@ class Rule:
 def _is_number(cls, name):
     """Whether a parameter is a number or a flag; one without limits is taken for one."""
     limits = cls._parameter_constraints.get(name)
-    return limits is None or any(isinstance(c, Interval) or c == "boolean" for c in limits)
+    if limits is None:
+        return True
+    return None not in limits and any(isinstance(c, Interval) or c == "boolean" for c in limits)
 
 
 class Registry(dict):

@@ -21,7 +21,9 @@ X, Y = load_iris(return_X_y=True)
 X = scale(X)
 N_EPOCHS = 8
 FIRST_ORDER = [
-    name for name, cls in OPTIMIZERS.items() if issubclass(cls, FirstOrder) and not cls._averages
+    name
+    for name, cls in OPTIMIZERS.items()
+    if issubclass(cls, FirstOrder) and not cls.averages_iterates
 ]
 
 
@@ -175,7 +177,7 @@ def test_what_cannot_be_averaged_is_refused():
     with pytest.raises(ValueError, match=r"partial_fit does not support averaging.*'ema'"):
         make(averaging="swa").partial_fit(X, Y, classes=[0, 1, 2])
     for name, cls in OPTIMIZERS.items():
-        if not issubclass(cls, FirstOrder) or cls._averages:
+        if not issubclass(cls, FirstOrder) or cls.averages_iterates:
             with pytest.raises(ValueError, match="averaging='ema' does not apply to"):
                 MLPRegressor((3,), optimizer=name, averaging="ema").fit(X, Y * 1.0)
 

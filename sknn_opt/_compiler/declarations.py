@@ -226,23 +226,33 @@ class _UserFunction(_PerType):
         return _compiler().user_function(self.function, self.n_arguments, dtype)
 
 
-@cache
 def user_function(function, n_arguments):
     """Declare a plain Python function of scalars to a scalar, all of the floating type."""
-    return _UserFunction(function, n_arguments)
+    return _once(_UserFunction, function, n_arguments)
 
 
-@cache
-def _inline_template(template, helpers):
-    copy = FunctionType(template.__code__, {**template.__globals__, **dict(helpers)})
-    copy.__module__ = template.__module__
-    on_disk = all(helper.on_disk for _, helper in helpers)
-    return _Inline(dict.fromkeys(_FLOATS, copy), _FAST, on_disk)
+class _InlineTemplate(_Inline):
+    def __init__(self, template, helpers):
+        copy = FunctionType(template.__code__, {**template.__globals__, **dict(helpers)})
+        copy.__module__ = template.__module__
+        on_disk = all(helper.on_disk for _, helper in helpers)
+        super().__init__(dict.fromkeys(_FLOATS, copy), _FAST, on_disk)
 
 
 def inline_template(template, **helpers):
     """Return the inline function of ``template`` with ``helpers`` for its globals."""
-    return _inline_template(template, tuple(helpers.items()))
+    return _once(_InlineTemplate, template, tuple(helpers.items()))
+
+
+_made_once = {}
+
+
+def _once(make, *arguments):
+    """Return what ``make`` returned for these arguments the first time, in any thread."""
+    key = make, arguments
+    if key not in _made_once:
+        _made_once.setdefault(key, make(*arguments))
+    return _made_once[key]
 
 
 class _Instance(Kernel):
@@ -250,8 +260,8 @@ class _Instance(Kernel):
 
     def __init__(self, template, prototype, helpers):
         self._template = template
-        self._helpers = helpers
-        on_disk = all(getattr(helper, "on_disk", True) for helper in helpers.values())
+        self._helpers = dict(helpers)
+        on_disk = all(getattr(helper, "on_disk", True) for _, helper in helpers)
         super().__init__(None, prototype, on_disk)
 
     @cached_property
@@ -265,17 +275,12 @@ class _Instance(Kernel):
         return copy
 
 
-@cache
-def _instance(template, prototype, helpers):
-    return _Instance(template, prototype, dict(helpers))
-
-
 def instantiate(template, prototype, **helpers):
     """Return the kernel of ``template`` with ``helpers`` for the globals of these names.
 
     For the same ones there is one kernel in a process.
     """
-    return _instance(template, prototype, tuple(helpers.items()))
+    return _once(_Instance, template, prototype, tuple(helpers.items()))
 
 
 def _digest(helpers):

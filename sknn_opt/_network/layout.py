@@ -54,9 +54,9 @@ class Layout:
 
     def _table(self):
         trained = [shape for section in self._sections[:4] for shape in section]
-        self._arrays = np.zeros(len(trained), ARRAY)
+        self.arrays = np.zeros(len(trained), ARRAY)
         offset = 0
-        for row, shape in zip(self._arrays, trained, strict=True):
+        for row, shape in zip(self.arrays, trained, strict=True):
             row["offset"], row["decays"], row["rate"] = offset, offset < self.n_weights, 1.0
             row["rows"], row["columns"] = shape if len(shape) == 2 else (1, *shape)
             offset += math.prod(shape)
@@ -64,7 +64,7 @@ class Layout:
         fields = table[0]
         fields["n_parameters"], fields["stride"] = self.n_parameters, self.stride
         fields["n_layers"], fields["n_arrays"] = len(self.shapes), len(trained)
-        fields["arrays"] = address(self._arrays)
+        fields["arrays"] = address(self.arrays)
         return table
 
     def views(self, vector):

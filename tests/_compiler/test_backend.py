@@ -203,27 +203,30 @@ print(json.dumps({
 }))
 """
 
-ENGINE = ["_adam_family", "_inputs", "_network", "activations", "losses", "penalties"]
+ENGINE = [
+    "_network.inputs", "_network.passes", "_training.epoch", "_training.penalties", "activations",
+    "losses.classification", "optimizers.adam", "optimizers.base",
+]  # fmt: skip
 COMPILED = {
-    "first": sorted(["_elementary", *ENGINE]),  # softmax needs exp
+    "first": sorted(["_compiler.elementary", *ENGINE]),  # softmax needs exp
     "again": [],
     "depth": [],
     "linear": [],
-    "activation": ["_elementary", "activations"],
-    "optimizer": ["optimizers"],
+    "activation": ["_compiler.elementary", "activations"],
+    "optimizer": ["optimizers.base", "optimizers.gradient"],
     "parameters": [],
-    "l1": ["_network", "penalties"],
-    "max_norm": [],
-    "clipping": ["_network"],
-    "dropout": ["_dropout", "_network"],
+    "l1": ["optimizers.base"],
+    "max_norm": ["_training.epoch", "_training.penalties"],
+    "clipping": ["_training.epoch"],
+    "dropout": ["_network.dropout", "_training.epoch"],
     "input_dropout": [],
     "schedule": [],
-    "loss": ["losses"],
+    "loss": ["losses.base", "losses.classification"],
     "full batch": [],
-    "input": ["_inputs"],
+    "input": ["_network.inputs"],
     "fortran": [],
     "validation": [],
-    "dtype": ENGINE,
+    "dtype": sorted(["losses.base", *ENGINE]),
 }
 
 

@@ -151,7 +151,7 @@ def test_no_array_has_address_0():
 
 
 def _slow_callback(calls):
-    def callback(function, prototype, dtype):
+    def callback(function, prototype, dtype, on_disk):
         calls.append((function.__name__, dtype.name))
         time.sleep(0.05)
         return object()
@@ -233,7 +233,7 @@ def test_import_loads_no_compiler():
 import sys, sknn_opt
 estimator = sknn_opt.MLPClassifier()
 repr(estimator), estimator.get_params()
-print(*(m for m in ("numba", "llvmlite", "sknn_opt._numba") if m in sys.modules))
+print(*(m for m in ("numba", "llvmlite", "sknn_opt._compiler.backend") if m in sys.modules))
 """
     assert run_python(code) == []
 
@@ -242,13 +242,14 @@ LOGISTIC_OF_ZERO = """
 import sys
 import numpy as np
 import sknn_opt
-from sknn_opt._kernel import address
+from sknn_opt._compiler.declarations import address
 from sknn_opt.activations import Logistic
 
 assert sknn_opt.__file__.startswith(sys.argv[1]), sknn_opt.__file__
 x = np.zeros(1)
-Logistic._forward("float64", 0, address(x), 1, 1, 0)
-print(x[0], Logistic._forward.for_dtype("float64").owner.cache_hits)
+forward = Logistic().kernels().forward
+forward("float64", 0, address(x), 1, 1, 0)
+print(x[0], forward.for_dtype("float64").owner.cache_hits)
 """
 
 
@@ -269,7 +270,7 @@ def test_an_edited_helper_in_another_file_changes_the_kernel(package_copy):
 
     assert run() == ["0.5", "0"]
     assert run() == ["0.5", "1"]
-    helper = package_copy / "sknn_opt" / "_elementary.py"
+    helper = package_copy / "sknn_opt" / "_compiler" / "elementary.py"
     before = helper.read_text()
     after = before.replace("return real(1) / (real(1) + exp(-x))", "return real(7) + x")
     assert after != before
@@ -279,7 +280,7 @@ def test_an_edited_helper_in_another_file_changes_the_kernel(package_copy):
 
 def test_no_cache_folder_is_needed(package_copy):
     # Below a regular file nothing can be written, not even by root.
-    (package_copy / "sknn_opt" / "__pycache__").write_text("")
+    (package_copy / "sknn_opt" / "_compiler" / "__pycache__").write_text("")
     nowhere = package_copy / "file"
     nowhere.write_text("")
     environment = dict.fromkeys(

@@ -8,9 +8,9 @@ from sknn_opt.normalizations import NORMALIZATIONS
 
 
 def test_layout_table():
-    table = [4 * 5 + 5 * 2 + 5 + 2, 4 * 5 + 5 * 2, 2, 0, 4, 5, 20, 5, 2]
-    np.testing.assert_array_equal(Layout([4, 5, 2]).table, table)
-    assert Layout([4, 5, 2]).table.dtype == np.int64
+    table = Layout([4, 5, 2]).table[0]
+    assert (table["n_parameters"], table["n_layers"], table["n_arrays"]) == (37, 2, 4)
+    assert table["stride"] == 48  # so that every vector of the state is aligned
 
 
 @pytest.mark.parametrize("units", [(4, 1), (4, 5, 2), (1, 1, 1, 1), (3, 6, 2, 5)])
@@ -37,14 +37,18 @@ def test_layout_packs_what_views_show(units, dtype):
     assert np.all(theta[layout.n_weights :][: units[1]] == -2)
 
 
-@pytest.mark.parametrize("offset", range(4))
-def test_layout_offsets_point_at_the_weights(offset):
-    layout = Layout([3, 6, 2, 5, 4])
-    start, fan_in, fan_out = layout.table[3 + 3 * offset :][:3]
+@pytest.mark.parametrize("normalization", [None, *NORMALIZATIONS])
+def test_each_trained_array_has_a_row(normalization):
+    normalization = None if normalization is None else NORMALIZATIONS[normalization]()
+    layout = Layout([3, 6, 2, 5, 4], normalization)
     theta = np.arange(layout.n_parameters)
-    coefs = layout.views(theta)[0][offset]
-    np.testing.assert_array_equal(theta[start:][: fan_in * fan_out], coefs.ravel())
-    assert coefs.shape == (fan_in, fan_out)
+    arrays = [array for section in layout.views(theta) for array in section]
+    assert len(arrays) == layout.table[0]["n_arrays"]
+    for i, (row, array) in enumerate(zip(layout.arrays, arrays, strict=True)):
+        assert row["rows"] * row["columns"] == array.size
+        np.testing.assert_array_equal(theta[row["offset"] :][: array.size], array.ravel())
+        assert row["decays"] == (i < 4)  # weights alone
+        assert row["rate"] == 1
 
 
 @pytest.mark.parametrize("name", NORMALIZATIONS)

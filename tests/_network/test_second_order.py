@@ -16,14 +16,16 @@ _CURVED = {
     **FACTORS,
     **_STILL,
     "loss": [
-        (loss, kind) for loss, kind in FACTORS["loss"] if loss().form(kind).curvature is not None
+        (loss, kind)
+        for loss, kind in FACTORS["loss"]
+        if loss().form(kind).hessian_product is not None
     ],
 }
 _SMOOTH = {
     **_CURVED,
-    "loss": [(loss, kind) for loss, kind in _CURVED["loss"] if loss._twice_differentiable],
+    "loss": [(loss, kind) for loss, kind in _CURVED["loss"] if loss.is_twice_differentiable],
     "activation": [
-        *(n for n, activation in ACTIVATIONS.items() if activation()._twice_differentiable),
+        *(n for n, activation in ACTIVATIONS.items() if activation().is_twice_differentiable),
         "a list",
     ],
 }
@@ -83,7 +85,7 @@ def test_gauss_newton_product_is_that_of_the_jacobian(case):
     weight = problem.sample_weight
     weight = np.ones(N_SAMPLES) if weight is None else weight
     raw, parameters = _raw_outputs(problem, theta), problem.loss.kernel_parameters()
-    problem.form.curvature(
+    problem.form.hessian_product(
         "float64", *(a.ctypes.data for a in (raw, problem.y, weight, tangent)), *raw.shape, 1.0,
         parameters.ctypes.data,
     )  # fmt: skip

@@ -1,15 +1,17 @@
 import numpy as np
 import pytest
 
-from sknn_opt._compiler.declarations import address, kernel
-from sknn_opt._training.penalties import soft_threshold, start_gradient
+from sknn_opt._compiler.declarations import address, kernel, real
+from sknn_opt._training.penalties import start_gradient
+from sknn_opt.optimizers.base import soft_threshold
 
 DTYPES = ["float64", "float32"]
 
 
 @kernel("void (real *theta, int64 n_weights, double threshold)")
 def _soft_threshold(theta, n_weights, threshold):
-    soft_threshold(theta, n_weights, threshold)
+    for i in range(n_weights):
+        theta[i] = soft_threshold(theta[i], real(threshold))
 
 
 @kernel("""double (real *theta, real *gradient, int64 n_parameters, int64 n_weights, double l1,

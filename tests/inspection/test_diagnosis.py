@@ -191,7 +191,7 @@ def test_healthy_optimizers_give_no_finding(optimizer):
     diagnosis = diagnose(estimator.set_params(optimizer=optimizer, random_state=0), *data)
     assert not diagnosis.findings
     steps = np.isfinite(diagnosis.statistics["update_ratio"])
-    assert steps.all() if hasattr(OPTIMIZERS[optimizer], "_update") else not steps.any()
+    assert steps.all() if hasattr(OPTIMIZERS[optimizer], "_rule") else not steps.any()
 
 
 def test_a_network_that_has_learnt_may_take_short_steps():

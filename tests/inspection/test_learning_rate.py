@@ -18,7 +18,9 @@ pytestmark = [
 X, Y = load_digits(return_X_y=True)
 X = scale(X)
 SEARCHED = [
-    name for name, cls in OPTIMIZERS.items() if issubclass(cls, FirstOrder) and not cls._full_batch
+    name
+    for name, cls in OPTIMIZERS.items()
+    if issubclass(cls, FirstOrder) and not cls.needs_all_samples
 ]
 
 

@@ -257,7 +257,7 @@ def curve(loss, form, y, raw, weight, tangent, scale=1.0):
     """Return scale times weight times second derivatives times tangent."""
     product, parameters = tangent.astype(raw.dtype), loss.kernel_parameters()
     arrays = [np.ascontiguousarray(a) for a in (raw, y, weight)]
-    form.curvature(
+    form.hessian_product(
         raw.dtype, *map(address, arrays), address(product), *raw.shape, scale, address(parameters)
     )
     return product
@@ -402,8 +402,8 @@ def test_that_every_loss_says_where_it_bends():
 @every_form
 def test_losses_that_bend_have_curvature(key):
     loss, form, *_ = make(key)
-    assert (form.curvature is None) == (bends(key) == "nowhere")
-    assert loss._twice_differentiable == (bends(key) == "everywhere")
+    assert (form.hessian_product is None) == (bends(key) == "nowhere")
+    assert loss.is_twice_differentiable == (bends(key) == "everywhere")
 
 
 @every_form
@@ -837,8 +837,8 @@ def test_loss_from_functions_shows_in_the_repr_of_an_estimator():
 
 def test_loss_from_functions_has_no_curvature():
     loss = Loss.from_functions(_cauchy, _cauchy_derivative)
-    assert loss.form("continuous").curvature is None
-    assert not loss._twice_differentiable
+    assert loss.form("continuous").hessian_product is None
+    assert not loss.is_twice_differentiable
 
 
 @pytest.mark.parametrize(

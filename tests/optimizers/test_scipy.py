@@ -110,7 +110,7 @@ def test_only_newton_methods_ask_for_products(calls, name):
     assert ("hessp" in calls[0]) == (name in ("newton-cg", "trust-ncg"))
 
 
-WITHOUT_CURVATURE = [
+WITHOUT_HESSIAN_PRODUCT = [
     (registry, name)
     for registry in (CLASSIFIER_LOSSES, REGRESSOR_LOSSES)
     for name in ("hinge", "absolute_error", "quantile")
@@ -119,7 +119,7 @@ WITHOUT_CURVATURE = [
 
 
 @pytest.mark.parametrize("cls", [NewtonCG, TrustNCG])
-@pytest.mark.parametrize(("registry", "name"), WITHOUT_CURVATURE)
+@pytest.mark.parametrize(("registry", "name"), WITHOUT_HESSIAN_PRODUCT)
 def test_losses_without_curvature_are_refused(cls, registry, name):
     kind = "binary" if registry is CLASSIFIER_LOSSES else "continuous"
     problem, _ = make_problem(registry[name], kind)
@@ -129,11 +129,11 @@ def test_losses_without_curvature_are_refused(cls, registry, name):
 
 
 def test_that_losses_with_curvature_are_taken():
-    refused = {name for _, name in WITHOUT_CURVATURE}
+    refused = {name for _, name in WITHOUT_HESSIAN_PRODUCT}
     for registry, kind in ((CLASSIFIER_LOSSES, "binary"), (REGRESSOR_LOSSES, "continuous")):
         for name, loss in registry.items():
             problem, _ = make_problem(loss, kind)
-            assert (problem.form.curvature is None) == (name in refused)
+            assert (problem.form.hessian_product is None) == (name in refused)
             if name not in refused:
                 NewtonCG().check(problem)
 
