@@ -10,11 +10,12 @@ import warnings
 from abc import ABC, abstractmethod
 from contextlib import contextmanager
 from functools import cache, partial
+from inspect import Parameter, signature
 from numbers import Integral, Real
 
 import numpy as np
 from sklearn.base import BaseEstimator, _fit_context
-from sklearn.metrics import check_scoring, get_scorer_names
+from sklearn.metrics import check_scoring, get_scorer, get_scorer_names
 from sklearn.model_selection import train_test_split
 from sklearn.utils import check_random_state, column_or_1d
 from sklearn.utils._param_validation import Interval, Options, RealNotInt, StrOptions
@@ -264,6 +265,7 @@ class BaseMLP(CallbackSupportMixin, BaseEstimator, ABC):
         if data is not None:
             score = self._score_function(data, problem, attributes_now)
             validation = Validation(problem, theta, data, score)
+            self._try_scoring(validation)
         tasks = Tasks(self, context, (X, y, sample_weight), problem.rows, attributes_now)
         if isinstance(optimizer, FirstOrder):
             trainer = MiniBatches(
@@ -389,16 +391,40 @@ class BaseMLP(CallbackSupportMixin, BaseEstimator, ABC):
             return lambda raw, loss: score(raw)
         scorer = check_scoring(self, self.scoring)
         X, weights = data.features(), {}
-        if data.sample_weight is not None:
+        if data.sample_weight is not None and _takes_weights(scorer):
             weights["sample_weight"] = data.sample_weight
+        elif data.sample_weight is not None:
+            warnings.warn(
+                f"scoring={self.scoring!r} takes no sample_weight: all samples count the same in "
+                "the validation score.",
+                stacklevel=6,
+            )
         fitted = copy.copy(self)
         vars(fitted).pop("feature_names_in_", None)  # X is an array by now
 
         def score_by_scorer(raw, loss):
+            if not np.isfinite(problem.form.predictions(raw)).all():
+                return np.nan
             vars(fitted).update(attributes())
             return scorer(fitted, X, data.y, **weights)
 
         return score_by_scorer
+
+    def _try_scoring(self, validation):
+        """Raise ValueError before training where a scorer would, after the first epoch.
+
+        Only those of scikit-learn are tried: a function of the user's is called once an epoch.
+        """
+        if self.scoring in (None, "loss") or not hasattr(get_scorer(self.scoring), "_score_func"):
+            return
+        try:
+            validation()
+        except Exception as error:
+            raise ValueError(
+                f"scoring={self.scoring!r} cannot score this {type(self).__name__}. Choose a "
+                "scorer for its kind of targets and for methods that it has, or leave scoring "
+                f"None. It raised {type(error).__name__}: {error}"
+            ) from error
 
     def _split(self, targets, target_type, random_state):
         """Return the rows to train on and those held out for early stopping."""
@@ -540,3 +566,11 @@ class BaseMLP(CallbackSupportMixin, BaseEstimator, ABC):
                 "it, or fit again."
             )
         super().__setstate__(state)
+
+
+def _takes_weights(scorer):
+    """Whether a scorer, or the metric that scikit-learn's ``make_scorer`` wraps, takes weights."""
+    parameters = signature(getattr(scorer, "_score_func", scorer)).parameters
+    return "sample_weight" in parameters or any(
+        parameter.kind is Parameter.VAR_KEYWORD for parameter in parameters.values()
+    )

@@ -99,12 +99,13 @@ clip_value : float, default=None
 batch_size : int, 'auto', 'full' or GrowingBatch, default='auto'
     Number of samples in a mini-batch. 'auto' is ``min(200, n_samples)``, for 'rprop' all;
     'full' is all; `GrowingBatch` grows it as training goes on.
-    Optimizers: first-order except rprop.
+    Optimizers: first-order except rprop. (Full-batch ones refuse `GrowingBatch`.)
 
 learning_rate : str or Schedule, default='constant'
     How the learning rate changes; see `sknn_opt.schedules`. Names:
     @SCHEDULES@.
-    Optimizers: first-order. (In scikit-learn: sgd only.)
+    Optimizers: first-order. (In scikit-learn: sgd only. Full-batch ones refuse what
+    scikit-learn lacks: objects, and names other than its three.)
 
 learning_rate_init : float or 'auto', default='auto'
     Learning rate that the schedule multiplies. 'auto' is the optimizer's own default,
@@ -160,8 +161,9 @@ validation_fraction : float, default=0.1
 
 scoring : str or callable, default=None
     The validation score: None is @SCORE@; "loss" is minus the validation loss; else the name
-    of a scikit-learn scorer, or a function of estimator, features and targets. Needs
-    `early_stopping` or a validation set. Optimizers: all.
+    of a scikit-learn scorer, or a function of estimator, features and targets. Sample
+    weights reach it if it takes ``sample_weight``. Needs `early_stopping` or a validation
+    set. Optimizers: all.
 
 averaging : {"ema", "swa"} or Averaging, default=None
     Average of the parameters over the course of training, which then predicts, and is
@@ -337,6 +339,9 @@ CLASSIFIER = _paragraphs(
 Learns two or more classes, or several labels a sample, and takes the place of
 :class:`sklearn.neural_network.MLPClassifier`: with the same keywords and `random_state`
 the model is the same up to rounding. The user guide lists the exceptions.
+
+Several labels a sample are given as a matrix with a column for each label: 1, or any other number
+but 0, where a sample has it, and 0 where it has not.
 """,
     _OBJECTIVE,
     _HIDDEN,

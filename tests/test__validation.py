@@ -9,9 +9,11 @@ from scipy import sparse
 from sklearn import config_context
 from sklearn.datasets import load_breast_cancer, load_diabetes, load_iris
 from sklearn.metrics import (
+    accuracy_score,
     get_scorer,
     hinge_loss,
     log_loss,
+    make_scorer,
     mean_absolute_error,
     mean_pinball_loss,
     mean_squared_error,
@@ -114,6 +116,56 @@ def test_scoring_may_be_a_function_or_the_loss():
     np.testing.assert_array_equal(
         history["validation_score"], np.negative(history["validation_loss"])
     )
+
+
+def _share(y, predictions):
+    return np.mean(y == predictions)
+
+
+def _share_of_the_first(model, X, y):
+    return _share(y[:5], model.predict(X[:5]))
+
+
+@pytest.mark.parametrize("early_stopping", [False, True])
+@pytest.mark.parametrize("scoring", [make_scorer(_share), _share_of_the_first])
+def test_scorers_that_take_no_weights_get_none(scoring, early_stopping):
+    X, y, held_out = split("multiclass")
+    weight = np.arange(len(y)) % 3
+    model = make("multiclass", scoring=scoring, early_stopping=early_stopping)
+    with pytest.warns(UserWarning, match=r"scoring=.* takes no sample_weight: ") as caught:
+        model.fit(X, y, weight, **({} if early_stopping else held_out))
+    named = [warning.filename for warning in caught if "sample_weight" in str(warning.message)]
+    assert named == [__file__]
+    if not early_stopping:
+        expected = scoring(model, held_out["X_val"], held_out["y_val"])
+        assert model.history_["validation_score"][-1] == expected
+
+
+def _accuracy_by_keywords(y, predictions, **keywords):
+    return accuracy_score(y, predictions, **keywords)
+
+
+@pytest.mark.parametrize("early_stopping", [False, True])
+def test_weights_reach_a_metric_that_takes_any_keyword(early_stopping):
+    X, y, held_out = split("multiclass")
+    weight = np.arange(len(y)) % 3
+    ours, expected = (
+        make("multiclass", scoring=scoring, early_stopping=early_stopping).fit(
+            X, y, weight, **({} if early_stopping else held_out)
+        )
+        for scoring in (make_scorer(_accuracy_by_keywords), "accuracy")
+    )
+    assert ours.history_["validation_score"] == expected.history_["validation_score"]
+
+
+@pytest.mark.parametrize("loss", ["poisson", "gamma"])
+def test_predictions_that_overflow_have_no_score(loss):
+    X, y, held_out = split("regression")
+    held_out["X_val"] = 1e6 * np.abs(held_out["X_val"])
+    y, held_out["y_val"] = np.abs(y) + 1, np.abs(held_out["y_val"]) + 1
+    for scoring in (None, "r2", "neg_mean_absolute_error"):
+        model = make("regression", loss=loss, scoring=scoring, random_state=0).fit(X, y, **held_out)
+        assert np.isnan(model.history_["validation_score"]).any()
 
 
 LOSSES = {

@@ -2,8 +2,10 @@
 
 import inspect
 import pickle
+import re
 from contextlib import contextmanager
 from copy import deepcopy
+from functools import partial
 from itertools import product
 
 import numpy as np
@@ -12,6 +14,7 @@ import pytest
 import sklearn.neural_network as theirs
 from scipy import sparse
 from sklearn.exceptions import NotFittedError
+from sklearn.metrics import f1_score, make_scorer, precision_score
 from sklearn.utils._param_validation import InvalidParameterError
 
 from sknn_opt import GrowingBatch, MLPClassifier, MLPRegressor, _base
@@ -21,7 +24,7 @@ from sknn_opt.initializers import INITIALIZERS
 from sknn_opt.losses import CLASSIFIER_LOSSES, REGRESSOR_LOSSES, Hinge, LogLoss
 from sknn_opt.normalizations import NORMALIZATIONS
 from sknn_opt.optimizers import LBFGS, OPTIMIZERS, SGD, Adam, FirstOrder
-from sknn_opt.schedules import SCHEDULES, Adaptive, InvScaling
+from sknn_opt.schedules import SCHEDULES, Adaptive, Constant, Cosine, InvScaling
 
 pytestmark = [
     pytest.mark.usefixtures("one_blas_thread"),
@@ -40,6 +43,8 @@ Y = {
 #: One of each kind; what is each optimizer's own is tested in test_optimizers.
 CORE = ["sgd", "adam", "lbfgs"]
 FIRST_ORDER = [name for name in CORE if issubclass(OPTIMIZERS[name], FirstOrder)]
+FULL_BATCH = [name for name in OPTIMIZERS if not issubclass(OPTIMIZERS[name], FirstOrder)]
+SCIKIT_LEARN_SCHEDULES = {"constant", "invscaling", "adaptive"}
 KINDS = ["classifier", "regressor"]
 SMALL = {"hidden_layer_sizes": (3,), "max_iter": 3, "random_state": 0}
 
@@ -194,6 +199,77 @@ def test_targets_that_are_no_classes(y, prepare):
     _in_the_words_of_scikit_learn(prepare, "classifier", X, y)
 
 
+def _fed(model, X, y, way):
+    """Give a classifier ``y`` in one of the ways that there are."""
+    if way == "fit":
+        model.fit(X, y)
+    elif way == "partial_fit":
+        classes = getattr(model, "classes_", [0, 1] if np.ndim(y) == 1 else range(3))
+        model.partial_fit(X, y, classes=classes)
+    elif way == "classes":
+        model.partial_fit(X, Y["classifier"], classes=y[:2])
+    elif way == "y_val":
+        model.fit(X, Y["classifier" if np.ndim(y) == 1 else "multilabel"], X_val=X, y_val=y)
+    else:
+        model.score(X, y)
+
+
+@pytest.mark.usefixtures("no_training")
+@pytest.mark.parametrize("values", [(-1, 1), (1, 2), (-2.0, 5.0)], ids=str)
+@pytest.mark.parametrize("container", [np.asarray, sparse.csr_array, sparse.coo_matrix])
+@pytest.mark.parametrize("way", ["fit", "partial_fit", "y_val", "score"])
+def test_labels_of_two_values_and_no_0(values, container, way, fitted, prepare):
+    y = container(np.where(Y["multilabel"], values[1], values[0]))
+    model = fitted("multilabel") if way == "score" else prepare("multilabel")
+    words = re.escape(f"those of y are {values[0]} and {values[1]}.") + ".*astype"
+    with unchanged(model), pytest.raises(ValueError, match=words):
+        _fed(model, X, y, way)
+
+
+@pytest.mark.usefixtures("no_training")
+@pytest.mark.parametrize("way", ["fit", "partial_fit", "classes", "y_val"])
+@pytest.mark.parametrize(
+    "container", [list, partial(pd.Series, dtype=object), partial(np.array, dtype=object)]
+)
+def test_none_is_no_class(way, container, prepare):
+    model = prepare("classifier")
+    with unchanged(model), pytest.raises(ValueError, match=r"Input \w+ contains None.*'missing'"):
+        _fed(model, X, container(["a", None] * (N // 2)), way)
+
+
+@pytest.mark.usefixtures("no_training")
+def test_targets_too_large_for_float32(prepare):
+    y = _with(Y["regressor"], 1e300)
+    model = prepare("regressor", dtype="float32")
+    for held_out in ({}, {"X_val": X, "y_val": y}):
+        with unchanged(model), pytest.raises(ValueError, match=r"Input y .*too large.*float32"):
+            model.fit(X, Y["regressor"] if held_out else y, **held_out)
+
+
+@pytest.mark.usefixtures("no_training")
+@pytest.mark.parametrize(
+    ("kind", "params"),
+    [
+        ("regressor", {"scoring": "accuracy"}),
+        ("regressor", {"scoring": "roc_auc"}),
+        ("regressor", {"scoring": "neg_log_loss"}),
+        ("regressor", {"scoring": make_scorer(f1_score)}),
+        ("classifier", {"scoring": "neg_log_loss", "loss": "hinge"}),
+        ("three classes", {"scoring": "f1"}),
+        ("three classes", {"scoring": make_scorer(precision_score)}),
+    ],
+    ids=str,
+)
+@pytest.mark.parametrize("own", [False, True])
+def test_scorers_that_cannot_score(kind, params, own, prepare):
+    y = np.arange(N) % 3 if kind == "three classes" else Y[kind]
+    model = prepare("classifier" if kind == "three classes" else kind, **params)
+    model.set_params(early_stopping=not own, warm_start=False)
+    words = r"scoring=.* cannot score this MLP\w+\. Choose a scorer.* raised \w+Error: \w"
+    with unchanged(model), pytest.raises(ValueError, match=words):
+        model.fit(X, y, **({"X_val": X, "y_val": y} if own else {}))
+
+
 @pytest.mark.usefixtures("no_training")
 def test_binary_class_of_one_row_cannot_be_stratified(prepare):
     y = (np.arange(N) == 0).astype(int)
@@ -223,6 +299,8 @@ def test_poisson_needs_targets_that_are_not_negative(prepare):
         ("classifier", [{0: 1.0, 1: 2.0}], "not in class_weight"),
         ("multilabel", {0: 1.0, 1: 2.0}, "class_weight should be a list of dicts.*'balanced'"),
         ("multilabel", [{0: 1.0, 1: 2.0}], "1 element.*3 outputs"),
+        ("multilabel", [{0: -1.0, 1: 1.0}] * 3, "non-negative numbers, got .*-1.0"),
+        ("multilabel", [{0: 1.0, 255: 1.0}] * 3, "classes.*1.*not in class_weight"),
     ],
     ids=str,
 )
@@ -230,6 +308,25 @@ def test_class_weight(kind, class_weight, words, prepare):
     model = prepare(kind, class_weight=class_weight)
     with unchanged(model), pytest.raises(ValueError, match=words):
         model.fit(X, Y[kind])
+
+
+@pytest.mark.usefixtures("no_training")
+@pytest.mark.parametrize("bad", [-1.0, np.nan, np.inf, "heavy", None], ids=str)
+@pytest.mark.parametrize("kind", ["classifier", "multilabel"])
+def test_class_weight_of_a_class_that_a_batch_lacks(bad, kind, prepare):
+    rows = Y["classifier"] == 0
+    class_weight = {0: 1.0, 1: bad} if kind == "classifier" else [{0: 1.0, 1: bad}] * 3
+    model = prepare(kind, class_weight=class_weight)
+    classes = np.unique(Y[kind]) if kind == "classifier" else range(3)
+    with unchanged(model), pytest.raises(ValueError, match=rf"non-negative numbers, got .*{bad}"):
+        model.partial_fit(X[rows], Y[kind][rows], classes=classes)
+
+
+@pytest.mark.usefixtures("no_training")
+def test_class_weight_too_large_for_float32(prepare):
+    model = prepare("classifier", class_weight={0: 1.0, 1: 1e300}, dtype="float32")
+    with unchanged(model), pytest.raises(ValueError, match=r"class_weight.*too large.*float32"):
+        model.fit(X, Y["classifier"])
 
 
 @pytest.mark.usefixtures("no_training")
@@ -373,6 +470,15 @@ def test_unknown_names_are_answered_with_the_valid_ones(kind, keyword, name, pre
         ({"optimizer": "rprop", "normalization": "batch"}, "normalization='layer'"),
         ({"loss": "hinge", "label_smoothing": 0.1}, "label_smoothing=0.1 applies to"),
         ({"loss": LogLoss(label_smoothing=0.2), "label_smoothing": 0.1}, "on the loss object"),
+        *(
+            ({"optimizer": name, "learning_rate": rate}, "Set learning_rate to 'constant', or.*")
+            for name in FULL_BATCH
+            for rate in [*sorted(set(SCHEDULES) - SCIKIT_LEARN_SCHEDULES), Cosine(), Constant()]
+        ),
+        *(
+            ({"optimizer": name, "batch_size": GrowingBatch()}, "Set batch_size to 'auto', or.*")
+            for name in FULL_BATCH
+        ),
         ({"optimizer": "rprop", "batch_size": 5}, "batch_size to 'auto' or 'full'"),
         ({"optimizer": "rprop", "batch_size": GrowingBatch()}, "batch_size to 'auto' or 'full'"),
         ({"activation": ["tanh", "unheard"], "hidden_layer_sizes": (3, 3)}, "valid names"),
@@ -383,6 +489,18 @@ def test_what_cannot_apply_is_refused_with_advice(params, words, prepare):
     model = prepare("classifier", **params)
     with unchanged(model), pytest.raises(ValueError, match=words):
         model.fit(X, Y["classifier"])
+
+
+@pytest.mark.parametrize("optimizer", FULL_BATCH)
+def test_values_that_scikit_learn_has_are_ignored_where_it_ignores_them(optimizer):
+    expected = make("regressor", optimizer=optimizer).fit(X, Y["regressor"])
+    for params in (
+        *({"learning_rate": rate, "learning_rate_init": 7.0} for rate in SCIKIT_LEARN_SCHEDULES),
+        {"momentum": 0.1, "nesterovs_momentum": False, "power_t": 2.0},
+        *({"batch_size": size} for size in (1, 7, 1000, "full")),
+    ):
+        model = make("regressor", optimizer=optimizer, **params).fit(X, Y["regressor"])
+        np.testing.assert_array_equal(model.coefs_[0], expected.coefs_[0])
 
 
 @pytest.mark.usefixtures("no_training")
