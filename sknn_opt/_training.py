@@ -199,7 +199,7 @@ class MiniBatches:
         layout, optimizer = problem.layout, self.optimizer
         parameters = optimizer.kernel_parameters()
         scratch = np.empty(optimizer.scratch_size(layout), dtype)
-        columns = np.empty(max(fan_out for _, fan_out in layout.shapes), dtype)
+        columns = np.empty(max(fan_out for _, fan_out in layout.shapes))
         run = np.zeros(1, RUN)
         fields = run[0]
         fields["n_rows"], fields["max_rows"] = problem.n_rows, batches.network.max_rows
