@@ -16,6 +16,7 @@ from sklearn.utils.multiclass import _check_partial_fit_first_call, type_of_targ
 from ._base import BaseMLP
 from ._conversion import SklearnConversion
 from ._documentation import CLASSIFIER, REGRESSOR
+from ._inputs import check_sparse
 from .losses import CLASSIFIER_LOSSES, REGRESSOR_LOSSES, Loss
 
 
@@ -280,6 +281,7 @@ class MLPClassifier(ClassifierMixin, SklearnConversion, BaseMLP):
         """
         context = self._init_callback_context(max_subtasks=1)
         with self._unchanged_on_error():
+            check_sparse(y)
             if _check_partial_fit_first_call(self, classes):
                 multilabel = type_of_target(y).startswith("multilabel")
                 self._label_binarizer = LabelBinarizer().fit(y if multilabel else classes)
