@@ -27,7 +27,7 @@ from ._full_batch import FullBatch
 from ._inputs import Input, check_sparse
 from ._layout import FLOATS, PARAMETER_ATTRIBUTES, Layout, check_parameters
 from ._network import Network
-from ._problem import BLOCK_ROWS, Problem
+from ._problem import BLOCK_ROWS, Problem, without_subnormals
 from ._record import Record
 from ._training import MiniBatches, OptimizerState
 from ._validation import Validation, ValidationSet
@@ -213,6 +213,7 @@ class BaseMLP(CallbackSupportMixin, BaseEstimator, ABC):
             )
 
         weight = self._training_weights(y, targets, sample_weight, incremental)
+        weight = None if weight is None else without_subnormals(weight)
         random_state = check_random_state(self.random_state)
         n_outputs = self._n_outputs(loss, targets, target_type)
         units = [X.shape[1], *configuration.hidden_sizes, n_outputs]
@@ -346,6 +347,7 @@ class BaseMLP(CallbackSupportMixin, BaseEstimator, ABC):
         sample_weight = _check_sample_weight(
             sample_weight, X, dtype=X.dtype, ensure_non_negative=True
         )
+        sample_weight = without_subnormals(sample_weight)
         if not sample_weight.any():
             raise ValueError("Sample weights must contain at least one non-zero number.")
         return sample_weight

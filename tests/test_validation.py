@@ -233,6 +233,76 @@ def test_class_weight(kind, class_weight, words, prepare):
         model.fit(X, Y[kind])
 
 
+#: Float type and a weight that is subnormal in it.
+SUBNORMAL = [("float64", 1e-310), ("float32", np.exp(-90))]
+subnormal = pytest.mark.parametrize(("dtype", "weight"), SUBNORMAL)
+
+
+PLACES_OF_WEIGHTS = ["sample_weight", "class_weight", "both", "sample_weight_val"]
+
+
+def _assert_same_training(models):
+    one, other = models
+    assert np.isfinite(one.loss_)
+    for name in ("loss", "validation_loss", "validation_score"):
+        np.testing.assert_array_equal(one.history_.get(name), other.history_.get(name))
+    for a, b in zip(one.coefs_, other.coefs_, strict=True):
+        np.testing.assert_array_equal(a, b)
+
+
+@subnormal
+@pytest.mark.parametrize(
+    ("optimizer", "incremental", "place"),
+    [
+        *product(CORE, [False], ["balanced", *PLACES_OF_WEIGHTS]),
+        *product(FIRST_ORDER, [True], PLACES_OF_WEIGHTS),
+    ],
+)
+def test_subnormal_weights_count_as_zero(optimizer, incremental, place, dtype, weight):
+    models = []
+    for small in (weight, 0.0):
+        model = make("classifier", optimizer=optimizer, dtype=dtype, batch_size=7)
+        weights, data = np.ones(N), {"X_val": X, "y_val": Y["classifier"]}
+        if place == "class_weight":
+            model.set_params(class_weight={0: small, 1: 1.0})
+        elif place == "both":  # of which the product alone is subnormal
+            weights[Y["classifier"] == 0] = small**0.5
+            model.set_params(class_weight={0: small**0.5, 1: 1.0})
+        elif place == "sample_weight":
+            weights[:10] = small
+        elif place == "balanced":
+            weights[Y["classifier"] == 0] = small
+            model.set_params(class_weight="balanced")
+        else:
+            data["sample_weight_val"] = np.where(np.arange(N) < 10, small, 1.0)
+        if incremental:
+            data["classes"] = [0, 1]
+        fit = model.partial_fit if incremental else model.fit
+        models.append(fit(X, Y["classifier"], weights, **data))
+    _assert_same_training(models)
+
+
+@pytest.mark.usefixtures("no_training")
+@subnormal
+@pytest.mark.parametrize("optimizer", CORE)
+@pytest.mark.parametrize("kind", KINDS)
+def test_weights_that_are_all_subnormal(kind, optimizer, dtype, weight):
+    expected = message(ValueError, make(kind, theirs).fit, X, Y[kind], np.zeros(N))
+    model = make(kind, optimizer=optimizer, dtype=dtype)
+    with unchanged(model):
+        assert message(ValueError, model.fit, X, Y[kind], np.full(N, weight)) == expected
+    data = {"X_val": X, "y_val": Y[kind], "sample_weight_val": np.full(N, weight)}
+    assert message(ValueError, lambda: model.fit(X, Y[kind], **data)) == expected
+
+
+@pytest.mark.usefixtures("no_training")
+@subnormal
+def test_class_weights_that_are_all_subnormal(dtype, weight):
+    model = make("classifier", dtype=dtype, class_weight={0: weight, 1: weight})
+    with unchanged(model), pytest.raises(ValueError, match="rows to train on have no weight"):
+        model.fit(X, Y["classifier"])
+
+
 @pytest.mark.usefixtures("no_training")
 @pytest.mark.parametrize("optimizer", CORE)
 def test_weights_that_are_zero_for_all_rows_of_training(optimizer, prepare):
