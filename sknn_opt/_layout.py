@@ -135,7 +135,10 @@ def check_parameters(sections, architecture, n_features, n_outputs):
         dtype = np.asarray(sections[0][0]).dtype
         dtype = dtype if dtype in FLOATS else FLOATS[0]
         for section in sections:
-            arrays.append([_as_real(array, dtype) for array in section])
+            # Contiguous, not a subclass, and without a copy where it need not be one.
+            arrays.append(
+                [np.asarray(a).astype(dtype, "C", "same_kind", False, False) for a in section]
+            )
     except (TypeError, ValueError, LookupError) as error:
         raise ValueError(
             f"{PARAMETER_ATTRIBUTES[len(arrays)]} must be a list of arrays of real numbers: "
@@ -146,11 +149,6 @@ def check_parameters(sections, architecture, n_features, n_outputs):
     n_hidden = len(architecture.activations)
     _check_shapes(shapes, numbers, n_hidden, architecture.normalization, n_features, n_outputs)
     return Parameters(*arrays)
-
-
-def _as_real(array, dtype):
-    """Return a contiguous array, without a copy if it is one; TypeError for complex numbers."""
-    return np.asarray(array).astype(dtype, "C", "same_kind", False, False)
 
 
 # Cached, since it would take as long as predicting a row does.
