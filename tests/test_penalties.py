@@ -89,8 +89,8 @@ def test_bound_columns(dtype, scale):
     weights = np.random.default_rng(0).normal(size=(30_000, 3)) * [0.001, 1, 2] * scale
     weights = weights.astype(dtype)
     norms = np.linalg.norm(weights.astype("float64"), axis=0)
-    bound = norms[1] / 2
+    bound, squares = norms[1] / 2, np.empty(3)
     expected = weights.astype("float64") * np.minimum(1, bound / norms)
-    _bound_columns(dtype, address(weights), *weights.shape, bound, address(np.empty(3)))
+    _bound_columns(dtype, address(weights), *weights.shape, bound, address(squares))
     eps = np.finfo(dtype).eps
     np.testing.assert_allclose(weights, expected, rtol=2 * eps if dtype == "float32" else 1e-12)
