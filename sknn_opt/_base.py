@@ -12,6 +12,7 @@ from contextlib import contextmanager
 from functools import cache, partial
 from inspect import Parameter, signature
 from numbers import Integral, Real
+from operator import attrgetter
 
 import numpy as np
 from sklearn.base import BaseEstimator, _fit_context
@@ -24,10 +25,10 @@ from sklearn.utils.validation import _check_sample_weight, check_is_fitted, vali
 from ._callbacks import CallbackSupportMixin, Tasks
 from ._configuration import Configuration, is_first_order, optimizer_choice
 from ._full_batch import FullBatch
-from ._inputs import Input
-from ._layout import Layout, Parameters
+from ._inputs import Input, check_sparse
+from ._layout import FLOATS, PARAMETER_ATTRIBUTES, Layout, check_parameters
 from ._network import Network
-from ._problem import BLOCK_ROWS, Problem
+from ._problem import BLOCK_ROWS, Problem, without_subnormals
 from ._record import Record
 from ._training import MiniBatches, OptimizerState
 from ._validation import Validation, ValidationSet
@@ -39,17 +40,8 @@ from .normalizations import NORMALIZATIONS
 from .optimizers import OPTIMIZERS, FirstOrder, Optimizer
 from .schedules import SCHEDULES, Schedule
 
-_FLOATS = (np.float64, np.float32)
 _PICKLE_FORMAT = 1
-
-_PARAMETER_ATTRIBUTES = (
-    "coefs_",
-    "intercepts_",
-    "normalization_scales_",
-    "normalization_shifts_",
-    "running_means_",
-    "running_variances_",
-)
+_sections = attrgetter(*PARAMETER_ATTRIBUTES)
 
 _DIVERGED = (
     "Solver produced non-finite parameter weights. The input data may contain large values "
@@ -113,7 +105,7 @@ class BaseMLP(CallbackSupportMixin, BaseEstimator, ABC):
         "n_jobs": [Integral, None],
         "dtype": [
             StrOptions({"float32", "float64"}),
-            Options(object, {*_FLOATS, *map(np.dtype, _FLOATS)}),
+            Options(object, {*FLOATS, *(dtype.type for dtype in FLOATS)}),
             None,
         ],
     }
@@ -206,7 +198,7 @@ class BaseMLP(CallbackSupportMixin, BaseEstimator, ABC):
         architecture = configuration.architecture
         continues = hasattr(self, "coefs_") and (self.warm_start or incremental)
 
-        dtype = self._fitted_dtype() if continues else self._wanted_dtype()
+        dtype = self._fitted_parameters().coefs[0].dtype if continues else self._wanted_dtype()
         X, y = self._validate_input(X, y, dtype, reset=not continues)
         targets, target_type = self._validate_targets(y, continues, incremental)
         targets = np.ascontiguousarray(targets, X.dtype).reshape(X.shape[0], -1)
@@ -221,13 +213,15 @@ class BaseMLP(CallbackSupportMixin, BaseEstimator, ABC):
                 "X_val and y_val, or set scoring to None."
             )
 
+        weight = self._training_weights(y, targets, sample_weight, incremental)
+        weight = None if weight is None else without_subnormals(weight)
         random_state = check_random_state(self.random_state)
         n_outputs = self._n_outputs(loss, targets, target_type)
         units = [X.shape[1], *configuration.hidden_sizes, n_outputs]
         problem = Problem(
             X=X,
             y=targets,
-            sample_weight=self._training_weights(y, targets, sample_weight, incremental),
+            sample_weight=weight,
             loss=loss,
             form=loss.form(target_type),
             architecture=architecture,
@@ -305,7 +299,7 @@ class BaseMLP(CallbackSupportMixin, BaseEstimator, ABC):
         """Return what fit leaves on the estimator, the parameters being in ``theta``."""
         parameters = problem.layout.views(theta)
         return dict(
-            zip(_PARAMETER_ATTRIBUTES, parameters, strict=True),
+            zip(PARAMETER_ATTRIBUTES, parameters, strict=True),
             n_layers_=len(problem.layout.shapes) + 1,
             n_outputs_=problem.layout.shapes[-1][1],
             out_activation_=problem.form.out_activation,
@@ -330,9 +324,11 @@ class BaseMLP(CallbackSupportMixin, BaseEstimator, ABC):
     # -- input ---------------------------------------------------------------------------
 
     def _wanted_dtype(self):
-        return _FLOATS if self.dtype is None else np.dtype(self.dtype)
+        return FLOATS if self.dtype is None else np.dtype(self.dtype)
 
     def _validate_input(self, X, y, dtype, reset):
+        check_sparse(X)
+        check_sparse(y)
         X, y = validate_data(
             self,
             X,
@@ -353,6 +349,7 @@ class BaseMLP(CallbackSupportMixin, BaseEstimator, ABC):
         sample_weight = _check_sample_weight(
             sample_weight, X, dtype=X.dtype, ensure_non_negative=True
         )
+        sample_weight = without_subnormals(sample_weight)
         if not sample_weight.any():
             raise ValueError("Sample weights must contain at least one non-zero number.")
         return sample_weight
@@ -476,7 +473,10 @@ class BaseMLP(CallbackSupportMixin, BaseEstimator, ABC):
         return theta
 
     def _fitted_parameters(self):
-        return Parameters(*(getattr(self, name) for name in _PARAMETER_ATTRIBUTES))
+        """Return the fitted `Parameters`, checked, in the floating type of ``coefs_``."""
+        return check_parameters(
+            _sections(self), self._architecture, self.n_features_in_, self.n_outputs_
+        )
 
     def _fitted_theta(self, layout, dtype):
         """Pack the fitted parameters, to go on from them."""
@@ -494,32 +494,30 @@ class BaseMLP(CallbackSupportMixin, BaseEstimator, ABC):
         return layout.pack(parameters, dtype)
 
     def _optimizer_state(self, optimizer, problem, theta, random_state, incremental):
-        theta = theta[: problem.layout.n_parameters]
+        n_parameters = problem.layout.n_parameters
         previous = getattr(self, "_optimizer_state_", None)
-        if incremental and previous is not None and previous.fits(optimizer, theta):
+        if incremental and previous is not None and previous.fits(optimizer, theta, n_parameters):
             return previous.copy()
         architecture = problem.architecture
         drops = architecture.input_dropout > 0 or any(architecture.dropout)
         # Drawn only where it is used, so that the other draws stay scikit-learn's.
         seed = random_state.randint(np.iinfo(np.int32).max) if drops else 0
-        return OptimizerState(optimizer, theta, seed)
-
-    def _fitted_dtype(self):
-        """The floating type of ``coefs_``, to which users may assign other numbers."""
-        dtype = np.asarray(self.coefs_[0]).dtype
-        return dtype if dtype in _FLOATS else np.dtype(np.float64)
+        return OptimizerState(optimizer, theta[:n_parameters], seed)
 
     def _raw_outputs(self, X):
         """Outputs before the link, of shape (n_samples, n_outputs)."""
         check_is_fitted(self, "coefs_")
-        dtype = self._fitted_dtype()
-        if not self._is_plainly_valid(X, dtype):
-            X = validate_data(self, X, accept_sparse="csr", dtype=dtype, reset=False)
-        parameters = Parameters(
-            *([np.ascontiguousarray(a, dtype) for a in s] for s in self._fitted_parameters())
-        )
+        parameters = self._fitted_parameters()
+        X = self._validate_features(X, parameters.coefs[0].dtype)
         block = min(BLOCK_ROWS, X.shape[0])
         return Network(parameters, self._architecture, block).raw_outputs(Input(X, block))
+
+    def _validate_features(self, X, dtype):
+        """Return features to predict on, as kernels read them."""
+        if self._is_plainly_valid(X, dtype):
+            return X
+        check_sparse(X)
+        return validate_data(self, X, accept_sparse="csr", dtype=dtype, reset=False)
 
     def _is_plainly_valid(self, X, dtype):
         """Whether validation would find nothing: told at once of the commonest valid input.

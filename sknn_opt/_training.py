@@ -40,13 +40,14 @@ class OptimizerState:
         self.trained = None  # and training goes on from these
         self.rate_factor = 1.0  # what plateaus have made of the learning rate
 
-    def fits(self, optimizer, theta):
+    def fits(self, optimizer, theta, n_parameters):
         """Whether this optimizer can go on from here with parameters like ``theta``."""
-        fresh = optimizer.initial_state(theta)
-        return (
-            self.optimizer == type(optimizer).__name__
-            and self.vectors.shape == fresh.shape
-            and self.vectors.dtype == fresh.dtype
+        predicting = theta[:n_parameters]
+        pairs = [(self.vectors, optimizer.initial_state(predicting))]
+        if self.average is not None:
+            pairs += [(self.average, predicting), (self.trained, theta)]
+        return self.optimizer == type(optimizer).__name__ and all(
+            mine.shape == other.shape and mine.dtype == other.dtype for mine, other in pairs
         )
 
     def copy(self):
@@ -199,7 +200,7 @@ class MiniBatches:
         layout, optimizer = problem.layout, self.optimizer
         parameters = optimizer.kernel_parameters()
         scratch = np.empty(optimizer.scratch_size(layout), dtype)
-        columns = np.empty(max(fan_out for _, fan_out in layout.shapes), dtype)
+        columns = np.empty(max(fan_out for _, fan_out in layout.shapes))
         run = np.zeros(1, RUN)
         fields = run[0]
         fields["n_rows"], fields["max_rows"] = problem.n_rows, batches.network.max_rows

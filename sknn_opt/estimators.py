@@ -22,6 +22,7 @@ from sklearn.utils.validation import assert_all_finite
 from ._base import BaseMLP
 from ._conversion import SklearnConversion
 from ._documentation import CLASSIFIER, REGRESSOR
+from ._inputs import check_sparse
 from .losses import CLASSIFIER_LOSSES, REGRESSOR_LOSSES, Loss
 
 
@@ -326,6 +327,7 @@ class MLPClassifier(ClassifierMixin, SklearnConversion, BaseMLP):
         """
         context = self._init_callback_context(max_subtasks=1)
         with self._unchanged_on_error():
+            check_sparse(y)
             if classes is not None:
                 _check_labels(classes, "classes")
             if _check_partial_fit_first_call(self, classes):

@@ -12,12 +12,13 @@ import numpy as np
 import pandas as pd
 import pytest
 import sklearn.neural_network as theirs
+from broken_sparse import BROKEN_SPARSE
 from scipy import sparse
 from sklearn.exceptions import NotFittedError
 from sklearn.metrics import f1_score, make_scorer, precision_score
 from sklearn.utils._param_validation import InvalidParameterError
 
-from sknn_opt import GrowingBatch, MLPClassifier, MLPRegressor, _base
+from sknn_opt import GrowingBatch, MLPClassifier, MLPRegressor, _base, inspection
 from sknn_opt._record import Record
 from sknn_opt.activations import ACTIVATIONS
 from sknn_opt.initializers import INITIALIZERS
@@ -310,6 +311,76 @@ def test_class_weight(kind, class_weight, words, prepare):
         model.fit(X, Y[kind])
 
 
+#: Float type and a weight that is subnormal in it.
+SUBNORMAL = [("float64", 1e-310), ("float32", np.exp(-90))]
+subnormal = pytest.mark.parametrize(("dtype", "weight"), SUBNORMAL)
+
+
+PLACES_OF_WEIGHTS = ["sample_weight", "class_weight", "both", "sample_weight_val"]
+
+
+def _assert_same_training(models):
+    one, other = models
+    assert np.isfinite(one.loss_)
+    for name in ("loss", "validation_loss", "validation_score"):
+        np.testing.assert_array_equal(one.history_.get(name), other.history_.get(name))
+    for a, b in zip(one.coefs_, other.coefs_, strict=True):
+        np.testing.assert_array_equal(a, b)
+
+
+@subnormal
+@pytest.mark.parametrize(
+    ("optimizer", "incremental", "place"),
+    [
+        *product(CORE, [False], ["balanced", *PLACES_OF_WEIGHTS]),
+        *product(FIRST_ORDER, [True], PLACES_OF_WEIGHTS),
+    ],
+)
+def test_subnormal_weights_count_as_zero(optimizer, incremental, place, dtype, weight):
+    models = []
+    for small in (weight, 0.0):
+        model = make("classifier", optimizer=optimizer, dtype=dtype, batch_size=7)
+        weights, data = np.ones(N), {"X_val": X, "y_val": Y["classifier"]}
+        if place == "class_weight":
+            model.set_params(class_weight={0: small, 1: 1.0})
+        elif place == "both":  # of which the product alone is subnormal
+            weights[Y["classifier"] == 0] = small**0.5
+            model.set_params(class_weight={0: small**0.5, 1: 1.0})
+        elif place == "sample_weight":
+            weights[:10] = small
+        elif place == "balanced":
+            weights[Y["classifier"] == 0] = small
+            model.set_params(class_weight="balanced")
+        else:
+            data["sample_weight_val"] = np.where(np.arange(N) < 10, small, 1.0)
+        if incremental:
+            data["classes"] = [0, 1]
+        fit = model.partial_fit if incremental else model.fit
+        models.append(fit(X, Y["classifier"], weights, **data))
+    _assert_same_training(models)
+
+
+@pytest.mark.usefixtures("no_training")
+@subnormal
+@pytest.mark.parametrize("optimizer", CORE)
+@pytest.mark.parametrize("kind", KINDS)
+def test_weights_that_are_all_subnormal(kind, optimizer, dtype, weight):
+    expected = message(ValueError, make(kind, theirs).fit, X, Y[kind], np.zeros(N))
+    model = make(kind, optimizer=optimizer, dtype=dtype)
+    with unchanged(model):
+        assert message(ValueError, model.fit, X, Y[kind], np.full(N, weight)) == expected
+    data = {"X_val": X, "y_val": Y[kind], "sample_weight_val": np.full(N, weight)}
+    assert message(ValueError, lambda: model.fit(X, Y[kind], **data)) == expected
+
+
+@pytest.mark.usefixtures("no_training")
+@subnormal
+def test_class_weights_that_are_all_subnormal(dtype, weight):
+    model = make("classifier", dtype=dtype, class_weight={0: weight, 1: weight})
+    with unchanged(model), pytest.raises(ValueError, match="rows to train on have no weight"):
+        model.fit(X, Y["classifier"])
+
+
 @pytest.mark.usefixtures("no_training")
 @pytest.mark.parametrize("bad", [-1.0, np.nan, np.inf, "heavy", None], ids=str)
 @pytest.mark.parametrize("kind", ["classifier", "multilabel"])
@@ -590,6 +661,117 @@ def test_predictions_for_bad_x(bad, kind):
     for method in _methods(kind):
         with unchanged(model):
             assert message(ValueError, getattr(model, method), bad) == expected
+
+
+#: Whatever reads the arrays of a fitted network.
+READERS = {
+    **{
+        method: lambda model, y, method=method: getattr(model, method)(X)
+        for method in ("predict", "predict_proba", "predict_log_proba", "decision_function")
+    },
+    "score": lambda model, y: model.score(X, y),
+    "partial_fit": lambda model, y: model.partial_fit(X, y),
+    "warm fit": lambda model, y: model.set_params(warm_start=True).fit(X, y),
+    "to_sklearn": lambda model, y: model.to_sklearn(),
+    "hidden_activations": lambda model, y: inspection.hidden_activations(model, X),
+    "input_gradients": lambda model, y: inspection.input_gradients(model, X, target=0),
+    "mc_dropout_predict": lambda model, y: inspection.mc_dropout_predict(model, X),
+    "check_gradients": lambda model, y: inspection.check_gradients(model, X, y),
+    "find_learning_rate": lambda model, y: inspection.find_learning_rate(model, X, y),
+    "diagnose": lambda model, y: inspection.diagnose(model, X, y),
+}
+REPLACED = {
+    "fewer rows": ("coefs_", lambda a: a[:2], r"coefs_\[0\] has the shape \(2, 4\)"),
+    "more columns": ("coefs_", lambda a: np.c_[a, a], r"coefs_\[0\] has the shape"),
+    "complex": ("coefs_", lambda a: a * 1j, "coefs_ must be a list of arrays of real numbers"),
+    "short intercepts": ("intercepts_", lambda a: a[:1], r"intercepts_\[0\] has the shape"),
+    "short scales": ("normalization_scales_", lambda a: a[:1], r"normalization_scales_\[0\]"),
+    "short means": ("running_means_", lambda a: a[:1], r"running_means_\[0\] has the shape"),
+    "objects": ("running_variances_", lambda a: a.astype(object), "running_variances_ must be"),
+}
+
+
+@pytest.fixture(scope="module")
+def normalized():
+    """Functions that return fitted estimators with all kinds of arrays."""
+    params = {"hidden_layer_sizes": (4, 4), "dropout": 0.1, "residual": True}
+    params["normalization"] = "batch"
+    models = {kind: make(kind, **params).fit(X, Y[kind]) for kind in KINDS}
+    return lambda kind: deepcopy(models[kind])
+
+
+@pytest.mark.parametrize("case", REPLACED)
+@pytest.mark.parametrize(
+    ("kind", "reader"),
+    [
+        (kind, reader)
+        for kind in KINDS
+        for reader in READERS
+        if kind == "classifier" or reader not in _methods("classifier") or reader == "predict"
+    ],
+)
+def test_fitted_arrays_that_do_not_belong_to_one_network(kind, reader, case, normalized):
+    model = normalized(kind)
+    name, change, words = REPLACED[case]
+    getattr(model, name)[0] = change(getattr(model, name)[0])
+    with pytest.raises(ValueError, match=f"^{words}"):
+        READERS[reader](model, Y[kind])
+
+
+@pytest.mark.parametrize("case", ["fewer rows", "more columns", "complex", "short intercepts"])
+def test_fitted_arrays_of_scikit_learn_that_do_not_belong_to_one_network(case, fitted):
+    model = fitted("regressor", theirs)
+    name, change, words = REPLACED[case]
+    getattr(model, name)[0] = change(getattr(model, name)[0])
+    with pytest.raises(ValueError, match=f"^{words.replace('2, 4', '2, 3')}"):
+        MLPRegressor.from_sklearn(model)
+
+
+#: Whatever takes a matrix of features from outside.
+TAKERS = {
+    "fit": lambda model, X, y: model.fit(X, y),
+    "warm fit": lambda model, X, y: model.set_params(warm_start=True).fit(X, y),
+    "partial_fit": lambda model, X, y: model.partial_fit(X, y),
+    "lbfgs": lambda model, X, y: model.set_params(optimizer="lbfgs").fit(X, y),
+    "X_val": lambda model, X, y: model.fit(np.ones((N, 4)), y, X_val=X, y_val=y),
+    "predict": lambda model, X, y: model.predict(X),
+    "score": lambda model, X, y: model.score(X, y),
+    "hidden_activations": lambda model, X, y: inspection.hidden_activations(model, X),
+    "diagnose": lambda model, X, y: inspection.diagnose(model, X, y),
+}
+
+
+@pytest.mark.parametrize("case", BROKEN_SPARSE)
+@pytest.mark.parametrize("taker", TAKERS)
+def test_sparse_features_whose_arrays_are_broken(taker, case, fitted):
+    break_it, words = BROKEN_SPARSE[case]
+    model = fitted("classifier")
+    with pytest.raises(ValueError, match=f"matrix of shape .* are broken: .*{words}"):
+        TAKERS[taker](model, break_it(sparse.csr_array(X)), Y["classifier"])
+
+
+@pytest.mark.parametrize("case", ["index too large", "CSC, row too large", "COO, row too large"])
+@pytest.mark.parametrize("method", ["fit", "first partial_fit", "partial_fit", "y_val"])
+def test_sparse_targets_whose_arrays_are_broken(method, case, fitted):
+    break_it, words = BROKEN_SPARSE[case]
+    y = np.c_[Y["multilabel"], Y["multilabel"][:, 0]]
+    bad = break_it(sparse.csr_array(y))
+    model = make("multilabel") if method == "first partial_fit" else make("multilabel").fit(X, y)
+    call = {
+        "fit": lambda: model.fit(X, bad),
+        "first partial_fit": lambda: model.partial_fit(X, bad, classes=range(4)),
+        "partial_fit": lambda: model.partial_fit(X, bad),
+        "y_val": lambda: model.fit(X, y, X_val=X, y_val=bad),
+    }[method]
+    with pytest.raises(ValueError, match=f"are broken: .*{words}"):
+        call()
+
+
+@pytest.mark.usefixtures("no_training")
+def test_sparse_features_with_more_columns_than_can_be_numbered():
+    wide = sparse.csr_array((np.ones(1), [2**31], [0, 1]), shape=(1, 2**31 + 1))
+    with pytest.raises(ValueError, match="2147483647 columns at most, but has 2147483649"):
+        make("regressor").fit(wide, [1.0])
 
 
 GOING_ON = {

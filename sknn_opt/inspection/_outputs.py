@@ -168,7 +168,7 @@ def input_gradients(estimator, X, target=None):
 
 def _direction(estimator, target):
     """Return the derivative of the target by the raw outputs."""
-    n_outputs = estimator.coefs_[-1].shape[1]
+    n_outputs = estimator.n_outputs_
     targets = list(getattr(estimator, "classes_", range(n_outputs)))
     if target not in targets:
         raise ValueError(f"target={target!r} is none of {targets}.")
