@@ -1,7 +1,7 @@
 """Training on the loss of all samples at once."""
 
 import warnings
-from contextlib import ExitStack
+from contextlib import closing, nullcontext
 
 import numpy as np
 from joblib import effective_n_jobs
@@ -69,31 +69,33 @@ class FullBatch:
         """Minimize until the optimizer or the record ends it."""
         self.record.start(self.theta, self.validation)
         self.accepted = self.theta.copy()
+        n_threads = 1 if self.n_jobs is None else effective_n_jobs(self.n_jobs)
+        self.objective = Objective(self.problem, self.theta, n_threads, self._between)
         failure = None
         try:
-            with ExitStack() as stack:
-                n_threads = 1
-                if self.n_jobs is not None:
-                    n_threads = effective_n_jobs(self.n_jobs)
-                    stack.enter_context(one_blas_thread())
-                self.objective = Objective(self.problem, self.theta, n_threads, self._between)
-                stack.callback(self.objective.close)
+            with (
+                nullcontext() if self.n_jobs is None else one_blas_thread(),
+                closing(self.objective),
+            ):
                 result = self.optimizer.minimize(
                     self.objective, self._iteration, self.tol, self.max_iter
                 )
             self.objective.assign(result.x)
-            self.record.loss = float(result.fun)
+            self.record.note_loss(float(result.fun))
             if not result.success:
                 failure = f"(status={result.status}): {result.message.rstrip('.')}."
         except (KeyboardInterrupt, _Stop) as stop:
+            if self.objective.first_loss is None:
+                raise  # an interrupt before there is a loss to show
             self.theta[:] = self.accepted
             if self.record.n_iter == 0:
-                self.record.loss = self.objective.first_loss
+                self.record.note_loss(self.objective.first_loss)
             if isinstance(stop, _Stop):
                 failure = stop.args[0]
             else:
                 warnings.warn("Training interrupted by user.", stacklevel=5)
-        if failure:
+        # Of a loss that overflows the record warns.
+        if failure and np.isfinite(self.record.loss):
             name = type(self.optimizer).__name__
             warnings.warn(
                 f"{name} failed to converge after {self.record.n_iter} iteration(s) {failure} "
@@ -112,7 +114,7 @@ class FullBatch:
             self.objective.gradient_norm(x),
             self.problem.n_rows,
         )
-        if self.tasks.end():
+        if self.tasks.end() or self.record.has_diverged:
             raise _Stop(None)
         # Without early stopping, convergence is for the minimizer to judge.
         if self.record.validation_scores is not None and self.record.has_stalled:

@@ -1,5 +1,8 @@
+import contextlib
+import sys
 import threading
 import time
+from itertools import count
 
 import numpy as np
 import pytest
@@ -200,6 +203,29 @@ def three_threads():
         assert _blas_threads() == before
 
 
+def _interrupt_at(line, function):
+    """Press Ctrl-C at that line of those that run in the hold; return whether it came to it."""
+    files = {_row_blocks.__file__, contextlib.__file__}
+    lines = count()
+
+    def trace(frame, event, argument):
+        if frame.f_code.co_filename not in files:
+            return None
+        if event == "line" and next(lines) == line:
+            raise KeyboardInterrupt
+        return trace
+
+    before = sys.gettrace()
+    sys.settrace(trace)
+    try:
+        function()
+    except KeyboardInterrupt:
+        return True
+    finally:
+        sys.settrace(before)
+    return False
+
+
 @pytest.mark.usefixtures("three_threads")
 class TestOneBlasThread:
     def test_inside_and_afterwards(self):
@@ -234,6 +260,25 @@ class TestOneBlasThread:
                 pass
         with one_blas_thread():
             assert set(_blas_threads()) == {1}
+
+    @pytest.mark.parametrize("n_outer_holds", [0, 1])
+    def test_an_interrupt_at_any_line_restores(self, n_outer_holds):
+        def hold():
+            with one_blas_thread():
+                assert set(_blas_threads()) == {1}
+
+        with contextlib.ExitStack() as stack:
+            for _ in range(n_outer_holds):
+                stack.enter_context(one_blas_thread())
+            outside = {1} if n_outer_holds else {3}
+            for line in count():
+                was_interrupted = _interrupt_at(line, hold)
+                assert len(one_blas_thread._holds) == n_outer_holds
+                assert set(_blas_threads()) == outside
+                if not was_interrupted:
+                    break
+            assert line > 10
+        assert set(_blas_threads()) == {3}
 
     @pytest.mark.parametrize("last", ["this thread", "another"])
     def test_holds_of_two_threads_that_overlap(self, last):
