@@ -81,7 +81,7 @@ class FullBatch:
                     self.objective, self._iteration, self.tol, self.max_iter
                 )
             self.objective.assign(result.x)
-            self.record.note_loss(float(result.fun))
+            self.record.loss = float(result.fun)
             if not result.success:
                 failure = f"(status={result.status}): {result.message.rstrip('.')}."
         except (KeyboardInterrupt, _Stop) as stop:
@@ -89,7 +89,7 @@ class FullBatch:
                 raise  # an interrupt before there is a loss to show
             self.theta[:] = self.accepted
             if self.record.n_iter == 0:
-                self.record.note_loss(self.objective.first_loss)
+                self.record.loss = self.objective.first_loss
             if isinstance(stop, _Stop):
                 failure = stop.args[0]
             else:
@@ -117,7 +117,7 @@ class FullBatch:
         if self.tasks.end() or self.record.has_diverged:
             raise _Stop(None)
         # Without early stopping, convergence is for the minimizer to judge.
-        if self.record.validation_scores is not None and self.record.has_stalled:
+        if self.record.early_stopping and self.record.has_stalled:
             self.record.say(f"{self.record.stall_message()} Stopping.")
             raise _Stop(None)
         if self.objective.n_evaluations > self.max_fun:

@@ -69,11 +69,11 @@ class Record:
         # A warm start may be on other data, whose loss is of another size.
         self._first = 0 if incremental else self._n_before
         self.has_diverged = False
-        self.validation_scores = None
+        self.early_stopping = early_stopping
+        self._scores_before = previous.get("validation_scores_") or ()
         self.best_loss = previous.get("best_loss_", np.inf)
         self.best_score = None
         if early_stopping:
-            self.validation_scores = list(previous.get("validation_scores_") or ())
             self.best_score = previous.get("best_validation_score_")
             self.best_score = -np.inf if self.best_score is None else self.best_score
             self.best_loss = None
@@ -98,7 +98,7 @@ class Record:
         if validation is not None:
             for name in ("validation_loss", "validation_score"):
                 self.history.setdefault(name, [np.nan] * len(self.history["loss"]))
-        if self.validation_scores is not None and self.best_score > -np.inf:
+        if self.early_stopping and self.best_score > -np.inf:
             # On other data, or by another scoring, the previous one means nothing.
             self.best_score = -np.inf
             if np.isfinite(theta).all():
@@ -114,30 +114,23 @@ class Record:
             entry["validation_score"] = score
         for name, column in self.history.items():  # NaN where there is no validation
             column.append(float(entry.get(name, np.nan)))
-        self.n_iter += 1
         self.loss = loss
         self.samples_seen += n_samples
+        self.n_iter += 1
         if self.verbose:
             print(f"Iteration {self.n_iter}, loss = {loss:.8f}")
             if self._validation is not None:
                 print(f"Validation score: {score:f}")
         self.has_diverged = loss > self._largest_loss() or not self._is_finite()
         # The comparisons below are written so that a NaN is no improvement.
-        if self.validation_scores is None:
+        if not self.early_stopping:
             self.stalled = 0 if loss <= self.best_loss - self.tol else self.stalled + 1
             if loss < self.best_loss:
                 self.best_loss = loss
             return
-        self.validation_scores.append(score)
         self.stalled = 0 if score >= self.best_score + self.tol else self.stalled + 1
         if not self.has_diverged:
             self._keep_if_best(score)
-
-    def note_loss(self, loss):
-        """Let ``loss`` be the one at the end, where that is not the end of an epoch."""
-        self.loss = loss
-        if self.best_loss is not None and loss < self.best_loss:
-            self.best_loss = loss
 
     def conclude(self):
         """Return the parameters to keep, with a warning if there is a reservation.
@@ -150,6 +143,8 @@ class Record:
         diverged = self.has_diverged or not self._is_finite()
         if diverged and self.best_theta is None:
             raise ValueError(_DIVERGED)
+        if self.best_loss is not None and self.loss < self.best_loss:
+            self.best_loss = self.loss  # at an end that is not the end of an epoch
         reservation = self._reservation(diverged)
         if reservation is not None:
             warnings.warn(reservation, ConvergenceWarning, stacklevel=5)
@@ -158,13 +153,14 @@ class Record:
     def _reservation(self, diverged):
         """Return what is to be said against the parameters that are kept, or None."""
         if diverged:
-            start = "from which training started"
-            kept = f"of epoch {self.best_epoch}, which scored best" if self.best_epoch else start
+            kept = "from which it started"
+            if self.best_epoch > 0:
+                kept = f"of epoch {self.best_epoch}, which scored best,"
             return (
-                f"Training diverged after {self.n_iter} epoch(s). The parameters {kept}, are "
+                f"Training diverged after {self.n_iter} epoch(s). The parameters {kept} are "
                 f"kept. {_REMEDIES}"
             )
-        if self.validation_scores is not None and self.best_theta is None and self.n_iter > 0:
+        if self.early_stopping and self.best_theta is None and self.n_iter > 0:
             return (
                 f"Early stopping found no best epoch among {self.n_iter}, because no validation "
                 f"score was a number: {self._why_there_is_no_score()} The parameters of the "
@@ -203,6 +199,14 @@ class Record:
         return _DIVERGENCE_FACTOR * max(1.0, abs(first))
 
     @property
+    def validation_scores(self):
+        """The scores of all epochs with early stopping; None without it."""
+        if not self.early_stopping:
+            return None
+        scores = self.history["validation_score"][self._n_before :]
+        return [*self._scores_before, *scores]
+
+    @property
     def seconds(self):
         return self._seconds_before + time.perf_counter() - self._start
 
@@ -215,7 +219,7 @@ class Record:
         return self.stalled > self.n_iter_no_change
 
     def stall_message(self):
-        what = "Training loss" if self.validation_scores is None else "Validation score"
+        what = "Validation score" if self.early_stopping else "Training loss"
         return (
             f"{what} did not improve more than tol={self.tol:f} for "
             f"{self.n_iter_no_change} consecutive epochs."

@@ -378,7 +378,7 @@ class MiniBatches:
             loss, rows_seen = self.run[0][["loss", "rows_seen"]]
             if rows_seen == 0:
                 raise
-            self.record.note_loss(loss / rows_seen)
+            self.record.loss = loss / rows_seen
         self._show()
         warnings.warn("Training interrupted by user.", stacklevel=6)
 

@@ -94,7 +94,7 @@ def test_without_a_score_the_last_parameters_are_kept_with_a_warning(
 def test_without_an_epoch_there_is_nothing_to_say():
     record, theta = make_record(validates=True), np.ones(2)
     record.start(theta, lambda: (2.0, 0.5))
-    record.note_loss(3.0)
+    record.loss = 3.0
     assert record.conclude() is theta
     assert record.fitted_attributes()["best_validation_score_"] is None
 
@@ -102,11 +102,13 @@ def test_without_an_epoch_there_is_nothing_to_say():
 def test_the_loss_at_an_early_end_is_one_of_the_losses():
     record = make_record()
     record.start(np.ones(2))
-    record.note_loss(3.0)
-    assert (record.loss, record.best_loss) == (3.0, 3.0)
+    record.loss = 3.0
+    record.conclude()
+    assert record.best_loss == 3.0
     record.add(2.0, 0.5, 2.0, 10)
-    record.note_loss(2.5)
-    assert (record.loss, record.best_loss) == (2.5, 2.0)
+    record.loss = 2.5
+    record.conclude()
+    assert record.best_loss == 2.0
 
 
 LARGE = 1e6
@@ -195,7 +197,7 @@ def test_a_warm_start_that_diverges_keeps_its_start_if_that_is_finite(finite):
     theta[:] = NAN
     record.add(1.0, 0.5, 2.0, 10)
     if finite:
-        with pytest.warns(ConvergenceWarning, match="parameters from which training started"):
+        with pytest.warns(ConvergenceWarning, match="parameters from which it started are kept"):
             np.testing.assert_array_equal(record.conclude(), 7)
     else:
         with pytest.raises(ValueError, match="non-finite"):

@@ -1,11 +1,10 @@
 import contextlib
-import sys
 import threading
 import time
-from itertools import count
 
 import numpy as np
 import pytest
+from interrupts import interrupted_at_each_line
 from threadpoolctl import threadpool_info, threadpool_limits
 
 from sknn_opt import _row_blocks
@@ -203,29 +202,6 @@ def three_threads():
         assert _blas_threads() == before
 
 
-def _interrupt_at(line, function):
-    """Press Ctrl-C at that line of those that run in the hold; return whether it came to it."""
-    files = {_row_blocks.__file__, contextlib.__file__}
-    lines = count()
-
-    def trace(frame, event, argument):
-        if frame.f_code.co_filename not in files:
-            return None
-        if event == "line" and next(lines) == line:
-            raise KeyboardInterrupt
-        return trace
-
-    before = sys.gettrace()
-    sys.settrace(trace)
-    try:
-        function()
-    except KeyboardInterrupt:
-        return True
-    finally:
-        sys.settrace(before)
-    return False
-
-
 @pytest.mark.usefixtures("three_threads")
 class TestOneBlasThread:
     def test_inside_and_afterwards(self):
@@ -271,13 +247,13 @@ class TestOneBlasThread:
             for _ in range(n_outer_holds):
                 stack.enter_context(one_blas_thread())
             outside = {1} if n_outer_holds else {3}
-            for line in count():
-                was_interrupted = _interrupt_at(line, hold)
+            files = {_row_blocks.__file__, contextlib.__file__}
+            n_interrupts = 0
+            for raised in interrupted_at_each_line(files, hold):
                 assert len(one_blas_thread._holds) == n_outer_holds
                 assert set(_blas_threads()) == outside
-                if not was_interrupted:
-                    break
-            assert line > 10
+                n_interrupts += raised
+            assert n_interrupts > 10
         assert set(_blas_threads()) == {3}
 
     @pytest.mark.parametrize("last", ["this thread", "another"])
