@@ -165,7 +165,8 @@ class BaseMLP(CallbackSupportMixin, BaseEstimator, ABC):
         Raises
         ------
         ValueError
-            If the input is not valid, or if training diverged to non-finite parameters.
+            If the input is not valid, or if training diverged and there is no better epoch
+            to go back to, which only early stopping keeps.
             The estimator is then as it was before.
         """
         context = self._init_callback_context(max_subtasks=self.max_iter)
