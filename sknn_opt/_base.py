@@ -15,7 +15,7 @@ from numbers import Integral, Real
 from operator import attrgetter
 
 import numpy as np
-from sklearn.base import BaseEstimator, _fit_context
+from sklearn.base import BaseEstimator, _fit_context, is_regressor
 from sklearn.metrics import check_scoring, get_scorer, get_scorer_names
 from sklearn.model_selection import train_test_split
 from sklearn.utils import check_random_state, column_or_1d
@@ -42,12 +42,6 @@ from .schedules import SCHEDULES, Schedule
 
 _PICKLE_FORMAT = 1
 _sections = attrgetter(*PARAMETER_ATTRIBUTES)
-
-_DIVERGED = (
-    "Solver produced non-finite parameter weights. The input data may contain large values "
-    "and need to be preprocessed. Scale the features (StandardScaler) and, in regression, "
-    "the targets (TransformedTargetRegressor); lower learning_rate_init; or raise alpha."
-)
 
 
 class BaseMLP(CallbackSupportMixin, BaseEstimator, ABC):
@@ -164,7 +158,8 @@ class BaseMLP(CallbackSupportMixin, BaseEstimator, ABC):
         Raises
         ------
         ValueError
-            If the input is not valid, or if training diverged to non-finite parameters.
+            If the input is not valid, or if training diverged and there is no better epoch
+            to go back to, which only early stopping keeps.
             The estimator is then as it was before.
         """
         context = self._init_callback_context(max_subtasks=self.max_iter)
@@ -177,10 +172,7 @@ class BaseMLP(CallbackSupportMixin, BaseEstimator, ABC):
         trainer.tasks.begin_fit()
         trainer.partial_fit() if incremental else trainer.fit()
 
-        best = trainer.record.best_theta
-        theta = trainer.theta if best is None else best
-        if not np.isfinite(theta).all():
-            raise ValueError(_DIVERGED)
+        theta = trainer.record.conclude()
         if self.averaging is not None and self.normalization == "batch":
             trainer.renew_statistics(theta)
         # After fit it would only make pickles larger.
@@ -237,6 +229,8 @@ class BaseMLP(CallbackSupportMixin, BaseEstimator, ABC):
             problem.rows, held_out = self._split(targets, target_type, random_state)
             weight = None if sample_weight is None else sample_weight[held_out]
             data = ValidationSet(X, y[held_out], targets[held_out], weight, held_out)
+        if data is not None:
+            self._check_held_out(data, loss)
         if problem.total_weight() == 0:
             raise ValueError(
                 "The rows to train on have no weight: sample_weight times class_weight is 0 for "
@@ -249,6 +243,7 @@ class BaseMLP(CallbackSupportMixin, BaseEstimator, ABC):
             self.early_stopping,
             vars(self) if continues else {},
             np.inf if self.max_time is None else self.max_time,
+            incremental,
         )
         attributes = partial(self._fitted_attributes, problem, target_type, record)
 
@@ -372,9 +367,25 @@ class BaseMLP(CallbackSupportMixin, BaseEstimator, ABC):
         targets = targets.reshape(X_val.shape[0], -1)
         if targets.shape[1] != n_columns:
             raise ValueError(f"y_val has {targets.shape[1]} outputs, but y has {n_columns}.")
-        return ValidationSet(
-            X_val, y_val, targets, self._validate_weights(X_val, sample_weight_val)
-        )
+        try:
+            sample_weight_val = self._validate_weights(X_val, sample_weight_val)
+        except ValueError as error:
+            raise ValueError(f"sample_weight_val: {error}") from error
+        return ValidationSet(X_val, y_val, targets, sample_weight_val)
+
+    def _check_held_out(self, data, loss):
+        """Raise ValueError where no score of this `ValidationSet` could be a number."""
+        scores_by_r2 = loss._scores_by_r2 if self.scoring is None else self.scoring == "r2"
+        if is_regressor(self) and scores_by_r2 and len(data) < 2:
+            raise ValueError(
+                "The validation set is too small. R² needs at least two samples, X_val has "
+                f"{len(data)}: pass more, or set scoring to 'loss'."
+            )
+        if data.sample_weight is not None and not data.sample_weight.any():
+            raise ValueError(
+                "The rows held out for validation have no weight: sample_weight is 0 for each "
+                "of them. Increase validation_fraction, or pass X_val and y_val."
+            )
 
     def _score_function(self, data, problem, attributes):
         """Return a function of raw outputs on ``data`` and their loss: the score.
@@ -425,9 +436,9 @@ class BaseMLP(CallbackSupportMixin, BaseEstimator, ABC):
 
     def _split(self, targets, target_type, random_state):
         """Return the rows to train on and those held out for early stopping."""
-        stratify = targets.astype(bool) if target_type == "binary" else None
-        if target_type == "multiclass":
-            stratify = self._stratification(targets.astype(int).ravel())
+        stratify = None
+        if target_type in ("binary", "multiclass"):
+            stratify = self._stratification(targets.astype(int).ravel(), target_type)
         rows, held_out = train_test_split(
             np.arange(len(targets), dtype=np.int64),
             random_state=random_state,
@@ -441,11 +452,14 @@ class BaseMLP(CallbackSupportMixin, BaseEstimator, ABC):
             )
         return rows, held_out
 
-    def _stratification(self, codes):
+    def _stratification(self, codes, target_type):
         """Return ``codes`` if each class has a place on both sides of the split."""
         counts = np.bincount(codes)
         counts = counts[counts > 0]
         n_held_out = math.ceil(self.validation_fraction * len(codes))
+        if not 2 <= n_held_out < len(codes):
+            # There is no such split: scikit-learn stratifies two classes when it says so.
+            return codes if target_type == "binary" else None
         if counts.min() > 1 and len(counts) <= min(n_held_out, len(codes) - n_held_out):
             return codes
         warnings.warn(

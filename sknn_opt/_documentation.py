@@ -153,7 +153,8 @@ nesterovs_momentum : bool, default=True
 
 early_stopping : bool, default=False
     Whether to stop when the validation score no longer rises, and to keep the parameters
-    that scored best. Optimizers: all. (In scikit-learn: not lbfgs.)
+    that scored best. Where no score is a number, the last ones are kept, with a warning.
+    Optimizers: all. (In scikit-learn: not lbfgs.)
 
 validation_fraction : float, default=0.1
     Share of the samples that `early_stopping` holds out for validation, unless fit is given
@@ -266,7 +267,8 @@ validation_scores_ : list of float or None
     With early stopping, @SCORE@ on the validation set after each epoch.
 
 best_validation_score_ : float or None
-    Largest of `validation_scores_`.
+    Score of the parameters that were kept, the best one; None without early stopping, and
+    where no score was a number.
 
 history_ : dict of list
     One entry an epoch or iteration: ``"loss"``, ``"learning_rate"`` (of the last step; NaN
@@ -280,8 +282,10 @@ _RAISES = """
 Raises
 ------
 ValueError
-    By fit, if a parameter or the data are not valid, or if training diverged to
-    parameters that are not finite. The estimator is then as it was before the call.
+    By fit, if a parameter or the data are not valid, or if training diverged: to parameters
+    that are not finite, or to a loss of more than a million times the first one. The
+    estimator is then as it was before the call. With early stopping the best epoch before
+    the divergence is kept instead, with a warning.
 """
 
 _NOTES = """
@@ -358,7 +362,8 @@ loss : str or Loss, default='log_loss'
     ),
     _fill(
         _OPTIMIZER,
-        SPLIT="All classes keep their\n    shares, except for several labels a sample.",
+        SPLIT="All classes keep their\n    shares, except for several labels a sample; "
+        "where that cannot be, the split is\n    random, with a warning.",
         SCORE="the accuracy",
     ),
     """

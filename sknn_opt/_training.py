@@ -234,6 +234,8 @@ class MiniBatches:
         try:
             for _ in range(self.max_iter):
                 stops = self._epoch()
+                if self.record.has_diverged:
+                    break
                 if self.record.is_out_of_time:
                     self._warn_of_time()
                     break
@@ -249,8 +251,7 @@ class MiniBatches:
                     stacklevel=5,
                 )
         except KeyboardInterrupt:
-            self._show()
-            warnings.warn("Training interrupted by user.", stacklevel=5)
+            self._end_at_interrupt()
 
     def partial_fit(self):
         """Train for one epoch."""
@@ -258,8 +259,7 @@ class MiniBatches:
         try:
             self._epoch()
         except KeyboardInterrupt:
-            self._show()
-            warnings.warn("Training interrupted by user.", stacklevel=5)
+            self._end_at_interrupt()
             return
         finally:
             self.state.trained = self.trained if self.averaging is not None else None
@@ -372,6 +372,16 @@ class MiniBatches:
         self.theta[:n_parameters] = self.optimizer.prediction_parameters(
             self.trained[:n_parameters], self.state.vectors
         )
+
+    def _end_at_interrupt(self):
+        """Keep what is learnt; where that is nothing, raise the interrupt again."""
+        if self.record.n_iter == 0:
+            loss, rows_seen = self.run[0][["loss", "rows_seen"]]
+            if rows_seen == 0:
+                raise
+            self.record.loss = loss / rows_seen
+        self._show()
+        warnings.warn("Training interrupted by user.", stacklevel=6)
 
     def _ends_at_plateau(self):
         message = self.record.stall_message()

@@ -272,15 +272,6 @@ def test_scorers_that_cannot_score(kind, params, own, prepare):
 
 
 @pytest.mark.usefixtures("no_training")
-def test_binary_class_of_one_row_cannot_be_stratified(prepare):
-    y = (np.arange(N) == 0).astype(int)
-    expected = message(ValueError, make("", theirs, early_stopping=True).fit, X, y)
-    model = prepare("classifier", early_stopping=True)
-    with unchanged(model):
-        assert message(ValueError, model.fit, X, y) == expected
-
-
-@pytest.mark.usefixtures("no_training")
 def test_poisson_needs_targets_that_are_not_negative(prepare):
     model = prepare("regressor", loss="poisson")
     with unchanged(model), pytest.raises(ValueError, match=r"'poisson'.*non-negative"):
