@@ -83,7 +83,7 @@ class Network:
     def _bind_normalization(self, i, normalization, parameters, gradients):
         norm = np.zeros(1, NORMALIZATION)
         fields = norm[0]
-        units = parameters.scales[i].size
+        units = parameters.coefs[i].shape[1]
         fields["parameters"] = self.keep(normalization.kernel_parameters())
         fields["scale"] = address(parameters.scales[i])
         fields["shift"] = address(parameters.shifts[i])

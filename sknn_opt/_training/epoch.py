@@ -184,7 +184,7 @@ def constrain(layers, n_layers, state):
     for i in range(n_layers):
         layer = record(layers, i)
         bound_columns(
-            reals(layer.weights), layer.fan_in, layer.fan_out, run.max_norm, reals(run.columns)
+            reals(layer.weights), layer.fan_in, layer.fan_out, run.max_norm, doubles(run.columns)
         )
 
 
@@ -192,5 +192,5 @@ def constrain(layers, n_layers, state):
 def _norm(vector, n):
     squares = 0.0
     for i in range(n):
-        squares += float(vector[i]) * float(vector[i])
+        squares += np.float64(vector[i]) * np.float64(vector[i])
     return math.sqrt(squares)

@@ -35,11 +35,12 @@ class OptimizerState:
 
     def fits(self, optimizer, layout, theta):
         """Whether this optimizer can go on from here with parameters like ``theta``."""
-        fresh = optimizer.initial_state(layout, theta)
-        return (
-            self.optimizer == type(optimizer).__name__
-            and self.vectors.shape == fresh.shape
-            and self.vectors.dtype == fresh.dtype
+        predicting = theta[: layout.n_parameters]
+        pairs = [(self.vectors, optimizer.initial_state(layout, predicting))]
+        if self.average is not None:
+            pairs += [(self.average, predicting), (self.trained, theta)]
+        return self.optimizer == type(optimizer).__name__ and all(
+            mine.shape == other.shape and mine.dtype == other.dtype for mine, other in pairs
         )
 
     def copy(self):
@@ -192,7 +193,7 @@ class MiniBatches:
         layout, optimizer = problem.layout, self.optimizer
         parameters = optimizer.kernel_parameters()
         scratch = np.empty(optimizer.scratch_size(layout), dtype)
-        columns = np.empty(max(fan_out for _, fan_out in layout.shapes), dtype)
+        columns = np.empty(max(fan_out for _, fan_out in layout.shapes))
         run = np.zeros(1, RUN)
         fields = run[0]
         fields["n_rows"], fields["max_rows"] = problem.n_rows, batches.network.max_rows
@@ -229,6 +230,8 @@ class MiniBatches:
         try:
             for _ in range(self.max_iter):
                 stops = self._epoch()
+                if self.record.has_diverged:
+                    break
                 if self.record.is_out_of_time:
                     self._warn_of_time()
                     break
@@ -244,8 +247,7 @@ class MiniBatches:
                     stacklevel=5,
                 )
         except KeyboardInterrupt:
-            self._show()
-            warnings.warn("Training interrupted by user.", stacklevel=5)
+            self._end_at_interrupt()
 
     def partial_fit(self):
         """Train for one epoch."""
@@ -253,8 +255,7 @@ class MiniBatches:
         try:
             self._epoch()
         except KeyboardInterrupt:
-            self._show()
-            warnings.warn("Training interrupted by user.", stacklevel=5)
+            self._end_at_interrupt()
             return
         finally:
             self.state.trained = self.trained if self.averaging is not None else None
@@ -367,6 +368,16 @@ class MiniBatches:
         self.theta[:n_parameters] = self.optimizer.prediction_parameters(
             self.trained[:n_parameters], self.state.vectors, self.problem.layout
         )
+
+    def _end_at_interrupt(self):
+        """Keep what is learnt; where that is nothing, raise the interrupt again."""
+        if self.record.n_iter == 0:
+            loss, rows_seen = self.run[0][["loss", "rows_seen"]]
+            if rows_seen == 0:
+                raise
+            self.record.loss = loss / rows_seen
+        self._show()
+        warnings.warn("Training interrupted by user.", stacklevel=6)
 
     def _ends_at_plateau(self):
         message = self.record.stall_message()
