@@ -10,14 +10,14 @@ import numpy as np
 
 from ._compiler.declarations import (
     Call,
+    at,
     doubles,
     inline,
     kernel,
+    offset,
     pointers_to,
     real,
     reals,
-    record,
-    shift,
     struct,
 )
 from ._components import Component, Registry
@@ -26,10 +26,10 @@ NORMALIZATION = struct(
     "normalization",
     forward=np.int64,  # addresses of kernels
     backward=np.int64,
-    scale=np.int64,  # addresses of reals, ``units`` each
-    shift=np.int64,
-    scale_gradient=np.int64,
-    shift_gradient=np.int64,
+    gamma=np.int64,  # addresses of reals, ``units`` each
+    beta=np.int64,
+    gamma_gradient=np.int64,
+    beta_gradient=np.int64,
     mean=np.int64,  # running statistics, of batch normalization only
     variance=np.int64,
     factor=np.int64,  # buffer: 1 / standard deviation of each unit, or of each row
@@ -38,8 +38,8 @@ NORMALIZATION = struct(
     parameters=np.int64,
     tangent=np.int64,  # for Hessian-vector products: kernels
     curvature=np.int64,
-    scale_direction=np.int64,  # reals
-    shift_direction=np.int64,
+    gamma_direction=np.int64,  # reals
+    beta_direction=np.int64,
     growth=np.int64,  # buffer: relative derivative of each row's factor along the direction
 )
 
@@ -82,16 +82,16 @@ class Normalization(Component):
     _tangent = None
     _curvature = None
     #: The forward kernel of prediction.
-    _apply = None
+    _predict = None
     #: Whether running statistics are kept, and a batch must come in one block.
-    _over_batch = False
+    uses_batch_statistics = False
 
 
 @inline
 def _scale_and_shift(norm, z, out, rows, units):
-    gamma, beta = reals(norm.scale), reals(norm.shift)
+    gamma, beta = reals(norm.gamma), reals(norm.beta)
     for i in range(rows):
-        here, there = shift(z, i * units), shift(out, i * units)
+        here, there = offset(z, i * units), offset(out, i * units)
         for j in range(units):
             there[j] = gamma[j] * here[j] + beta[j]
 
@@ -99,24 +99,24 @@ def _scale_and_shift(norm, z, out, rows, units):
 @inline
 def _add_parameter_gradients(norm, z, delta, rows, units, beta):
     """Leave this block's sums of delta * z and of delta in the buffer ``sums``."""
-    by_scale, by_shift = reals(norm.scale_gradient), reals(norm.shift_gradient)
-    products, totals = reals(norm.sums), shift(reals(norm.sums), units)
+    by_gamma, by_beta = reals(norm.gamma_gradient), reals(norm.beta_gradient)
+    products, totals = reals(norm.sums), offset(reals(norm.sums), units)
     for j in range(units):
         products[j] = totals[j] = real(0)
     for i in range(rows):
-        here, there = shift(z, i * units), shift(delta, i * units)
+        here, there = offset(z, i * units), offset(delta, i * units)
         for j in range(units):
             products[j] += there[j] * here[j]
             totals[j] += there[j]
     for j in range(units):
-        by_scale[j] = products[j] + (real(0) if beta == real(0) else beta * by_scale[j])
-        by_shift[j] = totals[j] + (real(0) if beta == real(0) else beta * by_shift[j])
+        by_gamma[j] = products[j] + (real(0) if beta == real(0) else beta * by_gamma[j])
+        by_beta[j] = totals[j] + (real(0) if beta == real(0) else beta * by_beta[j])
 
 
 @inline
 def _subtract_and_scale(z, rows, units, mean, factor):
     for i in range(rows):
-        here = shift(z, i * units)
+        here = offset(z, i * units)
         for j in range(units):
             here[j] = (here[j] - mean[j]) * factor[j]
 
@@ -131,8 +131,8 @@ def _use_running_statistics(norm, z, units, rows):
 
 
 @kernel(NORMALIZE)
-def _batch_apply(norm, z, out, rows, units):
-    n = record(norm, 0)
+def _batch_predict(norm, z, out, rows, units):
+    n = at(norm, 0)
     n.uses_running = 1
     _use_running_statistics(n, z, units, rows)
     _scale_and_shift(n, z, out, rows, units)
@@ -140,25 +140,25 @@ def _batch_apply(norm, z, out, rows, units):
 
 @kernel(NORMALIZE)
 def _batch_forward(norm, z, out, rows, units):
-    n = record(norm, 0)
+    n = at(norm, 0)
     # One row has no variance. It is normalized as in prediction and teaches nothing.
     n.uses_running = 1 if rows == 1 else 0
     if rows == 1:
         _use_running_statistics(n, z, units, rows)
     else:
-        mean, variance, factor = reals(n.sums), shift(reals(n.sums), units), reals(n.factor)
+        mean, variance, factor = reals(n.sums), offset(reals(n.sums), units), reals(n.factor)
         epsilon, momentum = real(doubles(n.parameters)[0]), real(doubles(n.parameters)[1])
         share = real(1) / real(rows)
         for j in range(units):
             mean[j] = variance[j] = real(0)
         for i in range(rows):
-            here = shift(z, i * units)
+            here = offset(z, i * units)
             for j in range(units):
                 mean[j] += here[j]
         for j in range(units):
             mean[j] *= share
         for i in range(rows):
-            here = shift(z, i * units)
+            here = offset(z, i * units)
             for j in range(units):
                 variance[j] += (here[j] - mean[j]) * (here[j] - mean[j])
         running_mean, running_variance = reals(n.mean), reals(n.variance)
@@ -173,14 +173,14 @@ def _batch_forward(norm, z, out, rows, units):
 
 @kernel(NORMALIZE_BACKWARD)
 def _batch_backward(norm, z, delta, rows, units, beta):
-    n = record(norm, 0)
-    gamma, factor = reals(n.scale), reals(n.factor)
+    n = at(norm, 0)
+    gamma, factor = reals(n.gamma), reals(n.factor)
     _add_parameter_gradients(n, z, delta, rows, units, beta)
-    products, totals = reals(n.sums), shift(reals(n.sums), units)
+    products, totals = reals(n.sums), offset(reals(n.sums), units)
     # Statistics that are constants pass no gradient on.
     share = real(0) if n.uses_running == 1 else real(1) / real(rows)
     for i in range(rows):
-        here, there = shift(z, i * units), shift(delta, i * units)
+        here, there = offset(z, i * units), offset(delta, i * units)
         for j in range(units):
             centred = there[j] - share * (totals[j] + here[j] * products[j])
             there[j] = gamma[j] * factor[j] * centred
@@ -207,8 +207,8 @@ class BatchNorm(Normalization):
 
     _forward = _batch_forward
     _backward = _batch_backward
-    _apply = _batch_apply
-    _over_batch = True
+    _predict = _batch_predict
+    uses_batch_statistics = True
     _kernel_parameters = ("epsilon", "momentum")
 
     def __init__(self, epsilon=1e-5, momentum=0.1):
@@ -218,12 +218,12 @@ class BatchNorm(Normalization):
 
 @kernel(NORMALIZE)
 def _layer_forward(norm, z, out, rows, units):
-    n = record(norm, 0)
+    n = at(norm, 0)
     factor = reals(n.factor)
     epsilon = real(doubles(n.parameters)[0])
     share = real(1) / real(units)
     for i in range(rows):
-        here = shift(z, i * units)
+        here = offset(z, i * units)
         total = real(0)
         for j in range(units):
             total += here[j]
@@ -240,12 +240,12 @@ def _layer_forward(norm, z, out, rows, units):
 
 @kernel(NORMALIZE_BACKWARD)
 def _layer_backward(norm, z, delta, rows, units, beta):
-    n = record(norm, 0)
-    gamma, factor = reals(n.scale), reals(n.factor)
+    n = at(norm, 0)
+    gamma, factor = reals(n.gamma), reals(n.factor)
     share = real(1) / real(units)
     _add_parameter_gradients(n, z, delta, rows, units, beta)
     for i in range(rows):
-        here, there = shift(z, i * units), shift(delta, i * units)
+        here, there = offset(z, i * units), offset(delta, i * units)
         total, product = real(0), real(0)
         for j in range(units):
             there[j] *= gamma[j]
@@ -259,13 +259,17 @@ def _layer_backward(norm, z, delta, rows, units, beta):
 
 @kernel(NORMALIZE_TANGENT)
 def _layer_tangent(norm, z, tangent, out, rows, units):
-    n = record(norm, 0)
-    gamma, gamma_direction = reals(n.scale), reals(n.scale_direction)
-    beta_direction = reals(n.shift_direction)
+    n = at(norm, 0)
+    gamma, gamma_direction = reals(n.gamma), reals(n.gamma_direction)
+    beta_direction = reals(n.beta_direction)
     factor, growth = reals(n.factor), reals(n.growth)
     share = real(1) / real(units)
     for i in range(rows):
-        here, moved, there = shift(z, i * units), shift(tangent, i * units), shift(out, i * units)
+        here, moved, there = (
+            offset(z, i * units),
+            offset(tangent, i * units),
+            offset(out, i * units),
+        )
         total, product = real(0), real(0)
         for j in range(units):
             total += moved[j]
@@ -280,25 +284,25 @@ def _layer_tangent(norm, z, tangent, out, rows, units):
 
 @kernel(NORMALIZE_CURVATURE)
 def _layer_curvature(norm, z, tangent, delta, tangent_delta, exact, rows, units, beta):
-    n = record(norm, 0)
-    gamma, gamma_direction = reals(n.scale), reals(n.scale_direction)
-    by_scale, by_shift = reals(n.scale_gradient), reals(n.shift_gradient)
+    n = at(norm, 0)
+    gamma, gamma_direction = reals(n.gamma), reals(n.gamma_direction)
+    by_gamma, by_beta = reals(n.gamma_gradient), reals(n.beta_gradient)
     factor, growth = reals(n.factor), reals(n.growth)
     share = real(1) / real(units)
     for j in range(units):
-        by_scale[j] = real(0) if beta == real(0) else beta * by_scale[j]
-        by_shift[j] = real(0) if beta == real(0) else beta * by_shift[j]
+        by_gamma[j] = real(0) if beta == real(0) else beta * by_gamma[j]
+        by_beta[j] = real(0) if beta == real(0) else beta * by_beta[j]
     for i in range(rows):
-        here, there = shift(z, i * units), shift(tangent_delta, i * units)
+        here, there = offset(z, i * units), offset(tangent_delta, i * units)
         for j in range(units):
-            by_scale[j] += there[j] * here[j]
-            by_shift[j] += there[j]
+            by_gamma[j] += there[j] * here[j]
+            by_beta[j] += there[j]
             there[j] *= gamma[j]
-        moved, slope = shift(tangent, i * units), shift(delta, i * units)
+        moved, slope = offset(tangent, i * units), offset(delta, i * units)
         slopes, along, across = real(0), real(0), real(0)
         if exact != 0:
             for j in range(units):
-                by_scale[j] += slope[j] * moved[j]
+                by_gamma[j] += slope[j] * moved[j]
                 there[j] += gamma_direction[j] * slope[j]
                 slope[j] *= gamma[j]
                 slopes += slope[j]
@@ -335,7 +339,7 @@ class LayerNorm(Normalization):
 
     _forward = _layer_forward
     _backward = _layer_backward
-    _apply = _layer_forward
+    _predict = _layer_forward
     _tangent = _layer_tangent
     _curvature = _layer_curvature
     _kernel_parameters = ("epsilon",)

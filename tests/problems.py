@@ -52,7 +52,7 @@ def make_problem(
         layout=layout,
         alpha=0.0,
         l1_ratio=0.0,
-        rows=rows,
+        row_indices=rows,
     )
     return problem, random.normal(scale=0.7, size=layout.n_parameters).astype(dtype)
 

@@ -212,8 +212,8 @@ def test_statistics_of_earlier_calls_stay():
 @pytest.mark.parametrize("averaging", AVERAGINGS)
 def test_a_training_that_is_cut_off_in_its_first_epoch_predicts(averaging, monkeypatch):
     looks = iter([False] * 3)  # at the clock: between calls of 8 batches, and then of more
-    out_of_time = property(lambda record: next(looks, True))
-    monkeypatch.setattr("sknn_opt._training.progress.Record.is_out_of_time", out_of_time)
+    out_of_time = property(lambda progress: next(looks, True))
+    monkeypatch.setattr("sknn_opt._training.progress.Progress.is_out_of_time", out_of_time)
     rng = np.random.RandomState(0)
     features = rng.normal(size=(200_000, 20))
     targets = (features[:, 0] > 0).astype(int)

@@ -22,7 +22,7 @@ from sklearn.model_selection import train_test_split
 
 from sknn_opt import MLPClassifier, MLPRegressor
 from sknn_opt._training.objective import Objective
-from sknn_opt._training.progress import Record
+from sknn_opt._training.progress import Progress
 from sknn_opt.activations import ACTIVATIONS, LeakyReLU
 from sknn_opt.losses import CLASSIFIER_LOSSES, REGRESSOR_LOSSES, Quantile
 from sknn_opt.optimizers import LBFGS, OPTIMIZERS, SGD, Adam, FirstOrder
@@ -1199,14 +1199,14 @@ def test_batches_without_weight_are_skipped(optimizer):
 
 def _interrupt(monkeypatch, n_iter):
     """Press Ctrl-C when an epoch or iteration has ended."""
-    add = Record.add
+    add = Progress.add
 
-    def pressed(record, *args, **kwargs):
-        add(record, *args, **kwargs)
-        if record.n_iter == n_iter:
+    def pressed(progress, *args, **kwargs):
+        add(progress, *args, **kwargs)
+        if progress.n_iter == n_iter:
             raise KeyboardInterrupt
 
-    monkeypatch.setattr(Record, "add", pressed)
+    monkeypatch.setattr(Progress, "add", pressed)
 
 
 @pytest.mark.parametrize("optimizer", CORE)

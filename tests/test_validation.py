@@ -20,7 +20,7 @@ from sklearn.utils._param_validation import InvalidParameterError
 
 from sknn_opt import GrowingBatch, MLPClassifier, MLPRegressor, inspection
 from sknn_opt._estimators import base as _base
-from sknn_opt._training.progress import Record
+from sknn_opt._training.progress import Progress
 from sknn_opt.activations import ACTIVATIONS
 from sknn_opt.initializers import INITIALIZERS
 from sknn_opt.losses import CLASSIFIER_LOSSES, REGRESSOR_LOSSES, Hinge, LogLoss
@@ -77,7 +77,7 @@ def no_training(monkeypatch):
     def begin(*args, **kwargs):
         raise AssertionError("training began")
 
-    monkeypatch.setattr(_base, "MiniBatches", begin)
+    monkeypatch.setattr(_base, "MiniBatchTrainer", begin)
     monkeypatch.setattr(_base, "FullBatch", begin)
 
 
@@ -938,8 +938,8 @@ def test_exceptions_in_training_leave_the_last_fit(call, optimizer, kind, prepar
     class Failure(Exception):
         pass
 
-    def fail(record, *args):
-        add(record, *args)
+    def fail(progress, *args):
+        add(progress, *args)
         raise Failure
 
     model = prepare(kind, optimizer=optimizer, warm_start=call == "warm fit")
@@ -948,8 +948,8 @@ def test_exceptions_in_training_leave_the_last_fit(call, optimizer, kind, prepar
         if kind == "classifier":
             arguments["classes"] = [0, 1]
         model.partial_fit(**arguments)  # so that there is an optimizer's state to go on from
-    add = Record.add
-    monkeypatch.setattr(Record, "add", fail)
+    add = Progress.add
+    monkeypatch.setattr(Progress, "add", fail)
     with unchanged(model), pytest.raises(Failure):
         getattr(model, call.split()[-1])(**arguments)
 

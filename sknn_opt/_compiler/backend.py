@@ -201,7 +201,7 @@ def pointer_to(dtype):
 
 
 @intrinsic
-def shift(typing_context, pointer, offset):
+def offset(typing_context, pointer, n):
     def generate(context, builder, signature, operands):
         return builder.gep(operands[0], [operands[1]])
 
@@ -209,7 +209,7 @@ def shift(typing_context, pointer, offset):
 
 
 @intrinsic
-def record(typing_context, pointer, index):
+def at(typing_context, pointer, index):
     def generate(context, builder, signature, operands):
         return builder.gep(operands[0], [operands[1]])  # a struct is passed by its address
 

@@ -155,7 +155,7 @@ def inline_exactly(float64, float32):
 def struct(name, **fields):
     """Declare a C struct for prototypes; return its NumPy dtype.
 
-    Addresses are int64 fields. Kernels read it by ``record(pointer, index).field``.
+    Addresses are int64 fields. Kernels read it by ``at(pointer, index).field``.
     """
     dtype = np.dtype(list(fields.items()), align=True)
     _structs[name] = dtype
@@ -347,8 +347,8 @@ reals = Intrinsic(lambda dtype: _compiler().pointer_to(dtype))  # address -> rea
 doubles = Intrinsic(lambda dtype: _compiler().pointer_to(np.dtype(np.float64)))
 int64s = Intrinsic(lambda dtype: _compiler().pointer_to(np.dtype(np.int64)))
 int32s = Intrinsic(lambda dtype: _compiler().pointer_to(np.dtype(np.int32)))
-shift = Intrinsic(lambda dtype: _compiler().shift)  # (pointer, n) -> pointer + n
-record = Intrinsic(lambda dtype: _compiler().record)  # (struct *, i) -> the ith struct
+offset = Intrinsic(lambda dtype: _compiler().offset)  # (pointer, n) -> pointer + n
+at = Intrinsic(lambda dtype: _compiler().at)  # (struct *, i) -> the ith struct
 bits_to_real = Intrinsic(lambda dtype: _compiler().bits_to_real(dtype))
 real_to_bits = Intrinsic(lambda dtype: _compiler().real_to_bits(dtype))
 # () -> the floating-point control word as it was, from here on without subnormal numbers

@@ -27,9 +27,9 @@ from .._network.inputs import Input, check_sparse
 from .._network.layout import FLOATS, PARAMETER_ATTRIBUTES, Layout, check_parameters
 from .._network.network import Network
 from .._network.problem import BLOCK_ROWS, Problem, without_subnormals
-from .._training.full_batch import FullBatch
-from .._training.mini_batch import MiniBatches, OptimizerState
-from .._training.progress import Record
+from .._training.full_batch import FullBatchTrainer
+from .._training.mini_batch import MiniBatchTrainer, OptimizerState
+from .._training.progress import Progress
 from .._training.validation import Validation, ValidationSet
 from ..activations import ACTIVATIONS, Activation, Identity
 from ..averaging import AVERAGINGS, Averaging
@@ -38,7 +38,7 @@ from ..initializers import INITIALIZERS, Initializer
 from ..normalizations import NORMALIZATIONS
 from ..optimizers import OPTIMIZERS, FirstOrder, Optimizer
 from ..schedules import SCHEDULES, Schedule
-from .callbacks import CallbackSupportMixin, Tasks
+from .callbacks import CallbackRunner, CallbackSupportMixin
 from .parameters import Configuration, is_first_order, optimizer_choice
 
 _PICKLE_FORMAT = 1
@@ -173,7 +173,7 @@ class BaseMLP(CallbackSupportMixin, BaseEstimator, ABC):
         trainer.tasks.begin_fit()
         trainer.partial_fit() if incremental else trainer.fit()
 
-        theta = trainer.record.conclude()
+        theta = trainer.progress.conclude()
         if self.averaging is not None and self.normalization == "batch":
             trainer.renew_statistics(theta)
         # After fit it would only make pickles larger.
@@ -227,7 +227,7 @@ class BaseMLP(CallbackSupportMixin, BaseEstimator, ABC):
         else:
             theta = self._initial_theta(problem, configuration.initializer, random_state)
         if self.early_stopping and data is None:
-            problem.rows, held_out = self._split(targets, target_type, random_state)
+            problem.row_indices, held_out = self._split(targets, target_type, random_state)
             weight = None if sample_weight is None else sample_weight[held_out]
             data = ValidationSet(X, y[held_out], targets[held_out], weight, held_out)
         if data is not None:
@@ -237,7 +237,7 @@ class BaseMLP(CallbackSupportMixin, BaseEstimator, ABC):
                 "The rows to train on have no weight: sample_weight times class_weight is 0 for "
                 "each of them."
             )
-        record = Record(
+        progress = Progress(
             self.tol,
             self.n_iter_no_change,
             self.verbose,
@@ -246,7 +246,7 @@ class BaseMLP(CallbackSupportMixin, BaseEstimator, ABC):
             np.inf if self.max_time is None else self.max_time,
             incremental,
         )
-        attributes = partial(self._fitted_attributes, problem, target_type, record)
+        attributes = partial(self._fitted_attributes, problem, target_type, progress)
 
         def attributes_now():
             return attributes(theta.copy())
@@ -256,12 +256,14 @@ class BaseMLP(CallbackSupportMixin, BaseEstimator, ABC):
             score = self._score_function(data, problem, attributes_now)
             validation = Validation(problem, theta, data, score)
             self._try_scoring(validation)
-        tasks = Tasks(self, context, (X, y, sample_weight), problem.rows, attributes_now)
+        tasks = CallbackRunner(
+            self, context, (X, y, sample_weight), problem.row_indices, attributes_now
+        )
         if isinstance(optimizer, FirstOrder):
-            trainer = MiniBatches(
+            trainer = MiniBatchTrainer(
                 problem,
                 theta,
-                record,
+                progress,
                 validation,
                 tasks,
                 optimizer,
@@ -276,10 +278,10 @@ class BaseMLP(CallbackSupportMixin, BaseEstimator, ABC):
             )
         else:
             optimizer.check(problem)
-            trainer = FullBatch(
+            trainer = FullBatchTrainer(
                 problem,
                 theta,
-                record,
+                progress,
                 validation,
                 tasks,
                 optimizer,
@@ -291,7 +293,7 @@ class BaseMLP(CallbackSupportMixin, BaseEstimator, ABC):
         return trainer, attributes
 
     @staticmethod
-    def _fitted_attributes(problem, target_type, record, theta):
+    def _fitted_attributes(problem, target_type, progress, theta):
         """Return what fit leaves on the estimator, the parameters being in ``theta``."""
         parameters = problem.layout.views(theta)
         return dict(
@@ -303,7 +305,7 @@ class BaseMLP(CallbackSupportMixin, BaseEstimator, ABC):
             _fitted_loss=problem.loss,
             _target_type=target_type,
             _optimizer_state_=None,
-            **record.fitted_attributes(),
+            **progress.fitted_attributes(),
         )
 
     @contextmanager

@@ -13,7 +13,7 @@ except ImportError:  # scikit-learn < 1.9 has no callbacks
             return None
 
 
-class Tasks:
+class CallbackRunner:
     """Runs the hooks of an estimator's callbacks, if it has any, around its tasks.
 
     Parameters

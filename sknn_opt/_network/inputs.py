@@ -11,14 +11,14 @@ from .._compiler.blas import gemm
 from .._compiler.declarations import (
     Call,
     address,
+    at,
     inline,
     int32s,
     int64s,
     kernel,
+    offset,
     real,
     reals,
-    record,
-    shift,
     struct,
 )
 from .dropout import call_drop, drop, is_dropped
@@ -65,8 +65,8 @@ def _row(x, i):
 def _gather(x, start, rows):
     """Copy rows from the user's array to the block."""
     for i in range(rows):
-        here = shift(reals(x.data), _row(x, start + i) * x.row_stride)
-        there = shift(reals(x.block), i * x.n_features)
+        here = offset(reals(x.data), _row(x, start + i) * x.row_stride)
+        there = offset(reals(x.block), i * x.n_features)
         if x.column_stride == 1:
             for j in range(x.n_features):
                 there[j] = here[j]
@@ -78,10 +78,10 @@ def _gather(x, start, rows):
 @kernel(MULTIPLY)
 def _dense_multiply(source, start, rows, weights, z, units):
     """Z += X[rows] W, by way of the gathered rows where they do not lie ready."""
-    x = record(source, 0)
+    x = at(source, 0)
     block, stride = reals(x.block), x.n_features
     if x.direct:
-        block, stride = shift(reals(x.data), start * x.row_stride), x.row_stride
+        block, stride = offset(reals(x.data), start * x.row_stride), x.row_stride
     else:
         _gather(x, start, rows)
         if x.dropout > 0.0:
@@ -93,10 +93,10 @@ def _dense_multiply(source, start, rows, weights, z, units):
 @kernel(GRADIENT)
 def _dense_gradient(source, start, rows, delta, gradient, units, beta):
     """G = beta G + X[rows]ᵀ delta, of the rows that were last multiplied."""
-    x = record(source, 0)
+    x = at(source, 0)
     block, stride = reals(x.block), x.n_features
     if x.direct:
-        block, stride = shift(reals(x.data), start * x.row_stride), x.row_stride
+        block, stride = offset(reals(x.data), start * x.row_stride), x.row_stride
     gemm(1, 0, x.n_features, units, rows, real(1), block, stride,
          delta, units, beta, gradient, units)  # fmt: skip
 
@@ -104,12 +104,12 @@ def _dense_gradient(source, start, rows, delta, gradient, units, beta):
 @kernel(ADD_ROWS)
 def _dense_add_rows(source, start, rows, out):
     """Add the rows that were last multiplied to ``out``."""
-    x = record(source, 0)
+    x = at(source, 0)
     block, stride = reals(x.block), x.n_features
     if x.direct:
-        block, stride = shift(reals(x.data), start * x.row_stride), x.row_stride
+        block, stride = offset(reals(x.data), start * x.row_stride), x.row_stride
     for i in range(rows):
-        here, there = shift(block, i * stride), shift(out, i * x.n_features)
+        here, there = offset(block, i * stride), offset(out, i * x.n_features)
         for j in range(x.n_features):
             there[j] += here[j]
 
@@ -127,7 +127,7 @@ def _csr_value(x, k, column, row):
 
 @kernel(ADD_ROWS)
 def _csr_add_rows(source, start, rows, out):
-    x = record(source, 0)
+    x = at(source, 0)
     indices, indptr = int32s(x.indices), int64s(x.indptr)
     for i in range(rows):
         row = _row(x, start + i)
@@ -137,31 +137,31 @@ def _csr_add_rows(source, start, rows, out):
 
 @kernel(MULTIPLY)
 def _csr_multiply(source, start, rows, weights, z, units):
-    x = record(source, 0)
+    x = at(source, 0)
     indices, indptr = int32s(x.indices), int64s(x.indptr)
     for i in range(rows):
         row = _row(x, start + i)
-        there = shift(z, i * units)
+        there = offset(z, i * units)
         for k in range(indptr[row], indptr[row + 1]):
             value = _csr_value(x, k, indices[k], start + i)
-            weight = shift(weights, indices[k] * units)
+            weight = offset(weights, indices[k] * units)
             for j in range(units):
                 there[j] += value * weight[j]
 
 
 @kernel(GRADIENT)
 def _csr_gradient(source, start, rows, delta, gradient, units, beta):
-    x = record(source, 0)
+    x = at(source, 0)
     indices, indptr = int32s(x.indices), int64s(x.indptr)
     if beta != real(1):
         for j in range(x.n_features * units):
             gradient[j] = real(0) if beta == real(0) else beta * gradient[j]
     for i in range(rows):
         row = _row(x, start + i)
-        here = shift(delta, i * units)
+        here = offset(delta, i * units)
         for k in range(indptr[row], indptr[row + 1]):
             value = _csr_value(x, k, indices[k], start + i)
-            there = shift(gradient, indices[k] * units)
+            there = offset(gradient, indices[k] * units)
             for j in range(units):
                 there[j] += value * here[j]
 

@@ -40,7 +40,9 @@ def _section_shapes(units, normalization):
     """Return the shapes of each section's arrays in a network with layers of these sizes."""
     widths = [(width,) for width in units[1:]]
     normalized = [] if normalization is None else widths[:-1]
-    tracked = normalized if normalization is not None and normalization._over_batch else []
+    tracked = (
+        normalized if normalization is not None and normalization.uses_batch_statistics else []
+    )
     return [list(pairwise(units)), widths, normalized, normalized, tracked, tracked]
 
 

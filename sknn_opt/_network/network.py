@@ -85,19 +85,19 @@ class Network:
         fields = norm[0]
         units = parameters.coefs[i].shape[1]
         fields["parameters"] = self.keep(normalization.kernel_parameters())
-        fields["scale"] = address(parameters.scales[i])
-        fields["shift"] = address(parameters.shifts[i])
+        fields["gamma"] = address(parameters.scales[i])
+        fields["beta"] = address(parameters.shifts[i])
         fields["factor"] = self.keep(np.empty(max(units, self.max_rows), self.dtype))
         fields["sums"] = self.keep(np.empty(2 * units, self.dtype))
-        if normalization._over_batch:
+        if normalization.uses_batch_statistics:
             fields["mean"] = address(parameters.means[i])
             fields["variance"] = address(parameters.variances[i])
-        forward = normalization._apply
+        forward = normalization._predict
         if self._trains:
             forward = normalization._forward
             fields["backward"] = normalization._backward.address(self.dtype)
-            fields["scale_gradient"] = address(gradients.scales[i])
-            fields["shift_gradient"] = address(gradients.shifts[i])
+            fields["gamma_gradient"] = address(gradients.scales[i])
+            fields["beta_gradient"] = address(gradients.shifts[i])
         fields["forward"] = forward.address(self.dtype)
         return norm
 

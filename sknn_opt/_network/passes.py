@@ -8,16 +8,16 @@ import numpy as np
 
 from .._compiler.blas import gemm
 from .._compiler.declarations import (
+    at,
     doubles,
     flush_subnormals,
     inline,
     int64s,
     kernel,
+    offset,
     real,
     reals,
-    record,
     restore_control,
-    shift,
     struct,
 )
 from ..activations import call_backward, call_forward
@@ -49,8 +49,8 @@ LAYER = struct(
     drop=np.int64,  # its kernel
 )
 
-OBJECTIVE = struct(
-    "objective",
+LOSS = struct(
+    "loss",
     evaluate=np.int64,  # kernels and parameters of the loss
     hessian_product=np.int64,
     parameters=np.int64,
@@ -63,7 +63,7 @@ OBJECTIVE = struct(
 )
 
 FORWARD_BLOCK = "void (input *source, layer *layers, int64 n_layers, int64 start, int64 rows)"
-BATCH_GRADIENT = """double (input *source, layer *layers, int64 n_layers, objective *target,
+BATCH_GRADIENT = """double (input *source, layer *layers, int64 n_layers, loss *loss,
 int64 start, int64 rows, double scale, double beta)"""
 
 
@@ -71,20 +71,20 @@ int64 start, int64 rows, double scale, double beta)"""
 def forward_pass(source, layers, n_layers, start, rows):
     """Compute every layer's output for ``rows`` rows from ``start`` on."""
     for i in range(n_layers):
-        layer = record(layers, i)
+        layer = at(layers, i)
         units, n = layer.fan_out, rows * layer.fan_out
         z, weights = reals(layer.z), reals(layer.weights)
         repeat_row(reals(layer.intercepts), z, rows, units)
         if i == 0:
-            call_multiply(record(source, 0).multiply, source, start, rows, weights, z, units)
+            call_multiply(at(source, 0).multiply, source, start, rows, weights, z, units)
         else:
-            below = reals(record(layers, i - 1).out)
+            below = reals(at(layers, i - 1).out)
             gemm(0, 0, rows, units, layer.fan_in, real(1), below, layer.fan_in,
                  weights, units, real(1), z, units)  # fmt: skip
         pre, a, out = reals(layer.pre), reals(layer.a), reals(layer.out)
         if layer.normalization != 0:
             norm = normalizations(layer.normalization)
-            call_normalize(record(norm, 0).forward, norm, z, pre, rows, units)
+            call_normalize(at(norm, 0).forward, norm, z, pre, rows, units)
         if layer.forward != 0:
             call_forward(layer.forward, pre, a, rows, units, doubles(layer.parameters))
         if layer.out != layer.a:
@@ -94,9 +94,9 @@ def forward_pass(source, layers, n_layers, start, rows):
             call_drop(layer.drop, out, n, layer.mask_key, start * units, layer.dropout)
         if layer.residual != 0:
             if i == 0:
-                call_add_rows(record(source, 0).add_rows, source, start, rows, out)
+                call_add_rows(at(source, 0).add_rows, source, start, rows, out)
             else:
-                below = reals(record(layers, i - 1).out)
+                below = reals(at(layers, i - 1).out)
                 for j in range(n):
                     out[j] += below[j]
 
@@ -105,22 +105,20 @@ def forward_pass(source, layers, n_layers, start, rows):
 def _backward(source, layers, n_layers, start, rows, beta):
     """From the last layer's delta: gradient = beta gradient + this block's share."""
     for i in range(n_layers - 1, -1, -1):
-        layer = record(layers, i)
+        layer = at(layers, i)
         units = layer.fan_out
         delta, gradient = reals(layer.delta), reals(layer.weights_gradient)
         to_preactivation(layers, i, start, rows)
         if layer.normalization != 0:
             norm = normalizations(layer.normalization)
             call_normalize_backward(
-                record(norm, 0).backward, norm, reals(layer.z), delta, rows, units, beta
+                at(norm, 0).backward, norm, reals(layer.z), delta, rows, units, beta
             )
         add_column_sums(delta, rows, units, reals(layer.intercepts_gradient), beta)
         if i == 0:
-            call_gradient(
-                record(source, 0).gradient, source, start, rows, delta, gradient, units, beta
-            )
+            call_gradient(at(source, 0).gradient, source, start, rows, delta, gradient, units, beta)
             return
-        below = record(layers, i - 1)
+        below = at(layers, i - 1)
         gemm(1, 0, layer.fan_in, units, rows, real(1), reals(below.out), layer.fan_in,
              delta, units, beta, gradient, units)  # fmt: skip
         to_layer_below(layers, i, rows)
@@ -129,12 +127,12 @@ def _backward(source, layers, n_layers, start, rows, beta):
 @inline
 def to_preactivation(layers, i, start, rows):
     """Turn delta, the derivative by a layer's output, into the one by what f sees."""
-    layer = record(layers, i)
+    layer = at(layers, i)
     n = rows * layer.fan_out
     delta = reals(layer.delta)
     if layer.residual != 0 and i > 0:
         # What goes past the layer; what goes through it is added below.
-        below = reals(record(layers, i - 1).delta)
+        below = reals(at(layers, i - 1).delta)
         for j in range(n):
             below[j] = delta[j]
     if layer.dropout > 0.0:
@@ -149,16 +147,16 @@ def to_preactivation(layers, i, start, rows):
 @inline
 def to_layer_below(layers, i, rows):
     """Pass delta, the derivative by z, on to the output of the layer below."""
-    layer = record(layers, i)
+    layer = at(layers, i)
     gemm(0, 1, rows, layer.fan_in, layer.fan_out, real(1), reals(layer.delta), layer.fan_out,
          reals(layer.weights), layer.fan_out, real(layer.residual),
-         reals(record(layers, i - 1).delta), layer.fan_in)  # fmt: skip
+         reals(at(layers, i - 1).delta), layer.fan_in)  # fmt: skip
 
 
 @inline
 def repeat_row(row, block, rows, columns):
     for i in range(rows):
-        here = shift(block, i * columns)
+        here = offset(block, i * columns)
         for j in range(columns):
             here[j] = row[j]
 
@@ -168,28 +166,26 @@ def add_column_sums(block, rows, columns, sums, beta):
     for j in range(columns):
         sums[j] = real(0) if beta == real(0) else beta * sums[j]
     for i in range(rows):
-        here = shift(block, i * columns)
+        here = offset(block, i * columns)
         for j in range(columns):
             sums[j] += here[j]
 
 
 @inline
-def sample_row(objective, i):
-    return int64s(objective.order)[i] if objective.order != 0 else i
+def sample_row(terms, i):
+    return int64s(terms.order)[i] if terms.order != 0 else i
 
 
 @inline
-def gather_targets(objective, start, rows):
-    y, y_block = reals(objective.y), reals(objective.y_block)
-    weight_block = reals(objective.weight_block)
-    columns = objective.n_columns
+def gather_targets(terms, start, rows):
+    y, y_block = reals(terms.y), reals(terms.y_block)
+    weight_block = reals(terms.weight_block)
+    columns = terms.n_columns
     for i in range(rows):
-        row = sample_row(objective, start + i)
+        row = sample_row(terms, start + i)
         for j in range(columns):
             y_block[i * columns + j] = y[row * columns + j]
-        weight_block[i] = (
-            reals(objective.sample_weight)[row] if objective.sample_weight != 0 else real(1)
-        )
+        weight_block[i] = reals(terms.sample_weight)[row] if terms.sample_weight != 0 else real(1)
 
 
 @kernel(FORWARD_BLOCK)
@@ -198,18 +194,18 @@ def forward_block(source, layers, n_layers, start, rows):
 
 
 @kernel(BATCH_GRADIENT)
-def batch_gradient(source, layers, n_layers, target, start, rows, scale, beta):
+def batch_gradient(source, layers, n_layers, loss, start, rows, scale, beta):
     """Sum of weight times loss; gradient = beta gradient + scale times its derivative."""
-    objective = record(target, 0)
+    terms = at(loss, 0)
     control = flush_subnormals()
     forward_pass(source, layers, n_layers, start, rows)
-    gather_targets(objective, start, rows)
-    last = record(layers, n_layers - 1)
-    loss = call_evaluate(
-        objective.evaluate, reals(last.z), reals(objective.y_block),
-        reals(objective.weight_block), reals(last.delta), rows, last.fan_out, scale,
-        doubles(objective.parameters),
+    gather_targets(terms, start, rows)
+    last = at(layers, n_layers - 1)
+    total = call_evaluate(
+        terms.evaluate, reals(last.z), reals(terms.y_block),
+        reals(terms.weight_block), reals(last.delta), rows, last.fan_out, scale,
+        doubles(terms.parameters),
     )  # fmt: skip
     _backward(source, layers, n_layers, start, rows, real(beta))
     restore_control(control)
-    return loss
+    return total

@@ -9,7 +9,7 @@ from .._compiler.memory import aligned_zeros
 from .inputs import Input
 from .layout import Architecture, Layout
 from .network import Network
-from .passes import OBJECTIVE, batch_gradient
+from .passes import LOSS, batch_gradient
 
 #: Rows of a block wherever many rows are passed through a network at once.
 BLOCK_ROWS = 1024
@@ -40,7 +40,7 @@ class Problem:
     architecture : Architecture
     layout : Layout
     alpha, l1_ratio : float
-    rows : ndarray of int64 or None
+    row_indices : ndarray of int64 or None
         The rows to train on; None means all.
     """
 
@@ -53,18 +53,18 @@ class Problem:
     layout: Layout
     alpha: float
     l1_ratio: float
-    rows: np.ndarray | None = None
+    row_indices: np.ndarray | None = None
 
     @property
     def n_rows(self):
         """Number of rows to train on."""
-        return self.X.shape[0] if self.rows is None else len(self.rows)
+        return self.X.shape[0] if self.row_indices is None else len(self.row_indices)
 
     def total_weight(self):
         """Sum of the sample weights of the training rows."""
         if self.sample_weight is None:
             return float(self.n_rows)
-        rows = slice(None) if self.rows is None else self.rows
+        rows = slice(None) if self.row_indices is None else self.row_indices
         return float(self.sample_weight[rows].sum(dtype=np.float64))
 
 
@@ -87,11 +87,11 @@ class Batches:
         )
         if self.network.residual_input:
             self.source.allow_residual()
-        self.objective = np.zeros(1, OBJECTIVE)
+        self.loss = np.zeros(1, LOSS)
         parameters = problem.loss.kernel_parameters()
         y_block = np.empty((max_rows, problem.y.shape[1]), self.dtype)
         weight_block = np.empty(max_rows, self.dtype)
-        fields = self.objective[0]
+        fields = self.loss[0]
         fields["evaluate"] = problem.form.evaluate.address(self.dtype)
         fields["parameters"] = address(parameters)
         fields["y"], fields["n_columns"] = address(problem.y), problem.y.shape[1]
@@ -103,7 +103,7 @@ class Batches:
             self.source.address,
             address(self.network.layers),
             self.network.n_layers,
-            address(self.objective),
+            address(self.loss),
         )
 
     def __call__(self, start, rows, scale):

@@ -18,13 +18,13 @@ import numpy as np
 from .._compiler.blas import gemm
 from .._compiler.declarations import (
     address,
+    at,
     doubles,
     kernel,
+    offset,
     pointers_to,
     real,
     reals,
-    record,
-    shift,
     struct,
 )
 from ..activations import call_backward
@@ -56,42 +56,40 @@ TANGENT = struct(
     second=np.int64,  # kernel of the activation; 0: it is linear
 )
 
-PRODUCT = """void (input *source, layer *layers, layer *twins, tangent *tangents, int64 n_layers,
-objective *target, int64 start, int64 rows, double scale, int64 exact)"""
-JACOBIAN = """void (input *source, layer *layers, int64 n_layers, objective *target, int64 start,
+PRODUCT = """void (input *source, layer *layers, layer *layers_dot, tangent *tangents,
+int64 n_layers, loss *loss, int64 start, int64 rows, double scale, int64 exact)"""
+JACOBIAN = """void (input *source, layer *layers, int64 n_layers, loss *loss, int64 start,
 int64 rows, double scale, int64 n_parameters, real *inputs)"""
 
 _tangents = pointers_to("tangent")
 
 
 @kernel(PRODUCT)
-def _product(source, layers, twins, tangents, n_layers, target, start, rows, scale, exact):
+def _product(source, layers, layers_dot, tangents, n_layers, loss, start, rows, scale, exact):
     """Write the derivative along the direction of this block's gradient to the gradient.
 
-    ``twins`` are the same layers, but their delta is the tangent of the delta.
+    ``layers_dot`` are the same layers, but their delta is the tangent of the delta.
     """
-    objective = record(target, 0)
+    terms = at(loss, 0)
     forward_pass(source, layers, n_layers, start, rows)
-    gather_targets(objective, start, rows)
+    gather_targets(terms, start, rows)
     for i in range(n_layers):
-        layer, tangent = record(layers, i), record(tangents, i)
+        layer, tangent = at(layers, i), at(tangents, i)
         units, n = layer.fan_out, rows * layer.fan_out
         z, pre, out = reals(tangent.z), reals(tangent.pre), reals(tangent.out)
         repeat_row(reals(tangent.intercepts), z, rows, units)
         if i == 0:
             direction = reals(tangent.weights)
-            call_multiply(record(source, 0).multiply, source, start, rows, direction, z, units)
+            call_multiply(at(source, 0).multiply, source, start, rows, direction, z, units)
         else:
-            below, below_tangent = record(layers, i - 1), record(tangents, i - 1)
+            below, below_tangent = at(layers, i - 1), at(tangents, i - 1)
             gemm(0, 0, rows, units, layer.fan_in, real(1), reals(below.out), layer.fan_in,
                  reals(tangent.weights), units, real(1), z, units)  # fmt: skip
             gemm(0, 0, rows, units, layer.fan_in, real(1), reals(below_tangent.out),
                  layer.fan_in, reals(layer.weights), units, real(1), z, units)  # fmt: skip
         if layer.normalization != 0:
             norm = normalizations(layer.normalization)
-            call_normalize_tangent(
-                record(norm, 0).tangent, norm, reals(layer.z), z, pre, rows, units
-            )
+            call_normalize_tangent(at(norm, 0).tangent, norm, reals(layer.z), z, pre, rows, units)
         if tangent.out != tangent.pre:
             for j in range(n):
                 out[j] = pre[j]
@@ -102,71 +100,71 @@ def _product(source, layers, twins, tangents, n_layers, target, start, rows, sca
             )  # fmt: skip
         # The rows of X, which pass by the first layer, do not depend on the parameters.
         if layer.residual != 0 and i > 0:
-            below = reals(record(tangents, i - 1).out)
+            below = reals(at(tangents, i - 1).out)
             for j in range(n):
                 out[j] += below[j]
 
-    last, raw = record(layers, n_layers - 1), reals(record(layers, n_layers - 1).z)
-    change, to_change = reals(record(tangents, n_layers - 1).out), record(twins, n_layers - 1)
+    last, raw = at(layers, n_layers - 1), reals(at(layers, n_layers - 1).z)
+    change, to_change = reals(at(tangents, n_layers - 1).out), at(layers_dot, n_layers - 1)
     for j in range(rows * last.fan_out):
         reals(to_change.delta)[j] = change[j]
     call_hessian_product(
-        objective.hessian_product, raw, reals(objective.y_block), reals(objective.weight_block),
-        reals(to_change.delta), rows, last.fan_out, scale, doubles(objective.parameters),
+        terms.hessian_product, raw, reals(terms.y_block), reals(terms.weight_block),
+        reals(to_change.delta), rows, last.fan_out, scale, doubles(terms.parameters),
     )  # fmt: skip
     if exact != 0:
         call_evaluate(
-            objective.evaluate, raw, reals(objective.y_block), reals(objective.weight_block),
-            reals(last.delta), rows, last.fan_out, scale, doubles(objective.parameters),
+            terms.evaluate, raw, reals(terms.y_block), reals(terms.weight_block),
+            reals(last.delta), rows, last.fan_out, scale, doubles(terms.parameters),
         )  # fmt: skip
 
     for i in range(n_layers - 1, -1, -1):
-        layer, twin, tangent = record(layers, i), record(twins, i), record(tangents, i)
+        layer, layer_dot, tangent = at(layers, i), at(layers_dot, i), at(tangents, i)
         units, n = layer.fan_out, rows * layer.fan_out
-        delta, delta_tangent = reals(layer.delta), reals(twin.delta)
-        bend = reals(tangent.pre)
-        bends = exact != 0 and tangent.second != 0
-        if bends:
+        delta, delta_tangent = reals(layer.delta), reals(layer_dot.delta)
+        second = reals(tangent.pre)
+        curves = exact != 0 and tangent.second != 0
+        if curves:
             for j in range(n):
-                bend[j] *= delta[j]
+                second[j] *= delta[j]
             call_backward(
-                tangent.second, reals(layer.pre), reals(layer.a), bend, rows, units,
+                tangent.second, reals(layer.pre), reals(layer.a), second, rows, units,
                 doubles(layer.parameters),
             )  # fmt: skip
-        to_preactivation(twins, i, start, rows)
+        to_preactivation(layers_dot, i, start, rows)
         if exact != 0:
             to_preactivation(layers, i, start, rows)
-        if bends:
+        if curves:
             for j in range(n):
-                delta_tangent[j] += bend[j]
+                delta_tangent[j] += second[j]
         if layer.normalization != 0:
             norm = normalizations(layer.normalization)
             call_normalize_curvature(
-                record(norm, 0).curvature, norm, reals(layer.z), reals(tangent.z), delta,
+                at(norm, 0).curvature, norm, reals(layer.z), reals(tangent.z), delta,
                 delta_tangent, exact, rows, units, real(0),
             )  # fmt: skip
         gradient = reals(layer.weights_gradient)
         add_column_sums(delta_tangent, rows, units, reals(layer.intercepts_gradient), real(0))
         if i == 0:
             call_gradient(
-                record(source, 0).gradient, source, start, rows, delta_tangent, gradient,
+                at(source, 0).gradient, source, start, rows, delta_tangent, gradient,
                 units, real(0),
             )  # fmt: skip
             return
-        below, below_tangent = record(layers, i - 1), record(tangents, i - 1)
+        below, below_tangent = at(layers, i - 1), at(tangents, i - 1)
         gemm(1, 0, layer.fan_in, units, rows, real(1), reals(below.out), layer.fan_in,
              delta_tangent, units, real(0), gradient, units)  # fmt: skip
-        to_layer_below(twins, i, rows)
+        to_layer_below(layers_dot, i, rows)
         if exact != 0:
             gemm(1, 0, layer.fan_in, units, rows, real(1), reals(below_tangent.out),
                  layer.fan_in, delta, units, real(1), gradient, units)  # fmt: skip
             gemm(0, 1, rows, layer.fan_in, units, real(1), delta, units,
-                 reals(tangent.weights), units, real(1), reals(record(twins, i - 1).delta),
+                 reals(tangent.weights), units, real(1), reals(at(layers_dot, i - 1).delta),
                  layer.fan_in)  # fmt: skip
             to_layer_below(layers, i, rows)
 
 
-class Curvature(Batches):
+class HessianProduct(Batches):
     """Hessian-vector products of blocks of rows, at the parameters in ``theta``.
 
     Parameters
@@ -183,17 +181,17 @@ class Curvature(Batches):
 
     def __init__(self, problem, theta, max_rows, order, direction, exact):
         super().__init__(problem, theta, max_rows, order)
-        self.objective[0]["hessian_product"] = problem.form.hessian_product.address(self.dtype)
+        self.loss[0]["hessian_product"] = problem.form.hessian_product.address(self.dtype)
         directions = problem.layout.views(direction)
         self.exact = exact
-        self.twins = self.network.layers.copy()
+        self.layers_dot = self.network.layers.copy()
         self.tangents = np.zeros(self.network.n_layers, TANGENT)
-        for i, (layer, twin, tangent) in enumerate(
-            zip(self.network.layers, self.twins, self.tangents, strict=True)
+        for i, (layer, layer_dot, tangent) in enumerate(
+            zip(self.network.layers, self.layers_dot, self.tangents, strict=True)
         ):
             buffers = np.empty((4, max_rows, layer["fan_out"]), self.dtype)
             self.network.keep(buffers)
-            twin["delta"], z, pre, out = map(address, buffers)
+            layer_dot["delta"], z, pre, out = map(address, buffers)
             tangent["weights"] = address(directions.coefs[i])
             tangent["intercepts"] = address(directions.intercepts[i])
             tangent["z"] = z
@@ -212,69 +210,69 @@ class Curvature(Batches):
         fields = self.network.normalizations[i][0]
         fields["tangent"] = normalization._tangent.address(self.dtype)
         fields["curvature"] = normalization._curvature.address(self.dtype)
-        fields["scale_direction"] = address(directions.scales[i])
-        fields["shift_direction"] = address(directions.shifts[i])
+        fields["gamma_direction"] = address(directions.scales[i])
+        fields["beta_direction"] = address(directions.shifts[i])
         fields["growth"] = self.network.keep(np.empty(self.network.max_rows, self.dtype))
 
     def __call__(self, start, rows, scale):
         """Return ``scale`` times a block's share of the product, a buffer, in a tuple."""
-        source, layers, n_layers, objective = self.arguments
+        source, layers, n_layers, loss = self.arguments
         _product(
-            self.dtype, source, layers, address(self.twins), address(self.tangents), n_layers,
-            objective, start, rows, scale, int(self.exact),
+            self.dtype, source, layers, address(self.layers_dot), address(self.tangents), n_layers,
+            loss, start, rows, scale, int(self.exact),
         )  # fmt: skip
         return (self.gradient,)
 
 
 @kernel(JACOBIAN)
-def _jacobian(source, layers, n_layers, target, start, rows, scale, n_parameters, inputs):
+def _jacobian(source, layers, n_layers, loss, start, rows, scale, n_parameters, inputs):
     """Write each row's and output's derivative, times the root of its weight, to a row.
 
     The gradients' address is that of a spare row before the first one.
     """
-    objective = record(target, 0)
+    terms = at(loss, 0)
     forward_pass(source, layers, n_layers, start, rows)
-    gather_targets(objective, start, rows)
-    for j in range(rows * record(layers, 0).fan_in):
+    gather_targets(terms, start, rows)
+    for j in range(rows * at(layers, 0).fan_in):
         inputs[j] = real(0)
-    call_add_rows(record(source, 0).add_rows, source, start, rows, inputs)
-    last = record(layers, n_layers - 1)
+    call_add_rows(at(source, 0).add_rows, source, start, rows, inputs)
+    last = at(layers, n_layers - 1)
     outputs = last.fan_out
     for output in range(outputs):
         for row in range(rows):
             for j in range(outputs):
                 reals(last.delta)[row * outputs + j] = real(0)
             reals(last.delta)[row * outputs + output] = math.sqrt(
-                real(scale) * reals(objective.weight_block)[row]
+                real(scale) * reals(terms.weight_block)[row]
             )
         first = (1 + output * rows) * n_parameters
         for i in range(n_layers - 1, -1, -1):
-            layer = record(layers, i)
+            layer = at(layers, i)
             units = layer.fan_out
             to_preactivation(layers, i, start, rows)
             delta = reals(layer.delta)
             if layer.normalization != 0:
-                norm = record(normalizations(layer.normalization), 0)
+                norm = at(normalizations(layer.normalization), 0)
                 normalized = reals(layer.z)
                 for row in range(rows):
                     there = first + row * n_parameters
-                    by_scale = shift(reals(norm.scale_gradient), there)
-                    by_shift = shift(reals(norm.shift_gradient), there)
+                    by_gamma = offset(reals(norm.gamma_gradient), there)
+                    by_beta = offset(reals(norm.beta_gradient), there)
                     for j in range(row * units, (row + 1) * units):
-                        by_scale[j - row * units] = delta[j] * normalized[j]
-                        by_shift[j - row * units] = delta[j]
+                        by_gamma[j - row * units] = delta[j] * normalized[j]
+                        by_beta[j - row * units] = delta[j]
                 call_normalize_backward(
                     norm.backward, normalizations(layer.normalization), normalized, delta,
                     rows, units, real(0),
                 )  # fmt: skip
             below = inputs
             if i > 0:
-                below = reals(record(layers, i - 1).out)
+                below = reals(at(layers, i - 1).out)
             for row in range(rows):
                 there = first + row * n_parameters
-                by_weights = shift(reals(layer.weights_gradient), there)
-                by_intercepts = shift(reals(layer.intercepts_gradient), there)
-                slope, x = shift(delta, row * units), shift(below, row * layer.fan_in)
+                by_weights = offset(reals(layer.weights_gradient), there)
+                by_intercepts = offset(reals(layer.intercepts_gradient), there)
+                slope, x = offset(delta, row * units), offset(below, row * layer.fan_in)
                 for k in range(layer.fan_in):
                     for j in range(units):
                         by_weights[k * units + j] = x[k] * slope[j]

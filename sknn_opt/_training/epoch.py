@@ -6,6 +6,7 @@ import numpy as np
 
 from .._compiler.declarations import (
     Call,
+    at,
     doubles,
     flush_subnormals,
     inline,
@@ -13,7 +14,6 @@ from .._compiler.declarations import (
     pointers_to,
     real,
     reals,
-    record,
     restore_control,
     struct,
 )
@@ -55,12 +55,12 @@ RUN = struct(
     average=np.int64,  # of the parameters over the steps; 0: none
 )
 
-TRAIN = """void (input *source, layer *layers, int64 n_layers, objective *target, run *state,
+TRAIN = """void (input *source, layer *layers, int64 n_layers, loss *loss, run *run,
 double *learning_rates, double *shares, int64 first, int64 last)"""
-RENEW_MASKS = "void (input *source, layer *layers, int64 n_layers, run *state)"
-CLIP = "double (run *state)"
-CONSTRAIN = "void (layer *layers, int64 n_layers, run *state)"
-AVERAGE = "void (run *state, double share)"
+RENEW_MASKS = "void (input *source, layer *layers, int64 n_layers, run *run)"
+CLIP = "double (run *run)"
+CONSTRAIN = "void (layer *layers, int64 n_layers, run *run)"
+AVERAGE = "void (run *run, double share)"
 
 layouts = pointers_to("layout")
 call_batch_gradient = Call(BATCH_GRADIENT)
@@ -71,120 +71,124 @@ call_average = Call(AVERAGE)
 
 
 @inline
-def _sum_of_weights(objective, start, rows):
-    if objective.sample_weight == 0:
+def _sum_of_weights(terms, start, rows):
+    if terms.sample_weight == 0:
         return float(rows)
     total = 0.0
     for i in range(start, start + rows):
-        total += reals(objective.sample_weight)[sample_row(objective, i)]
+        total += reals(terms.sample_weight)[sample_row(terms, i)]
     return total
 
 
 @kernel(TRAIN)
-def train_batches(source, layers, n_layers, target, state, learning_rates, shares, first, last):
+def train_batches(source, layers, n_layers, loss, run, learning_rates, shares, first, last):
     """Take one step for each of the batches ``first`` to ``last - 1`` of an epoch.
 
     ``shares`` is what the new parameters' part in the average is, after each batch.
     """
-    objective, run = record(target, 0), record(state, 0)
-    theta, gradient = reals(run.theta), reals(run.gradient)
-    layout = layouts(run.layout)
-    n_parameters, n_weights = run.n_parameters, run.n_weights
+    terms, epoch = at(loss, 0), at(run, 0)
+    theta, gradient = reals(epoch.theta), reals(epoch.gradient)
+    layout = layouts(epoch.layout)
+    n_parameters, n_weights = epoch.n_parameters, epoch.n_weights
     control = flush_subnormals()
     for batch in range(first, last):
-        start = batch * run.batch_size
-        left = run.n_rows - start
-        rows = run.batch_size if run.batch_size < left else left
-        weight = _sum_of_weights(objective, start, rows)
+        start = batch * epoch.batch_size
+        left = epoch.n_rows - start
+        rows = epoch.batch_size if epoch.batch_size < left else left
+        weight = _sum_of_weights(terms, start, rows)
         if weight == 0.0:
             # There is nothing to learn from these rows.
-            if run.update_average != 0:
-                call_average(run.update_average, state, shares[batch - first])
+            if epoch.update_average != 0:
+                call_average(epoch.update_average, run, shares[batch - first])
             continue
-        if run.renew_masks != 0:
-            call_renew_masks(run.renew_masks, source, layers, n_layers, state)
-        l1 = run.alpha * run.l1_ratio / weight
-        l2 = run.alpha * (1.0 - run.l1_ratio) / weight
+        if epoch.renew_masks != 0:
+            call_renew_masks(epoch.renew_masks, source, layers, n_layers, run)
+        l1 = epoch.alpha * epoch.l1_ratio / weight
+        l2 = epoch.alpha * (1.0 - epoch.l1_ratio) / weight
         # The loss's share is added to it, which saves a pass over the vectors.
         penalty = start_gradient(theta, gradient, n_parameters, n_weights, l1, l2)
-        loss = 0.0
+        total = 0.0
         # Counted by 1: a step known only at run time brings in numba's runtime.
-        for part in range(-(-rows // run.max_rows)):
-            block = start + part * run.max_rows
+        for part in range(-(-rows // epoch.max_rows)):
+            block = start + part * epoch.max_rows
             left = start + rows - block
-            loss += call_batch_gradient(
-                run.batch_gradient, source, layers, n_layers, target, block,
-                run.max_rows if run.max_rows < left else left, 1.0 / weight, 1.0,
+            total += call_batch_gradient(
+                epoch.batch_gradient, source, layers, n_layers, loss, block,
+                epoch.max_rows if epoch.max_rows < left else left, 1.0 / weight, 1.0,
             )  # fmt: skip
-        run.loss += (loss / weight + penalty) * rows
-        run.rows_seen += rows
-        if run.clip != 0:
-            run.gradient_norm = call_clip(run.clip, state)
-        run.step += 1
+        epoch.loss += (total / weight + penalty) * rows
+        epoch.rows_seen += rows
+        if epoch.clip != 0:
+            epoch.gradient_norm = call_clip(epoch.clip, run)
+        epoch.step += 1
         lr = learning_rates[batch - first]
         call_update(
-            run.update, theta, gradient, reals(run.state), layout, reals(run.scratch), lr,
-            run.step, doubles(run.parameters), l1,
+            epoch.update, theta, gradient, reals(epoch.state), layout, reals(epoch.scratch), lr,
+            epoch.step, doubles(epoch.parameters), l1,
         )  # fmt: skip
-        if run.constrain != 0:
-            call_constrain(run.constrain, layers, n_layers, state)
-        if run.update_average != 0:
-            call_average(run.update_average, state, shares[batch - first])
+        if epoch.constrain != 0:
+            call_constrain(epoch.constrain, layers, n_layers, run)
+        if epoch.update_average != 0:
+            call_average(epoch.update_average, run, shares[batch - first])
 
-    if run.clip == 0:
-        run.gradient_norm = _norm(gradient, n_parameters)
+    if epoch.clip == 0:
+        epoch.gradient_norm = _norm(gradient, n_parameters)
     restore_control(control)
 
 
 @kernel(AVERAGE)
-def update_average(state, share):
+def update_average(run, share):
     """Move the average of the parameters towards the newest ones."""
-    run = record(state, 0)
+    epoch = at(run, 0)
     if share > 0.0:
-        theta, average = reals(run.theta), reals(run.average)
-        for i in range(run.n_parameters):
+        theta, average = reals(epoch.theta), reals(epoch.average)
+        for i in range(epoch.n_parameters):
             average[i] += real(share) * (theta[i] - average[i])
 
 
 @kernel(RENEW_MASKS)
-def renew_masks(source, layers, n_layers, state):
-    x, run = record(source, 0), record(state, 0)
+def renew_masks(source, layers, n_layers, run):
+    x, epoch = at(source, 0), at(run, 0)
     if x.dropout > 0.0:
-        x.mask_key = mask_key(run.seed, run.step, 0)
+        x.mask_key = mask_key(epoch.seed, epoch.step, 0)
     for i in range(n_layers):
-        layer = record(layers, i)
+        layer = at(layers, i)
         if layer.dropout > 0.0:
-            layer.mask_key = mask_key(run.seed, run.step, i + 1)
+            layer.mask_key = mask_key(epoch.seed, epoch.step, i + 1)
 
 
 @kernel(CLIP)
-def clip(state):
+def clip(run):
     """Bound elements, then the norm of what is left; return the norm before."""
-    run = record(state, 0)
-    gradient, n = reals(run.gradient), run.n_parameters
+    epoch = at(run, 0)
+    gradient, n = reals(epoch.gradient), epoch.n_parameters
     before = _norm(gradient, n)
-    if run.clip_value < math.inf:
-        bound = real(run.clip_value)
+    if epoch.clip_value < math.inf:
+        bound = real(epoch.clip_value)
         for i in range(n):
             g = gradient[i]  # compared so that NaN stays NaN
             gradient[i] = bound if g > bound else (-bound if g < -bound else g)
-    if run.clip_norm < math.inf:
+    if epoch.clip_norm < math.inf:
         length = _norm(gradient, n)
-        if length > run.clip_norm:
-            factor = real(run.clip_norm / length)
+        if length > epoch.clip_norm:
+            factor = real(epoch.clip_norm / length)
             for i in range(n):
                 gradient[i] *= factor
     return before
 
 
 @kernel(CONSTRAIN)
-def constrain(layers, n_layers, state):
+def constrain(layers, n_layers, run):
     """After a step: the bound on the norm of each unit's incoming weights."""
-    run = record(state, 0)
+    epoch = at(run, 0)
     for i in range(n_layers):
-        layer = record(layers, i)
+        layer = at(layers, i)
         bound_columns(
-            reals(layer.weights), layer.fan_in, layer.fan_out, run.max_norm, doubles(run.columns)
+            reals(layer.weights),
+            layer.fan_in,
+            layer.fan_out,
+            epoch.max_norm,
+            doubles(epoch.columns),
         )
 
 

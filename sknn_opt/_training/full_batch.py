@@ -15,7 +15,7 @@ class _Stop(Exception):
     """Ends a minimization at the last iterate, with a warning or, without a text, not."""
 
 
-class FullBatch:
+class FullBatchTrainer:
     """Trains by a minimizer on the loss of all samples.
 
     Parameters
@@ -23,10 +23,10 @@ class FullBatch:
     problem : Problem
     theta : ndarray of shape (n_values,)
         Changed in place.
-    record : Record
+    progress : Progress
     validation : callable or None
         Returns the validation loss and score at ``theta``.
-    tasks : Tasks
+    tasks : CallbackRunner
     optimizer : sknn_opt.optimizers.FullBatch
     tol : float
     max_iter, max_fun : int
@@ -45,7 +45,7 @@ class FullBatch:
         self,
         problem,
         theta,
-        record,
+        progress,
         validation,
         tasks,
         optimizer,
@@ -56,7 +56,7 @@ class FullBatch:
     ):
         self.problem = problem
         self.theta = theta
-        self.record = record
+        self.progress = progress
         self.validation = validation
         self.tasks = tasks
         self.optimizer = optimizer
@@ -66,8 +66,8 @@ class FullBatch:
         self.n_jobs = n_jobs
 
     def fit(self):
-        """Minimize until the optimizer or the record ends it."""
-        self.record.start(self.theta, self.validation)
+        """Minimize until the optimizer or the progress ends it."""
+        self.progress.start(self.theta, self.validation)
         self.accepted = self.theta.copy()
         n_threads = 1 if self.n_jobs is None else effective_n_jobs(self.n_jobs)
         self.objective = Objective(self.problem, self.theta, n_threads, self._between)
@@ -81,24 +81,24 @@ class FullBatch:
                     self.objective, self._iteration, self.tol, self.max_iter
                 )
             self.objective.assign(result.x)
-            self.record.loss = float(result.fun)
+            self.progress.loss = float(result.fun)
             if not result.success:
                 failure = f"(status={result.status}): {result.message.rstrip('.')}."
         except (KeyboardInterrupt, _Stop) as stop:
             if self.objective.first_loss is None:
                 raise  # an interrupt before there is a loss to show
             self.theta[:] = self.accepted
-            if self.record.n_iter == 0:
-                self.record.loss = self.objective.first_loss
+            if self.progress.n_iter == 0:
+                self.progress.loss = self.objective.first_loss
             if isinstance(stop, _Stop):
                 failure = stop.args[0]
             else:
                 warnings.warn("Training interrupted by user.", stacklevel=5)
-        # Of a loss that overflows the record warns.
-        if failure and np.isfinite(self.record.loss):
+        # Of a loss that overflows the progress warns.
+        if failure and np.isfinite(self.progress.loss):
             name = type(self.optimizer).__name__
             warnings.warn(
-                f"{name} failed to converge after {self.record.n_iter} iteration(s) {failure} "
+                f"{name} failed to converge after {self.progress.n_iter} iteration(s) {failure} "
                 "Increase max_iter, max_fun or max_time, raise tol, or scale the features "
                 "(StandardScaler) and targets.",
                 ConvergenceWarning,
@@ -108,17 +108,17 @@ class FullBatch:
     def _iteration(self, x, loss):
         self.objective.assign(x)
         self.accepted[:] = self.theta
-        self.record.add(
+        self.progress.add(
             loss,
             np.nan,  # a line search has no learning rate
             self.objective.gradient_norm(x),
             self.problem.n_rows,
         )
-        if self.tasks.end() or self.record.has_diverged:
+        if self.tasks.end() or self.progress.has_diverged:
             raise _Stop(None)
         # Without early stopping, convergence is for the minimizer to judge.
-        if self.record.early_stopping and self.record.has_stalled:
-            self.record.say(f"{self.record.stall_message()} Stopping.")
+        if self.progress.early_stopping and self.progress.has_stalled:
+            self.progress.say(f"{self.progress.stall_message()} Stopping.")
             raise _Stop(None)
         if self.objective.n_evaluations > self.max_fun:
             raise _Stop(f"as max_fun={self.max_fun} evaluations of the loss were reached.")
@@ -130,5 +130,5 @@ class FullBatch:
 
     def _check_time(self):
         """The first evaluation may end whatever time it takes: there is a loss to show."""
-        if self.objective.n_evaluations > 0 and self.record.is_out_of_time:
-            raise _Stop(f"as max_time={self.record.max_time} seconds were over.")
+        if self.objective.n_evaluations > 0 and self.progress.is_out_of_time:
+            raise _Stop(f"as max_time={self.progress.max_time} seconds were over.")

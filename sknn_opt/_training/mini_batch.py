@@ -92,7 +92,7 @@ class Limits(NamedTuple):
     max_norm: float = np.inf
 
 
-class MiniBatches:
+class MiniBatchTrainer:
     """Trains by steps on mini-batches.
 
     Parameters
@@ -100,10 +100,10 @@ class MiniBatches:
     problem : Problem
     theta : ndarray of shape (n_values,)
         Changed in place. Parameters to predict with, before and after.
-    record : Record
+    progress : Progress
     validation : callable or None
         Returns the validation loss and score at ``theta``.
-    tasks : Tasks
+    tasks : CallbackRunner
     optimizer : FirstOrder
     state : OptimizerState
         Changed in place.
@@ -121,7 +121,7 @@ class MiniBatches:
         self,
         problem,
         theta,
-        record,
+        progress,
         validation,
         tasks,
         optimizer,
@@ -136,7 +136,7 @@ class MiniBatches:
     ):
         self.problem = problem
         self.theta = theta
-        self.record = record
+        self.progress = progress
         self.validation = validation
         self.tasks = tasks
         self.optimizer = optimizer
@@ -146,9 +146,9 @@ class MiniBatches:
         self.max_iter = max_iter
         self.shuffle = shuffle
         self.random_state = random_state
-        self.order = problem.rows
+        self.order = problem.row_indices
         if shuffle:
-            rows = np.arange(problem.n_rows) if problem.rows is None else problem.rows
+            rows = np.arange(problem.n_rows) if problem.row_indices is None else problem.row_indices
             self.order = rows.astype(np.int64)
         self.averaging = averaging
         self.trained = self._training_parameters()
@@ -184,7 +184,7 @@ class MiniBatches:
         # Batches never shrink, so the last epoch has the largest ones.
         largest = self.batch_size(self.state.epoch + self.max_iter - 1, n_rows)
         normalization = self.problem.architecture.normalization
-        if normalization is not None and normalization._over_batch:
+        if normalization is not None and normalization.uses_batch_statistics:
             return largest
         return min(largest, BLOCK_ROWS)
 
@@ -225,19 +225,19 @@ class MiniBatches:
         return run
 
     def fit(self):
-        """Train until the record stalls or ``max_iter`` epochs are done."""
-        self.record.start(self.theta, self.validation)
+        """Train until the progress stalls or ``max_iter`` epochs are done."""
+        self.progress.start(self.theta, self.validation)
         try:
             for _ in range(self.max_iter):
                 stops = self._epoch()
-                if self.record.has_diverged:
+                if self.progress.has_diverged:
                     break
-                if self.record.is_out_of_time:
+                if self.progress.is_out_of_time:
                     self._warn_of_time()
                     break
                 if stops:
                     break
-                if self.record.has_stalled and self._ends_at_plateau():
+                if self.progress.has_stalled and self._ends_at_plateau():
                     break
             else:
                 warnings.warn(
@@ -251,7 +251,7 @@ class MiniBatches:
 
     def partial_fit(self):
         """Train for one epoch."""
-        self.record.start(self.theta, self.validation)
+        self.progress.start(self.theta, self.validation)
         try:
             self._epoch()
         except KeyboardInterrupt:
@@ -259,9 +259,9 @@ class MiniBatches:
             return
         finally:
             self.state.trained = self.trained if self.averaging is not None else None
-        if self.record.is_out_of_time:
+        if self.progress.is_out_of_time:
             self._warn_of_time()
-        if self.record.has_stalled:
+        if self.progress.has_stalled:
             self._ends_at_plateau()
 
     def renew_statistics(self, theta):
@@ -282,8 +282,8 @@ class MiniBatches:
 
     def _warn_of_time(self):
         warnings.warn(
-            f"Stochastic Optimizer: max_time={self.record.max_time} seconds were over after "
-            f"{self.record.n_iter} epoch(s) and the optimization hasn't converged yet.",
+            f"Stochastic Optimizer: max_time={self.progress.max_time} seconds were over after "
+            f"{self.progress.n_iter} epoch(s) and the optimization hasn't converged yet.",
             ConvergenceWarning,
             stacklevel=6,
         )
@@ -302,7 +302,7 @@ class MiniBatches:
             self._steps = np.zeros((2, n_batches))
             self._steps_address = address(self._steps)
         rates, shares = self._steps
-        rates[:] = self.rates.of_epoch(self.state, self.record.samples_seen, n_batches)
+        rates[:] = self.rates.of_epoch(self.state, self.progress.samples_seen, n_batches)
         if self.averaging is not None:
             shares[:] = self.averaging.shares(
                 self.state.n_batches, self.state.epoch, n_batches, self.rates.max_iter
@@ -311,7 +311,7 @@ class MiniBatches:
         self.state.epoch += 1
         self._show()
         self._last_rate = rates[n_batches - 1]
-        self.record.add(
+        self.progress.add(
             run["loss"] / run["rows_seen"],
             self._last_rate,
             run["gradient_norm"],
@@ -344,7 +344,7 @@ class MiniBatches:
                 if self.after_step is not None:
                     self.after_step(rates[first])
                 first = last
-                if self.record.is_out_of_time and self.run[0]["rows_seen"] > 0:
+                if self.progress.is_out_of_time and self.run[0]["rows_seen"] > 0:
                     break
         finally:
             # However it ends: what has been trained is to be gone on from.
@@ -371,25 +371,25 @@ class MiniBatches:
 
     def _end_at_interrupt(self):
         """Keep what is learnt; where that is nothing, raise the interrupt again."""
-        if self.record.n_iter == 0:
+        if self.progress.n_iter == 0:
             loss, rows_seen = self.run[0][["loss", "rows_seen"]]
             if rows_seen == 0:
                 raise
-            self.record.loss = loss / rows_seen
+            self.progress.loss = loss / rows_seen
         self._show()
         warnings.warn("Training interrupted by user.", stacklevel=6)
 
     def _ends_at_plateau(self):
-        message = self.record.stall_message()
+        message = self.progress.stall_message()
         schedule = self.rates.schedule
         # Without the factor of a warm-up, which is no sign that the rate is too small.
         factor = schedule.after_plateau(self.rates.initial * self.state.rate_factor)
         if factor is None:
-            self.record.say(f"{message} {schedule._last_words}")
+            self.progress.say(f"{message} {schedule._last_words}")
             return True
         self.state.rate_factor *= factor
-        self.record.say(f"{message} Setting learning rate to {self._last_rate * factor:f}")
-        self.record.stalled = 0
+        self.progress.say(f"{message} Setting learning rate to {self._last_rate * factor:f}")
+        self.progress.stalled = 0
         return False
 
 

@@ -3,7 +3,7 @@
 import numpy as np
 
 from .._network.problem import BLOCK_ROWS, Batches
-from .._network.second_order import Curvature, Jacobian
+from .._network.second_order import HessianProduct, Jacobian
 from .row_blocks import RowBlocks
 
 
@@ -49,7 +49,7 @@ class Objective:
 
     def _workers(self, blocks, make, *arguments):
         return [
-            make(self.problem, self.theta, blocks.max_rows, self.problem.rows, *arguments)
+            make(self.problem, self.theta, blocks.max_rows, self.problem.row_indices, *arguments)
             for _ in range(blocks.n_workers)
         ]
 
@@ -120,7 +120,7 @@ class Objective:
             for component in (problem.loss, *problem.architecture.activations)
         )
         direction = np.empty(problem.layout.n_parameters, self.theta.dtype)
-        workers = self._workers(self._blocks, Curvature, direction, exact)
+        workers = self._workers(self._blocks, HessianProduct, direction, exact)
 
         def product(x, vector):
             self.assign(x)

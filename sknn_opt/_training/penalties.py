@@ -4,7 +4,7 @@ import math
 
 import numpy as np
 
-from .._compiler.declarations import inline, real, shift
+from .._compiler.declarations import inline, offset, real
 
 
 @inline
@@ -39,13 +39,13 @@ def bound_columns(weights, fan_in, fan_out, bound, squares):
     for j in range(fan_out):
         squares[j] = 0.0
     for i in range(fan_in):
-        row = shift(weights, i * fan_out)
+        row = offset(weights, i * fan_out)
         for j in range(fan_out):
             squares[j] += np.float64(row[j]) * np.float64(row[j])
     factors = squares
     for j in range(fan_out):
         factors[j] = min(1.0, bound / math.sqrt(max(squares[j], 1e-30)))
     for i in range(fan_in):
-        row = shift(weights, i * fan_out)
+        row = offset(weights, i * fan_out)
         for j in range(fan_out):
             row[j] *= real(factors[j])

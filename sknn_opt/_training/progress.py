@@ -21,7 +21,7 @@ _DIVERGED = (
 )
 
 
-class Record:
+class Progress:
     """The history of training, whether it still makes progress, and what it has led to.
 
     Parameters

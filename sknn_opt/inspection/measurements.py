@@ -8,7 +8,7 @@ from sklearn.base import is_regressor
 from sklearn.utils.sparsefuncs import mean_variance_axis, min_max_axis
 
 from .._compiler.declarations import address
-from .._training.mini_batch import MiniBatches
+from .._training.mini_batch import MiniBatchTrainer
 from ..schedules import Constant
 from .probe import Probe, make_trainer, train_steps
 
@@ -84,7 +84,7 @@ def look(estimator, X, y, sample_weight, max_samples, random_state):
     rows = np.arange(problem.n_rows)
     if problem.n_rows > max_samples:
         rows = np.sort(random_state.choice(problem.n_rows, max_samples, replace=False))
-    sample = replace(problem, rows=rows)
+    sample = replace(problem, row_indices=rows)
     predicts_targets = is_regressor(estimator) and problem.form.link is None
     # What overflows here is to be found, not to be warned of.
     with np.errstate(all="ignore"):
@@ -97,7 +97,7 @@ def look(estimator, X, y, sample_weight, max_samples, random_state):
             alpha=problem.alpha,
             objective=objective,
         )
-        if isinstance(trainer, MiniBatches):
+        if isinstance(trainer, MiniBatchTrainer):
             _measure_steps(trainer, seen)
             seen.objective_after = Probe(sample, trainer.trained.copy()).objective()
             seen.n_steps = estimator.max_iter * -(-problem.n_rows // trainer.batch_size(0, 0))

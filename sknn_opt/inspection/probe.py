@@ -78,7 +78,7 @@ def train_steps(trainer, n_steps, learning_rate, schedule, observe):
     trainer.batch_size = lambda epoch, n_rows: batch_size
     trainer.rates = Rates(learning_rate, schedule, None, n_steps / n_batches)
     trainer.max_iter = n_steps
-    trainer.record.n_iter_no_change = np.inf
+    trainer.progress.n_iter_no_change = np.inf
     run = trainer.run[0]
     loss = rows = step = 0.0
 
@@ -113,7 +113,7 @@ class Probe:
         self.problem = replace(problem, architecture=_without_dropout(problem.architecture))
         self.theta = theta
         self._blocks = RowBlocks(problem.n_rows, max_rows or problem.n_rows)
-        self.batches = Batches(self.problem, theta, self._blocks.max_rows, problem.rows)
+        self.batches = Batches(self.problem, theta, self._blocks.max_rows, problem.row_indices)
         self.gradient = None
 
     def objective(self):
@@ -184,7 +184,7 @@ class FittedNetwork:
         if architecture.normalization is not None:
             # Training's passes, with the statistics of prediction.
             normalization = copy.copy(architecture.normalization)
-            normalization._forward = normalization._apply
+            normalization._forward = normalization._predict
             architecture = architecture._replace(normalization=normalization)
         n_outputs = parameters.coefs[-1].shape[1]
         units = [*(w.shape[0] for w in parameters.coefs), n_outputs]

@@ -10,7 +10,7 @@ from numbers import Real
 
 from sklearn.utils._param_validation import Interval
 
-from .._compiler.declarations import inline, kernel, real, record, shift
+from .._compiler.declarations import at, inline, kernel, offset, real
 from .._components import DECAY, NON_NEGATIVE, POSITIVE
 from .base import (
     UPDATE,
@@ -548,8 +548,8 @@ class Yogi(_Moments):
 
 @kernel(UPDATE)
 def _schedule_free(theta, gradient, state, layout, scratch, lr, step, parameters, l1):
-    table, arrays = record(layout, 0), arrays_at(record(layout, 0).arrays)
-    v, z, scalars = state, shift(state, table.stride), shift(state, 2 * table.stride)
+    table, arrays = at(layout, 0), arrays_at(at(layout, 0).arrays)
+    v, z, scalars = state, offset(state, table.stride), offset(state, 2 * table.stride)
     largest = lr if lr > float(scalars[0]) else float(scalars[0])
     total = float(scalars[1]) + largest * largest
     scalars[0], scalars[1] = real(largest), real(total)
@@ -560,7 +560,7 @@ def _schedule_free(theta, gradient, state, layout, scratch, lr, step, parameters
     bias_2 = math.sqrt(1.0 - parameters[1] ** float(step))
     row = 0
     while row < table.n_arrays:
-        array = record(arrays, row)
+        array = at(arrays, row)
         first = array.offset
         last, row = run_of_arrays(layout, row)
         if array.rate == 0.0:

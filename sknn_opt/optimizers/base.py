@@ -15,14 +15,14 @@ import numpy as np
 from .._compiler.declarations import (
     Call,
     Kernel,
+    at,
     inline,
     instantiate,
     load_slots,
     named_doubles,
+    offset,
     pointers_to,
     real,
-    record,
-    shift,
     store_slots,
     struct,
 )
@@ -86,11 +86,11 @@ def run_of_arrays(layout, row):
 
     Returns the end of the run in theta and its next row.
     """
-    table = record(layout, 0)
+    table = at(layout, 0)
     arrays = arrays_at(table.arrays)
-    first, after = record(arrays, row), row + 1
+    first, after = at(arrays, row), row + 1
     while after < table.n_arrays:
-        array = record(arrays, after)
+        array = at(arrays, after)
         if array.decays != first.decays or array.rate != first.rate:
             return array.offset, after
         after += 1
@@ -103,13 +103,13 @@ _n_slots = 0
 
 
 def _loop(theta, gradient, state, layout, scratch, lr, step, parameters, l1):
-    table, p, t = record(layout, 0), _parameters(parameters), float(step)
+    table, p, t = at(layout, 0), _parameters(parameters), float(step)
     stride, arrays = table.stride, arrays_at(table.arrays)
-    scalars = shift(state, _n_slots * stride)
+    scalars = offset(state, _n_slots * stride)
     _advance(lr, t, p, scalars)
     row = 0
     while row < table.n_arrays:
-        array = record(arrays, row)
+        array = at(arrays, row)
         first = array.offset
         last, row = run_of_arrays(layout, row)
         if array.rate == 0.0:
@@ -119,8 +119,8 @@ def _loop(theta, gradient, state, layout, scratch, lr, step, parameters, l1):
         keep = _keep(p, rate * array.decays)
         bound = real(rate * l1 * array.decays)
         for i in range(first, last):
-            change, scale, slots = _rule(gradient[i], _load(shift(state, i), stride), c)
-            _store(shift(state, i), stride, slots)
+            change, scale, slots = _rule(gradient[i], _load(offset(state, i), stride), c)
+            _store(offset(state, i), stride, slots)
             theta[i] = _threshold(keep * theta[i] - change, scale, bound)
 
 
@@ -211,9 +211,9 @@ class WholeStep(Rule):
 def threshold_weights(theta, layout, threshold):
     """The L1 penalty's proximal step where there is no metric, for kernels of a whole step."""
     if threshold > 0.0:
-        table = record(layout, 0)
+        table = at(layout, 0)
         for k in range(table.n_layers):
-            array = record(arrays_at(table.arrays), k)
+            array = at(arrays_at(table.arrays), k)
             for i in range(array.offset, array.offset + array.rows * array.columns):
                 theta[i] = soft_threshold(theta[i], real(threshold * array.rate))
 

@@ -7,20 +7,20 @@ import numpy as np
 from sklearn.utils._param_validation import Interval
 
 from .._compiler.blas import gemm
-from .._compiler.declarations import inline, kernel, real, record, shift
+from .._compiler.declarations import at, inline, kernel, offset, real
 from .._components import DECAY, NON_NEGATIVE, POSITIVE
 from .base import UPDATE, FirstOrder, WholeStep, arrays_at, blend, both, threshold_weights
 
 
 @kernel(UPDATE)
 def _lamb(theta, gradient, state, layout, scratch, lr, step, parameters, l1):
-    table = record(layout, 0)
+    table = at(layout, 0)
     beta_1, beta_2, epsilon = both(parameters[0]), both(parameters[1]), real(parameters[2])
     by_m = real(1.0 / (1.0 - parameters[0] ** float(step)))
     by_v = real(1.0 / (1.0 - parameters[1] ** float(step)))
-    m, v = state, shift(state, table.stride)
+    m, v = state, offset(state, table.stride)
     for k in range(table.n_arrays):
-        array = record(arrays_at(table.arrays), k)
+        array = at(arrays_at(table.arrays), k)
         first, last = array.offset, array.offset + array.rows * array.columns
         decay = real(parameters[3] * array.decays)
         length = distance = 0.0
@@ -103,8 +103,8 @@ class LAMB(FirstOrder):
 def _newton_schulz(x, y, scale, rows, columns, steps):
     """Push the singular values of ``scale x`` towards 1; return where the result is, x or y."""
     tall, small, large = (1, columns, rows) if rows > columns else (0, rows, columns)
-    gram = shift(y, rows * columns)
-    polynomial = shift(gram, small * small)
+    gram = offset(y, rows * columns)
+    polynomial = offset(gram, small * small)
     for _ in range(steps):
         # On the smaller side: X Xᵀ, or XᵀX of a tall matrix.
         gemm(tall, 1 - tall, small, small, large, scale * scale, x, columns,
@@ -125,16 +125,16 @@ def _newton_schulz(x, y, scale, rows, columns, steps):
 
 @kernel(UPDATE)
 def _muon(theta, gradient, state, layout, scratch, lr, step, parameters, l1):
-    table = record(layout, 0)
+    table = at(layout, 0)
     fade, new = both(parameters[0])
     by_g, by_m = (new, fade) if parameters[1] != 0.0 else (real(0), real(1))
     output = table.n_layers - 1
     for k in range(output):
-        array = record(arrays_at(table.arrays), k)
+        array = at(arrays_at(table.arrays), k)
         if array.rate == 0.0:
             continue
         first, rows, columns = array.offset, array.rows, array.columns
-        w, grad, m = shift(theta, first), shift(gradient, first), shift(state, first)
+        w, grad, m = offset(theta, first), offset(gradient, first), offset(state, first)
         keep = real(1.0 - lr * array.rate * parameters[3])
         size = rows * columns
         squares = 0.0
@@ -145,18 +145,18 @@ def _muon(theta, gradient, state, layout, scratch, lr, step, parameters, l1):
             squares += np.float64(direction) * np.float64(direction)
         scale = real(1.0 / math.sqrt(squares)) if squares > 1e-14 else real(1e7)
         steps = np.int64(parameters[2])
-        x = _newton_schulz(scratch, shift(scratch, size), scale, rows, columns, steps)
+        x = _newton_schulz(scratch, offset(scratch, size), scale, rows, columns, steps)
         rate = lr * array.rate
         rate = real(rate * math.sqrt(columns / rows) if columns > rows else rate)
         for i in range(size):
             w[i] = keep * w[i] - rate * x[i]
     # AdamW for what is left.
-    m, v = state, shift(state, table.stride)
+    m, v = state, offset(state, table.stride)
     root = math.sqrt(1.0 - 0.999 ** float(step))
     beta_1, beta_2 = (real(0.9), real(0.1)), (real(0.999), real(0.001))
     epsilon = real(1e-8 * root)
     for k in range(output, table.n_arrays):
-        array = record(arrays_at(table.arrays), k)
+        array = at(arrays_at(table.arrays), k)
         if array.rate == 0.0:
             continue
         small = 0.05 * lr * array.rate

@@ -16,6 +16,7 @@ from sknn_opt._compiler.declarations import (
     Call,
     Intrinsic,
     address,
+    at,
     bits_to_real,
     doubles,
     inline,
@@ -23,11 +24,10 @@ from sknn_opt._compiler.declarations import (
     int32s,
     int64s,
     kernel,
+    offset,
     parse_prototype,
     real,
     reals,
-    record,
-    shift,
     sources_digest,
     struct,
 )
@@ -88,8 +88,8 @@ def test_real_is_the_floating_type_and_helpers_may_be_written_for_each(dtype, si
 @kernel("void (test_pair *pairs, int64 *out, real *scaled)")
 def _read_records(pairs, out, scaled):
     for i in range(2):
-        out[i] = record(pairs, i).count
-        shift(scaled, 1)[i] = record(pairs, i).scale
+        out[i] = at(pairs, i).count
+        offset(scaled, 1)[i] = at(pairs, i).scale
 
 
 @pytest.mark.parametrize("dtype", DTYPES)

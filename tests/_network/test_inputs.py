@@ -6,7 +6,7 @@ from broken_sparse import BROKEN_SPARSE
 from numpy.lib.stride_tricks import as_strided
 from scipy import sparse
 
-from sknn_opt._compiler.declarations import address, kernel, real, record
+from sknn_opt._compiler.declarations import address, at, kernel, real
 from sknn_opt._network.inputs import Input, call_gradient, call_multiply, check_sparse
 
 DTYPES = ["float64", "float32"]
@@ -16,15 +16,13 @@ UNITS = 3
 
 @kernel("void (input *source, int64 start, int64 rows, real *weights, real *z, int64 units)")
 def _multiply(source, start, rows, weights, z, units):
-    call_multiply(record(source, 0).multiply, source, start, rows, weights, z, units)
+    call_multiply(at(source, 0).multiply, source, start, rows, weights, z, units)
 
 
 @kernel("""void (input *source, int64 start, int64 rows, real *delta, real *gradient,
 int64 units, double beta)""")
 def _gradient(source, start, rows, delta, gradient, units, beta):
-    call_gradient(
-        record(source, 0).gradient, source, start, rows, delta, gradient, units, real(beta)
-    )
+    call_gradient(at(source, 0).gradient, source, start, rows, delta, gradient, units, real(beta))
 
 
 def _values(shape, dtype):

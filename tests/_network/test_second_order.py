@@ -7,7 +7,7 @@ from cases import FACTORS, N_SAMPLES, make_case, name, pairwise
 from sknn_opt._network.inputs import Input
 from sknn_opt._network.network import Network
 from sknn_opt._network.problem import Batches
-from sknn_opt._network.second_order import Curvature, Jacobian
+from sknn_opt._network.second_order import HessianProduct, Jacobian
 from sknn_opt.activations import ACTIVATIONS
 from sknn_opt.losses import CLASSIFIER_LOSSES, REGRESSOR_LOSSES
 
@@ -32,7 +32,7 @@ _SMOOTH = {
 
 
 def _product(problem, theta, vector, exact):
-    curvature = Curvature(problem, theta, N_SAMPLES, None, vector.astype(theta.dtype), exact)
+    curvature = HessianProduct(problem, theta, N_SAMPLES, None, vector.astype(theta.dtype), exact)
     (product,) = curvature(0, N_SAMPLES, 1.0)
     return product
 

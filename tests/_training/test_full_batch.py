@@ -18,7 +18,7 @@ from sklearn.preprocessing import scale
 
 from sknn_opt import MLPClassifier, MLPRegressor
 from sknn_opt._training import full_batch as _full_batch
-from sknn_opt._training import progress as _record
+from sknn_opt._training import progress as _progress
 from sknn_opt._training import row_blocks as _row_blocks
 from sknn_opt._training.objective import Objective
 from sknn_opt._training.row_blocks import RowBlocks
@@ -187,7 +187,7 @@ def test_ctrl_c_at_any_line(optimizer, early_stopping):
         models.append(make(optimizer, max_iter=2, early_stopping=early_stopping))
         models[-1].fit(X[:20], y[:20])
 
-    for raised in interrupted_at_each_line({_full_batch.__file__, _record.__file__}, train):
+    for raised in interrupted_at_each_line({_full_batch.__file__, _progress.__file__}, train):
         model = models[-1]
         outcomes.add(raised)
         assert raised == (not hasattr(model, "coefs_"))

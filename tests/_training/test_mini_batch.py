@@ -15,7 +15,7 @@ from sklearn.linear_model import ElasticNet
 from sknn_opt import MLPClassifier, MLPRegressor
 from sknn_opt._network.problem import BLOCK_ROWS
 from sknn_opt._training import mini_batch as _training
-from sknn_opt._training import progress as _record
+from sknn_opt._training import progress as _progress
 from sknn_opt.optimizers import SGD
 from sknn_opt.schedules import Schedule
 
@@ -350,13 +350,13 @@ class Exploding(Schedule):
 @pytest.fixture
 def epochs(monkeypatch):
     """The losses of the epochs that training has come to."""
-    losses, add = [], _record.Record.add
+    losses, add = [], _progress.Progress.add
 
-    def noted(record, loss, *args):
+    def noted(progress, loss, *args):
         losses.append(loss)
-        add(record, loss, *args)
+        add(progress, loss, *args)
 
-    monkeypatch.setattr(_record.Record, "add", noted)
+    monkeypatch.setattr(_progress.Progress, "add", noted)
     return losses
 
 
@@ -472,7 +472,7 @@ def test_ctrl_c_at_any_line(regression, method, early_stopping):
         getattr(models[-1], method)(X, y)
 
     outcomes = set()
-    for raised in interrupted_at_each_line({_training.__file__, _record.__file__}, train):
+    for raised in interrupted_at_each_line({_training.__file__, _progress.__file__}, train):
         outcomes.add(raised)
         assert_whole(models[-1], raised, X)
     assert outcomes == {True, False}

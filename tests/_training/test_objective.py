@@ -41,7 +41,7 @@ def make():
 
 def raw_outputs(problem, theta):
     """In NumPy, of the rows to train on."""
-    a = problem.X if problem.rows is None else problem.X[problem.rows]
+    a = problem.X if problem.row_indices is None else problem.X[problem.row_indices]
     *inner, (coefs, intercepts) = zip(*problem.layout.views(theta)[:2], strict=True)
     for w, b in inner:
         a = np.tanh(a @ w + b)
@@ -50,7 +50,7 @@ def raw_outputs(problem, theta):
 
 def data(problem):
     """Targets and weights of the rows to train on."""
-    rows = slice(None) if problem.rows is None else problem.rows
+    rows = slice(None) if problem.row_indices is None else problem.row_indices
     y = problem.y[rows]
     return y, np.ones(len(y)) if problem.sample_weight is None else problem.sample_weight[rows]
 

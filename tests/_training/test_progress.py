@@ -3,23 +3,23 @@ import pytest
 import sklearn.neural_network
 from sklearn.exceptions import ConvergenceWarning
 
-from sknn_opt._training.progress import Record
+from sknn_opt._training.progress import Progress
 
 
-def make_record(
+def make_progress(
     tol=0.1, n_iter_no_change=2, validates=False, previous=None, verbose=False, **settings
 ):
-    return Record(tol, n_iter_no_change, verbose, validates, previous or {}, **settings)
+    return Progress(tol, n_iter_no_change, verbose, validates, previous or {}, **settings)
 
 
-def add_all(record, values, validates=False):
+def add_all(progress, values, validates=False):
     """Add epochs; return the stall counts after each of them."""
     theta, scores, counts = np.full(2, -1.0), iter(values), []
-    record.start(theta, (lambda: (2.0, next(scores))) if validates else None)
+    progress.start(theta, (lambda: (2.0, next(scores))) if validates else None)
     for value in values:
         theta += 1
-        record.add(1.0 if validates else value, 0.5, 2.0, 10)
-        counts.append(record.stalled)
+        progress.add(1.0 if validates else value, 0.5, 2.0, 10)
+        counts.append(progress.stalled)
     return counts
 
 
@@ -39,13 +39,13 @@ NAN = float("nan")
     ],
 )
 def test_stalled_epochs_of_the_loss(losses, counts, best):
-    record = make_record()
-    assert add_all(record, losses) == counts
-    assert record.best_loss == best
-    assert record.has_stalled == (counts[-1] > 2)
-    assert record.best_theta is None
-    assert record.n_iter == len(losses)
-    assert record.samples_seen == 10 * len(losses)
+    progress = make_progress()
+    assert add_all(progress, losses) == counts
+    assert progress.best_loss == best
+    assert progress.has_stalled == (counts[-1] > 2)
+    assert progress.best_theta is None
+    assert progress.n_iter == len(losses)
+    assert progress.samples_seen == 10 * len(losses)
 
 
 @pytest.mark.parametrize(
@@ -60,12 +60,12 @@ def test_stalled_epochs_of_the_loss(losses, counts, best):
     ],
 )
 def test_stalled_epochs_of_the_score(scores, counts, best, best_epoch):
-    record = make_record(tol=0.0999, validates=True)
-    assert add_all(record, scores, validates=True) == counts
-    assert record.best_score == best
-    np.testing.assert_array_equal(record.best_theta, best_epoch)
-    np.testing.assert_array_equal(record.validation_scores, scores)
-    assert record.best_loss is None
+    progress = make_progress(tol=0.0999, validates=True)
+    assert add_all(progress, scores, validates=True) == counts
+    assert progress.best_score == best
+    np.testing.assert_array_equal(progress.best_theta, best_epoch)
+    np.testing.assert_array_equal(progress.validation_scores, scores)
+    assert progress.best_loss is None
 
 
 @pytest.mark.parametrize("scores", [[NAN, NAN], [-np.inf, NAN], [NAN]], ids=str)
@@ -79,36 +79,36 @@ def test_stalled_epochs_of_the_score(scores, counts, best, best_epoch):
 def test_without_a_score_the_last_parameters_are_kept_with_a_warning(
     scores, validation_loss, reason
 ):
-    record, theta = make_record(validates=True), np.zeros(2)
+    progress, theta = make_progress(validates=True), np.zeros(2)
     values = iter(scores)
-    record.start(theta, lambda: (validation_loss, next(values)))
+    progress.start(theta, lambda: (validation_loss, next(values)))
     for _ in scores:
         theta += 1
-        record.add(1.0, 0.5, 2.0, 10)
+        progress.add(1.0, 0.5, 2.0, 10)
     message = f"best epoch among {len(scores)}, because no validation score was a number: {reason}"
     with pytest.warns(ConvergenceWarning, match=message):
-        np.testing.assert_array_equal(record.conclude(), len(scores))
-    assert record.fitted_attributes()["best_validation_score_"] is None
+        np.testing.assert_array_equal(progress.conclude(), len(scores))
+    assert progress.fitted_attributes()["best_validation_score_"] is None
 
 
 def test_without_an_epoch_there_is_nothing_to_say():
-    record, theta = make_record(validates=True), np.ones(2)
-    record.start(theta, lambda: (2.0, 0.5))
-    record.loss = 3.0
-    assert record.conclude() is theta
-    assert record.fitted_attributes()["best_validation_score_"] is None
+    progress, theta = make_progress(validates=True), np.ones(2)
+    progress.start(theta, lambda: (2.0, 0.5))
+    progress.loss = 3.0
+    assert progress.conclude() is theta
+    assert progress.fitted_attributes()["best_validation_score_"] is None
 
 
 def test_the_loss_at_an_early_end_is_one_of_the_losses():
-    record = make_record()
-    record.start(np.ones(2))
-    record.loss = 3.0
-    record.conclude()
-    assert record.best_loss == 3.0
-    record.add(2.0, 0.5, 2.0, 10)
-    record.loss = 2.5
-    record.conclude()
-    assert record.best_loss == 2.0
+    progress = make_progress()
+    progress.start(np.ones(2))
+    progress.loss = 3.0
+    progress.conclude()
+    assert progress.best_loss == 3.0
+    progress.add(2.0, 0.5, 2.0, 10)
+    progress.loss = 2.5
+    progress.conclude()
+    assert progress.best_loss == 2.0
 
 
 LARGE = 1e6
@@ -131,22 +131,22 @@ LARGE = 1e6
 )
 @pytest.mark.filterwarnings("ignore:The training loss overflowed")
 def test_an_exploding_loss_is_divergence(losses, diverges):
-    record = make_record()
-    add_all(record, losses)
-    assert record.has_diverged == diverges
+    progress = make_progress()
+    add_all(progress, losses)
+    assert progress.has_diverged == diverges
     if diverges:
         with pytest.raises(ValueError, match=r"^Solver produced non-finite.*StandardScaler"):
-            record.conclude()
+            progress.conclude()
     else:
-        assert record.conclude() is record._theta
+        assert progress.conclude() is progress._theta
 
 
 @pytest.mark.parametrize(("incremental", "diverges"), [(True, True), (False, False)])
 def test_which_loss_is_the_first_one(incremental, diverges):
     """Calls of partial_fit are one training; a warm start may be on other data."""
-    first = make_record()
+    first = make_progress()
     add_all(first, [1.0])
-    second = make_record(previous=first.fitted_attributes(), incremental=incremental)
+    second = make_progress(previous=first.fitted_attributes(), incremental=incremental)
     add_all(second, [2e6])
     assert second.has_diverged == diverges
 
@@ -154,63 +154,63 @@ def test_which_loss_is_the_first_one(incremental, diverges):
 @pytest.mark.parametrize("bad", [NAN, np.inf, -np.inf])
 @pytest.mark.parametrize("loss", [1.0, NAN])
 def test_parameters_that_are_not_finite_are_divergence(bad, loss):
-    record, theta = make_record(), np.ones(3)
-    record.start(theta)
-    record.add(1.0, 0.5, 2.0, 10)
+    progress, theta = make_progress(), np.ones(3)
+    progress.start(theta)
+    progress.add(1.0, 0.5, 2.0, 10)
     theta[1] = bad
-    record.add(loss, 0.5, 2.0, 10)
-    assert record.has_diverged
+    progress.add(loss, 0.5, 2.0, 10)
+    assert progress.has_diverged
     with pytest.raises(ValueError, match=r"^Solver produced non-finite parameter weights"):
-        record.conclude()
+        progress.conclude()
 
 
 def test_parameters_may_have_diverged_in_an_epoch_that_was_interrupted():
-    record, theta = make_record(), np.ones(3)
-    record.start(theta)
+    progress, theta = make_progress(), np.ones(3)
+    progress.start(theta)
     theta[0] = NAN
     with pytest.raises(ValueError, match=r"^Solver produced non-finite parameter weights"):
-        record.conclude()
+        progress.conclude()
 
 
 @pytest.mark.parametrize("cause", ["loss", "parameters"])
 def test_the_best_epoch_survives_divergence(cause):
-    record, theta, scores = make_record(validates=True), np.zeros(2), iter([0.1, 0.5, 0.2, 0.9])
-    record.start(theta, lambda: (2.0, next(scores)))
+    progress, theta, scores = make_progress(validates=True), np.zeros(2), iter([0.1, 0.5, 0.2, 0.9])
+    progress.start(theta, lambda: (2.0, next(scores)))
     for _ in range(3):
         theta += 1
-        record.add(1.0, 0.5, 2.0, 10)
+        progress.add(1.0, 0.5, 2.0, 10)
     theta += 1 if cause == "loss" else np.inf
-    record.add(1e300 if cause == "loss" else 1.0, 0.5, 2.0, 10)  # scores best all the same
+    progress.add(1e300 if cause == "loss" else 1.0, 0.5, 2.0, 10)  # scores best all the same
     message = "diverged after 4 epoch.*parameters of epoch 2, which scored best.*StandardScaler"
     with pytest.warns(ConvergenceWarning, match=message):
-        np.testing.assert_array_equal(record.conclude(), 2)
-    assert record.fitted_attributes()["best_validation_score_"] == 0.5
+        np.testing.assert_array_equal(progress.conclude(), 2)
+    assert progress.fitted_attributes()["best_validation_score_"] == 0.5
 
 
 @pytest.mark.parametrize("finite", [True, False])
 def test_a_warm_start_that_diverges_keeps_its_start_if_that_is_finite(finite):
-    previous = make_record(validates=True)
+    previous = make_progress(validates=True)
     add_all(previous, [0.3], validates=True)
-    record = make_record(validates=True, previous=previous.fitted_attributes())
+    progress = make_progress(validates=True, previous=previous.fitted_attributes())
     theta = np.full(2, 7.0 if finite else -np.inf)
-    record.start(theta, lambda: (2.0, 0.4))
+    progress.start(theta, lambda: (2.0, 0.4))
     theta[:] = NAN
-    record.add(1.0, 0.5, 2.0, 10)
+    progress.add(1.0, 0.5, 2.0, 10)
     if finite:
         with pytest.warns(ConvergenceWarning, match="parameters from which it started are kept"):
-            np.testing.assert_array_equal(record.conclude(), 7)
+            np.testing.assert_array_equal(progress.conclude(), 7)
     else:
         with pytest.raises(ValueError, match="non-finite"):
-            record.conclude()
+            progress.conclude()
 
 
 @pytest.mark.parametrize("losses", [[np.inf, 1.0], [1.0, NAN], [NAN] * 3], ids=str)
 def test_a_loss_that_is_not_finite_is_told_once(losses):
-    record = make_record()
-    add_all(record, losses)
-    assert not record.has_diverged
+    progress = make_progress()
+    add_all(progress, losses)
+    assert not progress.has_diverged
     with pytest.warns(ConvergenceWarning, match="loss overflowed.*StandardScaler") as caught:
-        assert record.conclude() is record._theta
+        assert progress.conclude() is progress._theta
     assert len(caught) == 1
 
 
@@ -228,14 +228,14 @@ def test_stall_counts_are_those_of_sklearn(early_stopping):
         theirs.loss_curve_.append(value)
         theirs._update_no_improvement_count(early_stopping, None, None, None)
         expected.append(theirs._no_improvement_count)
-    record = make_record(validates=early_stopping)
-    assert add_all(record, values, validates=early_stopping) == expected
+    progress = make_progress(validates=early_stopping)
+    assert add_all(progress, values, validates=early_stopping) == expected
 
 
 def test_a_record_goes_on_from_the_previous_one():
-    first = make_record()
+    first = make_progress()
     add_all(first, [5, 4, 3.99])
-    second = make_record(previous=first.fitted_attributes())
+    second = make_progress(previous=first.fitted_attributes())
     assert add_all(second, [3.98]) == [2]
     attributes = second.fitted_attributes()
     assert attributes["loss_curve_"] == [5, 4, 3.99, 3.98]
@@ -248,11 +248,11 @@ def test_a_record_goes_on_from_the_previous_one():
 
 
 def test_a_record_may_begin_to_validate():
-    first = make_record()
+    first = make_progress()
     add_all(first, [5, 4])
-    second = make_record(validates=True, previous=first.fitted_attributes())
+    second = make_progress(validates=True, previous=first.fitted_attributes())
     add_all(second, [0.3], validates=True)
-    third = make_record(previous=second.fitted_attributes())
+    third = make_progress(previous=second.fitted_attributes())
     add_all(third, [2.0])
     np.testing.assert_array_equal(third.history["validation_score"], [NAN, NAN, 0.3, NAN])
     np.testing.assert_array_equal(third.history["validation_loss"], [NAN, NAN, 2.0, NAN])
@@ -261,12 +261,12 @@ def test_a_record_may_begin_to_validate():
 
 
 def test_what_is_printed(capsys):
-    record = make_record(verbose=True, validates=True)
-    add_all(record, [0.25], validates=True)
-    record.say("Stopping.")
+    progress = make_progress(verbose=True, validates=True)
+    add_all(progress, [0.25], validates=True)
+    progress.say("Stopping.")
     assert capsys.readouterr().out == (
         "Iteration 1, loss = 1.00000000\nValidation score: 0.250000\nStopping.\n"
     )
-    make_record().say("nothing")
-    add_all(make_record(), [1.0])
+    make_progress().say("nothing")
+    add_all(make_progress(), [1.0])
     assert capsys.readouterr().out == ""

@@ -416,7 +416,7 @@ def no_training(monkeypatch):
     def begin(*args, **kwargs):
         raise AssertionError("training began")
 
-    monkeypatch.setattr(_base, "MiniBatches", begin)
+    monkeypatch.setattr(_base, "MiniBatchTrainer", begin)
     monkeypatch.setattr(_base, "FullBatch", begin)
 
 

@@ -33,7 +33,7 @@ SATURATED, SYMMETRIC = "saturated_units", "symmetric_units"
 HIGH, LOW = "high_learning_rate", "low_learning_rate"
 
 #: Networks that are ill from the start: the illness, the network, how many layers show it.
-PATIENTS = {
+FAULTY = {
     "shrinking tanh": (VANISHING, network((32,) * 15, "tanh", initializer=Normal(0.05)), 15),
     "deep logistic": (VANISHING, network((32,) * 6, "logistic"), 6),
     "deep relu": (VANISHING, network((32,) * 15), 15),
@@ -54,7 +54,7 @@ PATIENTS = {
     "slow sgd": (LOW, network((32,), optimizer="sgd", learning_rate_init=1e-6), 2),
 }
 BY_SCALING = {"unscaled_inputs", "unscaled_targets"}
-patients = pytest.mark.parametrize("patient", PATIENTS)
+patients = pytest.mark.parametrize("patient", FAULTY)
 
 
 def find(name, *arguments):
@@ -64,13 +64,13 @@ def find(name, *arguments):
 
 
 def test_that_there_is_a_patient_for_each_illness():
-    tested = {name for name, *_ in [*PATIENTS.values(), *SPOILT.values()]}
+    tested = {name for name, *_ in [*FAULTY.values(), *FAULTY_AFTER_TRAINING.values()]}
     assert tested == set(ILLNESSES) - BY_SCALING
 
 
 @patients
 def test_the_illness_is_found_and_each_remedy_cures_it(patient):
-    name, estimator, n_layers = PATIENTS[patient]
+    name, estimator, n_layers = FAULTY[patient]
     finding = find(name, estimator, X, Y)
     assert n_layers in (None, len(finding.layers))
     assert finding.changes
@@ -83,7 +83,7 @@ def test_the_illness_is_found_and_each_remedy_cures_it(patient):
     "patient", ["shrinking tanh", "large weights", "zeros", "fast sgd", "slow adam", "wide tanh"]
 )
 def test_the_first_remedy_lets_a_network_learn(patient):
-    name, estimator, _ = PATIENTS[patient]
+    name, estimator, _ = FAULTY[patient]
 
     def accuracy(change):
         try:
@@ -96,7 +96,7 @@ def test_the_first_remedy_lets_a_network_learn(patient):
 
 
 #: Networks that training makes ill; the illness is that of the fitted network.
-SPOILT = {
+FAULTY_AFTER_TRAINING = {
     "relu": (DEAD, network((32,) * 3, learning_rate_init=0.3)),
     "sgd": (DEAD, network((32,) * 2, optimizer="sgd", learning_rate_init=3.0)),
     "small batches": (DEAD, network((32,) * 6, learning_rate_init=0.1, batch_size=10)),
@@ -108,9 +108,9 @@ SPOILT = {
 }
 
 
-@pytest.mark.parametrize("patient", SPOILT)
+@pytest.mark.parametrize("patient", FAULTY_AFTER_TRAINING)
 def test_remedies_for_what_training_spoils(patient):
-    name, estimator = SPOILT[patient]
+    name, estimator = FAULTY_AFTER_TRAINING[patient]
     assert find(name, estimator, X, Y) is None
     finding = find(name, estimator.fit(X, Y), X, Y)
     assert finding.changes
@@ -119,7 +119,7 @@ def test_remedies_for_what_training_spoils(patient):
 
 
 def test_illness_from_the_start_is_found_after_training():
-    name, estimator, _ = PATIENTS["shrinking tanh"]
+    name, estimator, _ = FAULTY["shrinking tanh"]
     fitted = clone(estimator).fit(X, Y)
     assert find(name, fitted, X, Y).changes == find(name, estimator, X, Y).changes
 
@@ -268,7 +268,7 @@ def test_the_report():
     assert well[0] == "No findings"
     assert well[1].split() == ["layer", *diagnose(network((9,)), X, Y).statistics]
     assert len(well) == 4
-    ill = repr(diagnose(*[PATIENTS["shrinking tanh"][1], X, Y])).splitlines()
+    ill = repr(diagnose(*[FAULTY["shrinking tanh"][1], X, Y])).splitlines()
     assert ill[0] == "1 finding"
     assert ill[1].startswith("- vanishing_gradients: gradients shrink")
     assert "Set initializer='glorot_uniform', normalization='layer' or residual=True." in ill[2]
