@@ -597,7 +597,6 @@ class SELU(Activation):
     """
 
     _rule = OfOutput(_selu, _selu_derivative, twice=False)
-    _kernel_parameters = ("_alpha", "_scale")
 
 
 @inline

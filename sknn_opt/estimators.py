@@ -1,27 +1,22 @@
 """The two estimators: what scikit-learn asks of a classifier and of a regressor."""
 
-import warnings
-from numbers import Real
-
 import numpy as np
-from scipy import sparse
-from scipy.special import log_expit, log_softmax
+from scipy.special import log_softmax
 from sklearn.base import ClassifierMixin, RegressorMixin, _fit_context
-from sklearn.metrics import accuracy_score
 from sklearn.preprocessing import LabelBinarizer
-from sklearn.utils._param_validation import Interval, StrOptions
-from sklearn.utils.class_weight import compute_class_weight, compute_sample_weight
+from sklearn.utils._param_validation import StrOptions
 from sklearn.utils.metaestimators import available_if
 from sklearn.utils.multiclass import (
     _check_partial_fit_first_call,
     is_multilabel,
-    unique_labels,
 )
 from sklearn.utils.validation import assert_all_finite
 
 from ._estimators.base import BaseMLP
 from ._estimators.conversion import SklearnConversion
 from ._estimators.documentation import CLASSIFIER, REGRESSOR
+from ._estimators.parameters import keyword_limits
+from ._estimators.targets import ClassTargets, NumberTargets, as_indicators, check_labels
 from ._network.inputs import check_sparse
 from .losses import CLASSIFIER_LOSSES, REGRESSOR_LOSSES, Loss
 
@@ -34,7 +29,7 @@ class MLPClassifier(ClassifierMixin, SklearnConversion, BaseMLP):
     _parameter_constraints = {
         **BaseMLP._parameter_constraints,
         "loss": [StrOptions(CLASSIFIER_LOSSES.names), Loss],
-        "label_smoothing": [Interval(Real, 0, 1, closed="left")],
+        **keyword_limits(CLASSIFIER_LOSSES),
         "class_weight": [StrOptions({"balanced"}), dict, list, None],
     }
 
@@ -88,101 +83,24 @@ class MLPClassifier(ClassifierMixin, SklearnConversion, BaseMLP):
         self._store(locals())
 
     def _validate_input(self, X, y, dtype, reset):
-        X, y = super()._validate_input(X, _as_indicators(y), dtype, reset)
-        _check_labels(y, "y")
+        X, y = super()._validate_input(X, as_indicators(y), dtype, reset)
+        check_labels(y, "y")
         return X, y
 
-    def _validate_targets(self, y, continues, incremental):
-        if incremental or continues:
-            self._check_classes(unique_labels(y), incremental)
-        else:
+    def _make_targets(self, y, continues, incremental):
+        if not (continues or incremental):
             self._label_binarizer = LabelBinarizer().fit(y)
             self.classes_ = self._label_binarizer.classes_
-        target_type = self._label_binarizer.y_type_
-        return self._encode(y, target_type), target_type
+        targets = self._targets
+        if incremental:
+            targets.check_known(y)
+        elif continues:
+            targets.check_same(y)
+        return targets
 
-    def _check_classes(self, labels, incremental):
-        if incremental and np.setdiff1d(labels, self.classes_).size:
-            raise ValueError(
-                "`y` has classes not in `self.classes_`. "
-                f"`self.classes_` has {self.classes_}. 'y' has {labels}."
-            )
-        if not incremental and set(labels) != set(self.classes_):
-            raise ValueError(
-                "warm_start can only be used where `y` has the same classes as in the "
-                f"previous call to fit. Previously got {self.classes_}, `y` has {labels}"
-            )
-
-    def _training_weights(self, y, targets, sample_weight, incremental):
-        if self.class_weight is None:
-            return sample_weight
-        if incremental and self.class_weight == "balanced":
-            raise ValueError(
-                "class_weight 'balanced' is not supported for partial_fit. In order to use "
-                "'balanced' weights, use compute_class_weight('balanced', classes=classes, y=y) "
-                "on a large enough sample of the training data, and pass the resulting weights "
-                "as the class_weight parameter, a dict."
-            )
-        if self.class_weight == "balanced":
-            factor = _balance(targets, sample_weight)
-        else:
-            factor = self._factors_by_class(y, targets)
-        with np.errstate(over="ignore"):
-            weight = factor if sample_weight is None else factor * sample_weight
-            weight = weight.astype(targets.dtype)
-        assert_all_finite(weight, input_name="class_weight")
-        return weight
-
-    def _factors_by_class(self, y, targets):
-        """Return what a dict, or for several labels a list of them, makes of each sample."""
-        several = isinstance(self.class_weight, list)
-        dicts = self.class_weight if several else [self.class_weight]
-        weights = [w for by_class in dicts for w in getattr(by_class, "values", tuple)()]
-        if not all(isinstance(w, Real) and 0 <= w < np.inf for w in weights):
-            raise ValueError(
-                f"class_weight must hold finite, non-negative numbers, got {self.class_weight}."
-            )
-        n_columns = targets.shape[1]
-        if n_columns > 1:
-            # Two rows are added because a batch of partial_fit may lack a value that a dict names.
-            both = np.repeat([[0], [1]], n_columns, axis=1)
-            return compute_sample_weight(self.class_weight, np.vstack([targets, both]))[:-2]
-        by_class = compute_class_weight(self.class_weight, classes=self.classes_, y=y)
-        return by_class[targets.ravel().astype(int)]
-
-    def _n_outputs(self, loss, targets, target_type):
-        return len(self.classes_) if target_type == "multiclass" else targets.shape[1]
-
-    def _validate_held_out(self, y, target_type):
-        unseen = np.setdiff1d(unique_labels(y), self.classes_)
-        if unseen.size:
-            raise ValueError(
-                f"y_val has classes that y does not have: {unseen}. Those of y are {self.classes_}."
-            )
-        return self._encode(y, target_type)
-
-    def _encode(self, y, target_type):
-        if (y.ndim == 2) != (target_type == "multilabel-indicator"):
-            raise ValueError(
-                f"The object was {'not ' if y.ndim == 2 else ''}fitted with multilabel input."
-            )
-        if target_type == "multilabel-indicator":
-            return y.toarray() if sparse.issparse(y) else y
-        return np.searchsorted(self.classes_, y)
-
-    def _own_score(self, problem, data):
-        def accuracy(raw):
-            return accuracy_score(data.targets, self._decide(raw), sample_weight=data.sample_weight)
-
-        return accuracy
-
-    def _decide(self, raw):
-        """Class indices, of shape (n_samples, 1), or label indicators from raw outputs."""
-        if self._label_binarizer.y_type_ == "multiclass":
-            return raw.argmax(axis=1)[:, np.newaxis]
-        decided = (raw > 0).astype(int)
-        # A single class has a single index.
-        return decided if decided.shape[1] > 1 else np.minimum(decided, len(self.classes_) - 1)
+    @property
+    def _targets(self):
+        return ClassTargets(self._label_binarizer)
 
     def predict(self, X):
         """Predict classes.
@@ -197,10 +115,8 @@ class MLPClassifier(ClassifierMixin, SklearnConversion, BaseMLP):
             Class labels; for multilabel targets an indicator matrix, sparse if the targets
             of fit were.
         """
-        decided = self._decide(self._raw_outputs(X))
-        if decided.shape[1] > 1:
-            return self._label_binarizer.inverse_transform(decided)
-        return self.classes_[decided.ravel()]
+        raw = self._raw_outputs(X)
+        return self._targets.decode(raw)
 
     def decision_function(self, X):
         """Return how confident the network is of each class.
@@ -237,7 +153,7 @@ class MLPClassifier(ClassifierMixin, SklearnConversion, BaseMLP):
         score : float
             Share of the samples whose class, or whose labels all, are predicted.
         """
-        return super().score(X, _as_indicators(y), sample_weight)
+        return super().score(X, as_indicators(y), sample_weight)
 
     def _check_probabilities(self):
         loss = getattr(self, "_fitted_loss", self.loss)
@@ -264,12 +180,7 @@ class MLPClassifier(ClassifierMixin, SklearnConversion, BaseMLP):
             In the order of ``classes_``; for multilabel targets the probability of each
             label.
         """
-        return self._predictions(self._raw_outputs(X))
-
-    def _predictions(self, raw):
-        if self._target_type == "binary":
-            raw = np.column_stack([-raw, raw])
-        return self._fitted_loss.form(self._target_type).predictions(raw)
+        return self._predictions(X)
 
     @available_if(_check_probabilities)
     def predict_log_proba(self, X):
@@ -286,9 +197,7 @@ class MLPClassifier(ClassifierMixin, SklearnConversion, BaseMLP):
         log_probabilities : ndarray of shape (n_samples, n_classes)
         """
         raw = self._raw_outputs(X)
-        if self._target_type == "multiclass":
-            return log_softmax(raw, axis=1)
-        return log_expit(np.column_stack([-raw, raw]) if self._target_type == "binary" else raw)
+        return self._targets.log_probabilities(raw)
 
     @available_if(BaseMLP._check_partial_fit)
     @_fit_context(prefer_skip_nested_validation=True)
@@ -329,7 +238,7 @@ class MLPClassifier(ClassifierMixin, SklearnConversion, BaseMLP):
         with self._unchanged_on_error():
             check_sparse(y)
             if classes is not None:
-                _check_labels(classes, "classes")
+                check_labels(classes, "classes")
             if _check_partial_fit_first_call(self, classes):
                 self._label_binarizer = LabelBinarizer().fit(y if is_multilabel(y) else classes)
             validation = X_val, y_val, sample_weight_val
@@ -339,55 +248,6 @@ class MLPClassifier(ClassifierMixin, SklearnConversion, BaseMLP):
         tags = super().__sklearn_tags__()
         tags.classifier_tags.multi_label = True
         return tags
-
-
-def _as_indicators(y):
-    """Return multilabel targets as 0 and 1, and all others as they are.
-
-    As in scikit-learn, whatever is not 0 means that a sample has the label.
-    """
-    valid = is_multilabel(y)
-    if not (valid or sparse.issparse(y)):
-        return y
-    y = y if sparse.issparse(y) else np.asarray(y)
-    stored = y.tocoo().data if sparse.issparse(y) else y
-    values = np.unique(stored)
-    has_zeros = stored.size < np.prod(y.shape) or not values.all()
-    if len(values) == 2 and not has_zeros and np.isfinite(values).all():
-        raise ValueError(
-            "Multilabel targets are 1 where a sample has the label and 0 where it has not, but "
-            f"those of y are {values[0]} and {values[1]}. If {values[1]} means that it has, pass "
-            f"(y == {values[1]}).astype(int)."
-        )
-    if not valid:
-        return y  # LabelBinarizer refuses it in scikit-learn's words
-    y = y.astype(bool)
-    if sparse.issparse(y):
-        y = y.tocsr()
-        y.sum_duplicates()
-    return y.astype(int)
-
-
-def _check_labels(labels, name):
-    """Raise ValueError where a class is None, which nothing can be sorted among."""
-    labels = labels if sparse.issparse(labels) else np.asarray(labels)
-    if labels.dtype == object and any(label is None for label in labels.flat):
-        raise ValueError(
-            f"Input {name} contains None. Leave out the samples without a class, or give the "
-            "class a name, such as 'missing'."
-        )
-
-
-def _balance(targets, sample_weight):
-    """Balanced weights of the samples, where each stands for as many as it weighs."""
-    factor = np.ones(len(targets))
-    for column in targets.T:
-        _, codes = np.unique(column, return_inverse=True)
-        totals = np.bincount(codes, sample_weight)
-        share = np.zeros(len(totals))
-        np.divide(totals.sum(), np.count_nonzero(totals) * totals, out=share, where=totals > 0)
-        factor *= share[codes]
-    return factor
 
 
 class MLPRegressor(RegressorMixin, SklearnConversion, BaseMLP):
@@ -453,23 +313,10 @@ class MLPRegressor(RegressorMixin, SklearnConversion, BaseMLP):
             assert_all_finite(y.astype(X.dtype, copy=False), input_name="y")
         return X, y
 
-    def _validate_targets(self, y, continues, incremental):
-        return y, "continuous"
+    _targets = NumberTargets()
 
-    def _n_outputs(self, loss, targets, target_type):
-        return loss.n_outputs(targets.shape[1])
-
-    def _validate_held_out(self, y, target_type):
-        return y
-
-    def _own_score(self, problem, data):
-        def score(raw):
-            predictions = problem.form.predictions(raw)
-            if not np.isfinite(predictions).all():
-                return np.nan
-            return problem.loss.score(data.targets, predictions, data.sample_weight)
-
-        return score
+    def _make_targets(self, y, continues, incremental):
+        return self._targets
 
     def predict(self, X):
         """Predict targets.
@@ -483,19 +330,7 @@ class MLPRegressor(RegressorMixin, SklearnConversion, BaseMLP):
         y : ndarray of shape (n_samples,) or (n_samples, n_outputs)
             For a list of quantiles one column each, in ascending order in each row.
         """
-        return self._predictions(self._raw_outputs(X))
-
-    def _predictions(self, raw):
-        form = self._fitted_loss.form(self._target_type)
-        predictions = form.predictions(raw)
-        if form.link is not None and not np.isfinite(predictions).all():
-            warnings.warn(
-                f"Some predictions overflow {predictions.dtype}. Scale the features "
-                "(StandardScaler), and look for samples far from those of training.",
-                RuntimeWarning,
-                stacklevel=3,
-            )
-        return predictions.ravel() if predictions.shape[1] == 1 else predictions
+        return self._predictions(X)
 
     def score(self, X, y, sample_weight=None):
         """Return the score of the predictions for ``X``.

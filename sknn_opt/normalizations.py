@@ -5,8 +5,10 @@ classes.
 """
 
 import math
+from numbers import Real
 
 import numpy as np
+from sklearn.utils._param_validation import Interval
 
 from ._compiler.declarations import (
     Call,
@@ -14,13 +16,14 @@ from ._compiler.declarations import (
     doubles,
     inline,
     kernel,
+    named_doubles,
     offset,
     pointers_to,
     real,
     reals,
     struct,
 )
-from ._components import Component, Registry
+from ._components import POSITIVE, Component, Registry
 
 NORMALIZATION = struct(
     "normalization",
@@ -85,6 +88,8 @@ class Normalization(Component):
     _predict = None
     #: Whether running statistics are kept, and a batch must come in one block.
     uses_batch_statistics = False
+    #: Names of its parameters, what they start from, and whether they are trained.
+    parameters = (("normalization_scales", 1.0, True), ("normalization_shifts", 0.0, True))
 
 
 @inline
@@ -121,10 +126,24 @@ def _subtract_and_scale(z, rows, units, mean, factor):
             here[j] = (here[j] - mean[j]) * factor[j]
 
 
+_batch_parameters = named_doubles("epsilon", "momentum")
+_layer_parameters = named_doubles("epsilon")
+
+
+@inline
+def _batch(norm):
+    return _batch_parameters(doubles(norm.parameters))
+
+
+@inline
+def _layer(norm):
+    return _layer_parameters(doubles(norm.parameters))
+
+
 @inline
 def _use_running_statistics(norm, z, units, rows):
     variance, factor = reals(norm.variance), reals(norm.factor)
-    epsilon = real(doubles(norm.parameters)[0])
+    epsilon = real(_batch(norm).epsilon)
     for j in range(units):
         factor[j] = real(1) / math.sqrt(variance[j] + epsilon)
     _subtract_and_scale(z, rows, units, reals(norm.mean), factor)
@@ -147,7 +166,7 @@ def _batch_forward(norm, z, out, rows, units):
         _use_running_statistics(n, z, units, rows)
     else:
         mean, variance, factor = reals(n.sums), offset(reals(n.sums), units), reals(n.factor)
-        epsilon, momentum = real(doubles(n.parameters)[0]), real(doubles(n.parameters)[1])
+        epsilon, momentum = real(_batch(n).epsilon), real(_batch(n).momentum)
         share = real(1) / real(rows)
         for j in range(units):
             mean[j] = variance[j] = real(0)
@@ -209,7 +228,15 @@ class BatchNorm(Normalization):
     _backward = _batch_backward
     _predict = _batch_predict
     uses_batch_statistics = True
-    _kernel_parameters = ("epsilon", "momentum")
+    parameters = (
+        *Normalization.parameters,
+        ("running_means", 0.0, False),
+        ("running_variances", 1.0, False),
+    )
+    _parameter_constraints = {
+        "epsilon": POSITIVE,
+        "momentum": [Interval(Real, 0, 1, closed="right")],
+    }
 
     def __init__(self, epsilon=1e-5, momentum=0.1):
         self.epsilon = epsilon
@@ -220,7 +247,7 @@ class BatchNorm(Normalization):
 def _layer_forward(norm, z, out, rows, units):
     n = at(norm, 0)
     factor = reals(n.factor)
-    epsilon = real(doubles(n.parameters)[0])
+    epsilon = real(_layer(n).epsilon)
     share = real(1) / real(units)
     for i in range(rows):
         here = offset(z, i * units)
@@ -342,7 +369,7 @@ class LayerNorm(Normalization):
     _predict = _layer_forward
     _tangent = _layer_tangent
     _curvature = _layer_curvature
-    _kernel_parameters = ("epsilon",)
+    _parameter_constraints = {"epsilon": POSITIVE}
 
     def __init__(self, epsilon=1e-5):
         self.epsilon = epsilon

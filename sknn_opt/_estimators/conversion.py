@@ -75,7 +75,8 @@ class SklearnConversion:
         ours = _translated_parameters(self)
         estimator.set_params(**{k: v for k, v in ours.items() if k in estimator.get_params()})
         _copy_shared(self, estimator)
-        estimator.coefs_, estimator.intercepts_ = copy.deepcopy(parameters[:2])
+        estimator.coefs_ = [layer["coefs"].copy() for layer in parameters]
+        estimator.intercepts_ = [layer["intercepts"].copy() for layer in parameters]
         if self.validation_scores_ is not None:  # for a warm start there
             estimator._best_coefs = copy.deepcopy(estimator.coefs_)
             estimator._best_intercepts = copy.deepcopy(estimator.intercepts_)
@@ -130,13 +131,10 @@ class SklearnConversion:
             normalization_shifts_=[],
             running_means_=[],
             running_variances_=[],
-            _architecture=configuration.architecture,
+            _architecture=configuration.architecture._asdict(),
             _fitted_loss=configuration.loss,
-            _target_type="continuous",
             _optimizer_state_=None,
         )
-        if is_classifier(ours):
-            ours._target_type = ours._label_binarizer.y_type_
         ours._fitted_parameters()
         return ours
 
@@ -148,15 +146,16 @@ def _their_class(cls):
 
 def _lacking(estimator, parameters, theirs):
     """Yield descriptions of what makes scikit-learn predict something else."""
-    architecture, loss = estimator._architecture, estimator._fitted_loss
+    architecture, loss = estimator._fitted_architecture, estimator._fitted_loss
     activations = {type(a): a for a in architecture.activations}
     unknown = [a for cls, a in activations.items() if cls not in _ACTIVATIONS]
     yield from (f"the activation {activation!r}" for activation in unknown)
     if len(activations) > 1:
         yield "different activations in one network"
-    if architecture.normalization is not None:
-        yield f"the normalization {architecture.normalization!r}"
-    if architecture.residual and any(w.shape[0] == w.shape[1] for w in parameters.coefs[:-1]):
+    normalizations = {repr(n) for n in architecture.normalizations if n is not None}
+    yield from (f"the normalization {normalization}" for normalization in sorted(normalizations))
+    shapes = [layer["coefs"].shape for layer in parameters[:-1]]
+    if architecture.residual and any(fan_in == fan_out for fan_in, fan_out in shapes):
         yield "residual connections"
     known = _CLASSIFIER_LOSSES if is_classifier(estimator) else _REGRESSOR_LOSSES
     # Up to 1.6 the regressor's only loss is the squared error.
@@ -172,7 +171,7 @@ def _translated_parameters(estimator):
     schedule = resolve(estimator.learning_rate, SCHEDULES, estimator)
     for component in (optimizer, schedule):
         parameters |= {name: getattr(component, name) for name in component._estimator_keywords}
-    activations = {type(a) for a in estimator._architecture.activations}
+    activations = {type(a) for a in estimator._fitted_architecture.activations}
     parameters["activation"] = _ACTIVATIONS[activations.pop()] if activations else "relu"
     parameters["solver"] = _SOLVERS.get(type(optimizer), "adam")
     parameters["learning_rate"] = _SCHEDULES.get(type(schedule), "constant")

@@ -1,21 +1,89 @@
 """An estimator's parameters as objects: the only place where names become objects."""
 
 import copy
-import warnings
 from numbers import Integral, Real
+from types import NoneType
 
 import numpy as np
+from sklearn.metrics import get_scorer_names
+from sklearn.utils._param_validation import Interval, Options, RealNotInt, StrOptions
 
-from .._components import Component, resolve
-from .._network.layout import Architecture
+from .._components import DECAY, FRACTION, NON_NEGATIVE, POSITIVE, Component, resolve
+from .._network.layout import FLOATS, Architecture
 from .._training.mini_batch import Limits, Rates
+from .._warnings import warn
 from ..activations import ACTIVATIONS, Activation
-from ..averaging import AVERAGINGS
+from ..averaging import AVERAGINGS, Averaging
 from ..batches import GrowingBatch
-from ..initializers import INITIALIZERS
-from ..normalizations import NORMALIZATIONS
-from ..optimizers import OPTIMIZERS, FirstOrder, FullBatch
-from ..schedules import SCHEDULES, WarmUp
+from ..initializers import INITIALIZERS, Initializer
+from ..normalizations import NORMALIZATIONS, Normalization
+from ..optimizers import OPTIMIZERS, FirstOrder, Optimizer
+from ..schedules import SCHEDULES, Schedule, WarmUp
+
+
+def keyword_limits(*registries):
+    """Return the limits of keywords that are a component's parameters, from the components."""
+    return {
+        keyword: cls._parameter_constraints[keyword]
+        for registry in registries
+        for cls in registry.values()
+        for keyword in cls._estimator_keywords
+    }
+
+
+#: What the estimators' keywords may be; those that set a component's parameter, as the component
+#: has it.
+LIMITS = {
+    **keyword_limits(OPTIMIZERS, SCHEDULES),
+    "hidden_layer_sizes": ["array-like", Interval(Integral, 1, None, closed="left")],
+    "activation": [StrOptions(ACTIVATIONS.names), Activation, list, tuple],
+    "initializer": [StrOptions(INITIALIZERS.names), Initializer],
+    "optimizer": [StrOptions(OPTIMIZERS.names), Optimizer],
+    "solver": [StrOptions(OPTIMIZERS.names), None],
+    "alpha": NON_NEGATIVE,
+    "l1_ratio": FRACTION,
+    "dropout": [Interval(Real, 0, 1, closed="left"), "array-like"],
+    "input_dropout": DECAY,
+    "max_norm": [*POSITIVE, None],
+    "normalization": [StrOptions(NORMALIZATIONS.names), Normalization, list, tuple, None],
+    "residual": ["boolean"],
+    "clip_norm": [*POSITIVE, None],
+    "clip_value": [*POSITIVE, None],
+    "batch_size": [
+        StrOptions({"auto", "full"}),
+        Interval(Integral, 1, None, closed="left"),
+        GrowingBatch,
+    ],
+    "learning_rate": [StrOptions(SCHEDULES.names), Schedule],
+    "learning_rate_init": [StrOptions({"auto"}), Interval(Real, 0, None, closed="neither")],
+    "warmup": [
+        Interval(Integral, 0, None, closed="left"),
+        Interval(RealNotInt, 0, 1, closed="both"),
+    ],
+    "warmup_shape": [StrOptions({"linear", "cosine"})],
+    "max_iter": [Interval(Integral, 1, None, closed="left")],
+    "shuffle": ["boolean"],
+    "random_state": ["random_state"],
+    "tol": NON_NEGATIVE,
+    "verbose": ["verbose"],
+    "warm_start": ["boolean"],
+    "early_stopping": ["boolean"],
+    "validation_fraction": DECAY,
+    "scoring": [StrOptions({"loss", *get_scorer_names()}), callable, None],
+    "averaging": [StrOptions(AVERAGINGS.names), Averaging, None],
+    "n_iter_no_change": [
+        Interval(Integral, 1, None, closed="left"),
+        Options(Real, {np.inf}),
+    ],
+    "max_fun": [Interval(Integral, 1, None, closed="left")],
+    "max_time": [*POSITIVE, None],
+    "n_jobs": [Integral, None],
+    "dtype": [
+        StrOptions({"float32", "float64"}),
+        Options(object, {*FLOATS, *(dtype.type for dtype in FLOATS)}),
+        None,
+    ],
+}
 
 _DEFAULT_OPTIMIZER = "adam"
 
@@ -106,6 +174,11 @@ class Configuration:
         self._check_kind()
         self._check_combinations()
 
+    @property
+    def is_first_order(self):
+        """Whether the optimizer takes mini-batches."""
+        return isinstance(self.optimizer, FirstOrder)
+
     def rates(self):
         """Return the learning rates of first-order optimizers."""
         estimator = self._estimator
@@ -138,10 +211,9 @@ class Configuration:
         else:
             size = min(wanted, n_samples)
             if wanted > n_samples:
-                warnings.warn(
+                warn(
                     "Got `batch_size` less than 1 or larger than sample size. It is going to "
-                    "be clipped",
-                    stacklevel=6,
+                    "be clipped"
                 )
         if takes_all and size < n_samples:
             raise ValueError(_NEEDS_ALL_SAMPLES.format(type(self.optimizer).__name__))
@@ -160,15 +232,16 @@ class Configuration:
     def _architecture(self):
         estimator = self._estimator
         activations = self._per_layer("activation", str | Activation)
-        normalization = estimator.normalization
-        if normalization is not None:
-            normalization = copy.copy(resolve(normalization, NORMALIZATIONS, estimator))
+        normalizations = self._per_layer("normalization", str | Normalization | NoneType)
         return Architecture(
             [copy.copy(resolve(a, ACTIVATIONS, estimator)) for a in activations],
-            self._per_layer("dropout", Real),
-            estimator.input_dropout,
-            normalization,
-            estimator.residual,
+            [float(rate) for rate in self._per_layer("dropout", Real)],
+            [
+                None if n is None else copy.copy(resolve(n, NORMALIZATIONS, estimator))
+                for n in normalizations
+            ],
+            float(estimator.input_dropout),
+            bool(estimator.residual),
         )
 
     def _per_layer(self, name, scalar):
@@ -185,7 +258,7 @@ class Configuration:
 
     def _check_kind(self):
         """Raise ValueError for keywords that belong to the other kind of optimizer."""
-        full_batch = isinstance(self.optimizer, FullBatch)
+        full_batch = not self.is_first_order
         for name, default in (_FULL_BATCH_ONLY, _FIRST_ORDER_ONLY)[full_batch].items():
             value = getattr(self._estimator, name)
             if any(v != default for v in np.ravel(np.asarray(value, object))):
@@ -196,7 +269,7 @@ class Configuration:
                 self._refuse(name, known[0])
 
     def _refuse(self, name, default):
-        full_batch = isinstance(self.optimizer, FullBatch)
+        full_batch = not self.is_first_order
         kind, others = ("full-batch", "first-order"), ("'lbfgs'", "'adam'")
         raise ValueError(
             f"{name}={getattr(self._estimator, name)!r} does not apply to "
@@ -208,11 +281,9 @@ class Configuration:
         """Raise ValueError for keywords that exclude each other."""
         estimator, optimizer = self._estimator, self.optimizer
         takes_all = (
-            isinstance(optimizer, FullBatch)
-            or optimizer.needs_all_samples
-            or estimator.batch_size == "full"
+            not self.is_first_order or optimizer.needs_all_samples or estimator.batch_size == "full"
         )
-        if estimator.normalization == "batch" and takes_all:
+        if self.architecture.uses_batch_statistics and takes_all:
             raise ValueError(
                 "normalization='batch' needs mini-batches: it does not apply to full-batch "
                 "optimizers, nor to batch_size='full'. Choose normalization='layer', or a "

@@ -4,12 +4,15 @@ An input is a view of the user's array: rows are gathered block by block, never 
 a whole. Indices of CSR columns are int32, its row pointers int64, whatever SciPy chose.
 """
 
+from typing import NamedTuple
+
 import numpy as np
 from scipy import sparse
 
 from .._compiler.blas import gemm
 from .._compiler.declarations import (
     Call,
+    Kernel,
     address,
     at,
     inline,
@@ -219,6 +222,16 @@ def _check_indices(name, indices, end):
         raise ValueError(f"{name} must be integers from 0 to {end - 1}")
 
 
+class _InputKernels(NamedTuple):
+    multiply: Kernel
+    gradient: Kernel
+    add_rows: Kernel
+
+
+_DENSE = _InputKernels(_dense_multiply, _dense_gradient, _dense_add_rows)
+_CSR = _InputKernels(_csr_multiply, _csr_gradient, _csr_add_rows)
+
+
 class Input:
     """``X``, dense or CSR, and optionally an order of rows, as kernels read it.
 
@@ -238,6 +251,7 @@ class Input:
         self.dtype = X.dtype
         self.n_rows = X.shape[0] if order is None else len(order)
         self.n_features = X.shape[1]
+        self.dropout = dropout
         self._struct = np.zeros(1, INPUT)
         fields = self._struct[0]
         fields["n_features"] = self.n_features
@@ -246,40 +260,48 @@ class Input:
         if dropout > 0:
             fields["drop"] = drop.address(self.dtype)
         if sparse.issparse(X):
-            types = X.dtype, np.int32, np.int64
-            arrays = tuple(map(np.ascontiguousarray, (X.data, X.indices, X.indptr), types))
-            fields["data"], fields["indices"], fields["indptr"] = map(address, arrays)
-            self._kernels = _csr_multiply, _csr_gradient, _csr_add_rows
+            self._kernels, arrays = _CSR, self._bind_csr(X)
         else:
-            X = X if _has_whole_strides(X) else np.ascontiguousarray(X)
-            row_stride, column_stride = (
-                (self.n_features, 1)
-                if X.flags.c_contiguous
-                else (s // X.itemsize for s in X.strides)
-            )
-            direct = (
-                order is None
-                and dropout == 0
-                and column_stride == 1
-                and row_stride >= self.n_features
-            )
-            block = None if direct else np.empty((max_rows, self.n_features), X.dtype)
-            fields["row_stride"], fields["column_stride"] = row_stride, column_stride
-            fields["data"], fields["block"] = address(X), address(block)
-            fields["direct"] = direct
-            arrays = X, block
-            self._kernels = _dense_multiply, _dense_gradient, _dense_add_rows
-        fields["multiply"] = self._kernels[0].address(self.dtype)
+            self._kernels, arrays = _DENSE, self._bind_dense(X, max_rows, order)
+        fields["multiply"] = self._kernels.multiply.address(self.dtype)
         self._alive = arrays, order
         self.address = address(self._struct)
 
+    def _bind_csr(self, X):
+        fields, types = self._struct[0], (X.dtype, np.int32, np.int64)
+        arrays = tuple(map(np.ascontiguousarray, (X.data, X.indices, X.indptr), types))
+        fields["data"], fields["indices"], fields["indptr"] = map(address, arrays)
+        return arrays
+
+    def _bind_dense(self, X, max_rows, order):
+        fields = self._struct[0]
+        X = X if _has_whole_strides(X) else np.ascontiguousarray(X)
+        strides = [stride // X.itemsize for stride in X.strides]
+        # The strides of a single row or column mean nothing.
+        row_stride, column_stride = [self.n_features, 1] if X.flags.c_contiguous else strides
+        fields["row_stride"], fields["column_stride"] = row_stride, column_stride
+        plain = column_stride == 1 and row_stride >= self.n_features
+        direct = order is None and self.dropout == 0 and plain
+        block = None if direct else np.empty((max_rows, self.n_features), X.dtype)
+        fields["data"], fields["block"], fields["direct"] = address(X), address(block), direct
+        return X, block
+
+    @property
+    def mask_key(self):
+        """The key of dropout's mask."""
+        return self._struct["mask_key"][0]
+
+    @mask_key.setter
+    def mask_key(self, key):
+        self._struct["mask_key"] = key
+
     def allow_gradient(self):
         """Prepare for the backward pass."""
-        self._struct[0]["gradient"] = self._kernels[1].address(self.dtype)
+        self._struct[0]["gradient"] = self._kernels.gradient.address(self.dtype)
 
     def allow_residual(self):
         """Prepare for adding rows to the first layer's output."""
-        self._struct[0]["add_rows"] = self._kernels[2].address(self.dtype)
+        self._struct[0]["add_rows"] = self._kernels.add_rows.address(self.dtype)
 
 
 def _has_whole_strides(X):

@@ -1,8 +1,9 @@
-"""The shape of a network: where its parameters stand in one vector, and what its layers do."""
+"""The shape of a network: what its parameters are, and where they stand in one vector."""
 
 import math
 from functools import lru_cache
-from itertools import islice, pairwise
+from itertools import groupby, islice, pairwise
+from operator import attrgetter
 from typing import NamedTuple
 
 import numpy as np
@@ -14,98 +15,41 @@ from ..optimizers.base import ARRAY, LAYOUT
 #: The types in which kernels compute.
 FLOATS = (np.dtype(np.float64), np.dtype(np.float32))
 
-#: What fitted estimators call the sections of their `Parameters`.
-PARAMETER_ATTRIBUTES = (
-    "coefs_",
-    "intercepts_",
-    "normalization_scales_",
-    "normalization_shifts_",
-    "running_means_",
-    "running_variances_",
+#: Names of all parameters that a network may have. A fitted estimator has a list of arrays for
+#: each, one a layer that has it, as the attribute of that name with an underscore behind it.
+PARAMETERS = (
+    "coefs",
+    "intercepts",
+    "normalization_scales",
+    "normalization_shifts",
+    "running_means",
+    "running_variances",
 )
 
 
-class Parameters(NamedTuple):
-    """Views of a vector, one array a layer; the last four only with normalization."""
+class ParameterSpec(NamedTuple):
+    """One array of a layer.
 
-    coefs: list
-    intercepts: list
-    scales: list
-    shifts: list
-    means: list
-    variances: list
-
-
-def _section_shapes(units, normalization):
-    """Return the shapes of each section's arrays in a network with layers of these sizes."""
-    widths = [(width,) for width in units[1:]]
-    normalized = [] if normalization is None else widths[:-1]
-    tracked = (
-        normalized if normalization is not None and normalization.uses_batch_statistics else []
-    )
-    return [list(pairwise(units)), widths, normalized, normalized, tracked, tracked]
-
-
-class Layout:
-    """Where each layer's parameters stand in the vector ``theta``.
-
-    All weights come first, layer by layer and row-major, so that a penalty acts on one
-    slice; then all intercepts, then the scales and shifts of normalization. Behind these
-    ``n_parameters`` that are trained stand batch normalization's running statistics,
-    ``n_values`` in all, so that a copy of theta is a copy of the model. Optimizers read
-    ``table``, with a row for each array.
-
-    Parameters
+    Attributes
     ----------
-    units : list of int
-        Sizes of the input, the hidden layers and the output.
-    normalization : Normalization, default=None
+    name : str
+        One of `PARAMETERS`.
+    layer : int
+    shape : tuple of int
+    initial : float or None
+        What its elements start from; None where an initializer draws them.
+    decays : bool
+        Whether penalties and weight decay act on it.
+    trained : bool
+        Whether it follows a gradient; running statistics do not.
     """
 
-    def __init__(self, units, normalization=None):
-        self._sections = _section_shapes(units, normalization)
-        self.shapes = self._sections[0]
-        sizes = [sum(map(math.prod, s)) for s in self._sections]
-        self.n_weights = sizes[0]
-        self.n_parameters = sum(sizes[:4])
-        self.n_values = sum(sizes)
-        self.stride = padded(self.n_parameters)
-        self.table = self._table()
-        self.address = address(self.table)
-
-    def _table(self):
-        trained = [shape for section in self._sections[:4] for shape in section]
-        self.arrays = np.zeros(len(trained), ARRAY)
-        offset = 0
-        for row, shape in zip(self.arrays, trained, strict=True):
-            row["offset"], row["decays"], row["rate"] = offset, offset < self.n_weights, 1.0
-            row["rows"], row["columns"] = shape if len(shape) == 2 else (1, *shape)
-            offset += math.prod(shape)
-        table = np.zeros(1, LAYOUT)
-        fields = table[0]
-        fields["n_parameters"], fields["stride"] = self.n_parameters, self.stride
-        fields["n_layers"], fields["n_arrays"] = len(self.shapes), len(trained)
-        fields["arrays"] = address(self.arrays)
-        return table
-
-    def views(self, vector):
-        """Return the `Parameters` in a vector of n_values or, a gradient, of n_parameters."""
-        offset, sections = 0, []
-        for shapes in self._sections:
-            views = []
-            for shape in shapes:
-                size = math.prod(shape)
-                views.append(vector[offset : offset + size].reshape(shape))
-                offset += size
-            sections.append(views)
-            if offset == vector.size:
-                break
-        return Parameters(*sections, *[[]] * (len(self._sections) - len(sections)))
-
-    def pack(self, parameters, dtype):
-        """Copy `Parameters` into a new vector."""
-        arrays = [np.ravel(array) for section in parameters for array in section]
-        return np.concatenate(arrays, out=aligned_zeros(self.n_values, dtype))
+    name: str
+    layer: int
+    shape: tuple[int, ...]
+    initial: float | None = None
+    decays: bool = False
+    trained: bool = True
 
 
 class Architecture(NamedTuple):
@@ -114,23 +58,127 @@ class Architecture(NamedTuple):
     Attributes
     ----------
     activations : list of Activation
-        One for each hidden layer.
+        One for each hidden layer, as the next two.
     dropout : list of float
-        One for each hidden layer.
+    normalizations : list of Normalization or None
     input_dropout : float
-    normalization : Normalization or None
     residual : bool
     """
 
     activations: list
     dropout: list
+    normalizations: list
     input_dropout: float = 0.0
-    normalization: object = None
     residual: bool = False
+
+    def without_dropout(self):
+        return self._replace(dropout=[0.0] * len(self.dropout), input_dropout=0.0)
+
+    @property
+    def drops(self):
+        """Whether any unit or feature may be dropped."""
+        return self.input_dropout > 0 or any(self.dropout)
+
+    @property
+    def uses_batch_statistics(self):
+        """Whether a batch has to come in one block."""
+        return any(norm is not None and norm.uses_batch_statistics for norm in self.normalizations)
+
+
+def describe(units, normalizations):
+    """Return the specs of a network's parameters.
+
+    Parameters
+    ----------
+    units : list of int
+        Sizes of the input, the hidden layers and the output.
+    normalizations : list of Normalization or None
+        One for each hidden layer.
+    """
+    specs = []
+    for layer, (fan_in, fan_out) in enumerate(pairwise(units)):
+        specs.append(ParameterSpec("coefs", layer, (fan_in, fan_out), decays=True))
+        specs.append(ParameterSpec("intercepts", layer, (fan_out,)))
+    for layer, normalization in enumerate(normalizations):
+        if normalization is not None:
+            for name, initial, trained in normalization.parameters:
+                shape = (units[layer + 1],)
+                specs.append(ParameterSpec(name, layer, shape, initial, trained=trained))
+    return specs
+
+
+class Layout:
+    """Where each parameter stands in the vector ``theta``.
+
+    Parameters of one name stand together, in the order of `PARAMETERS` and then of the layers:
+    so all weights come first, and a penalty acts on one slice. What is not trained comes last,
+    behind the ``n_parameters`` that are; there are ``n_values`` in all, so that a copy of theta
+    is a copy of the model. Optimizers read ``table``, which has a row for each trained array.
+
+    Parameters
+    ----------
+    specs : list of ParameterSpec
+    """
+
+    def __init__(self, specs):
+        self.specs = sorted(specs, key=lambda s: (not s.trained, PARAMETERS.index(s.name), s.layer))
+        sizes = [math.prod(spec.shape) for spec in self.specs]
+        ends = np.cumsum(sizes)
+        self._slices = [slice(end - size, end) for end, size in zip(ends, sizes, strict=True)]
+        self.shapes = [spec.shape for spec in self.specs if spec.name == "coefs"]
+        self.n_weights = self._size("decays")
+        self.n_parameters = self._size("trained")
+        self.n_values = int(ends[-1])
+        self.stride = padded(self.n_parameters)
+        self.arrays = self._rows()
+        self.table = np.zeros(1, LAYOUT)
+        fields = self.table[0]
+        fields["n_parameters"], fields["stride"] = self.n_parameters, self.stride
+        fields["n_layers"], fields["n_arrays"] = len(self.shapes), len(self.arrays)
+        fields["arrays"] = address(self.arrays)
+        self.address = address(self.table)
+
+    def _size(self, flag):
+        return sum(math.prod(spec.shape) for spec in self.specs if getattr(spec, flag))
+
+    def _rows(self):
+        trained = [spec for spec in self.specs if spec.trained]
+        arrays = np.zeros(len(trained), ARRAY)
+        for row, spec, place in zip(arrays, trained, self._slices, strict=False):
+            row["offset"], row["decays"], row["rate"] = place.start, spec.decays, 1.0
+            row["rows"], row["columns"] = (1, *spec.shape)[-2:]
+        return arrays
+
+    def arrays_in(self, vector):
+        """Yield each spec with its array, a view of a vector of n_values or n_parameters."""
+        for spec, place in zip(self.specs, self._slices, strict=True):
+            if place.stop <= vector.size:
+                yield spec, vector[place].reshape(spec.shape)
+
+    def by_name(self, vector):
+        """Return a list of views for each of `PARAMETERS`, in a dict."""
+        views = {name: [] for name in PARAMETERS}
+        for spec, array in self.arrays_in(vector):
+            views[spec.name].append(array)
+        return views
+
+    def by_layer(self, vector):
+        """Return a dict of views by their names for each layer, in a list."""
+        layers = [{} for _ in self.shapes]
+        for spec, array in self.arrays_in(vector):
+            layers[spec.layer][spec.name] = array
+        return layers
+
+    def pack(self, layers, dtype):
+        """Copy arrays, one dict a layer as `by_layer` returns them, into a new vector."""
+        theta = aligned_zeros(self.n_values, dtype)
+        for spec, array in self.arrays_in(theta):
+            array[...] = layers[spec.layer][spec.name]
+        return theta
 
 
 def check_parameters(sections, architecture, n_features, n_outputs):
-    """Return the arrays of a fitted estimator as contiguous `Parameters` of one floating type.
+    """Return the arrays of a fitted estimator, contiguous and of one floating type, by layer.
 
     Users may assign to these arrays, and a file may hold any. Kernels read as much of each as
     the sizes of the network say, so all of them have to belong to one network.
@@ -138,9 +186,14 @@ def check_parameters(sections, architecture, n_features, n_outputs):
     Parameters
     ----------
     sections : list of list of array-like
-        The values of `PARAMETER_ATTRIBUTES`.
+        The fitted attributes of `PARAMETERS`.
     architecture : Architecture
     n_features, n_outputs : int
+
+    Returns
+    -------
+    layers : list of dict
+        The arrays of each layer by their names.
 
     Raises
     ------
@@ -158,39 +211,46 @@ def check_parameters(sections, architecture, n_features, n_outputs):
             )
     except (TypeError, ValueError, LookupError) as error:
         raise ValueError(
-            f"{PARAMETER_ATTRIBUTES[len(arrays)]} must be a list of arrays of real numbers: "
-            f"{error}."
+            f"{PARAMETERS[len(arrays)]}_ must be a list of arrays of real numbers: {error}."
         ) from error
     shapes = tuple([array.shape for section in arrays for array in section])
     numbers = tuple(map(len, arrays))
-    n_hidden = len(architecture.activations)
-    _check_shapes(shapes, numbers, n_hidden, architecture.normalization, n_features, n_outputs)
-    return Parameters(*arrays)
+    normalizations = tuple(architecture.normalizations)
+    places = _check_shapes(shapes, numbers, normalizations, n_features, n_outputs)
+    layers = [{} for _ in arrays[0]]
+    for section, name, owners in zip(arrays, PARAMETERS, places, strict=True):
+        for array, layer in zip(section, owners, strict=True):
+            layers[layer][name] = array
+    return layers
 
 
 # Cached, since it would take as long as predicting a row does.
 @lru_cache
-def _check_shapes(shapes, numbers, n_hidden, normalization, n_features, n_outputs):
+def _check_shapes(shapes, numbers, normalizations, n_features, n_outputs):
+    """Return the layers that the arrays of each name belong to."""
     shapes = iter(shapes)
-    shapes = [tuple(islice(shapes, number)) for number in numbers]
-    coefs, intercepts = shapes[:2]
-    for name, section in zip(PARAMETER_ATTRIBUTES, (coefs, intercepts), strict=False):
-        _check_number(name, section, n_hidden + 1)
+    found = {name: list(islice(shapes, n)) for name, n in zip(PARAMETERS, numbers, strict=True)}
+    for name in ("coefs", "intercepts"):
+        _check_number(name, found[name], len(normalizations) + 1)
+    coefs, intercepts = found["coefs"], found["intercepts"]
     hidden = map(_width, coefs[:-1], intercepts[:-1], coefs[1:])
-    wanted = _section_shapes([n_features, *hidden, n_outputs], normalization)
-    for name, found, asked in zip(PARAMETER_ATTRIBUTES, shapes, wanted, strict=True):
-        _check_number(name, found, len(asked))
-        for i, shape in enumerate(asked):
-            if found[i] != shape:
+    layout = Layout(describe([n_features, *hidden, n_outputs], normalizations))
+    specs = {name: list(group) for name, group in groupby(layout.specs, attrgetter("name"))}
+    for name in PARAMETERS:
+        wanted = specs.get(name, [])
+        _check_number(name, found[name], len(wanted))
+        for i, spec in enumerate(wanted):
+            if found[name][i] != spec.shape:
                 raise ValueError(
-                    f"{name}[{i}] has the shape {found[i]}, but n_features_in_, n_outputs_ and "
-                    f"the other arrays ask for {shape}."
+                    f"{name}_[{i}] has the shape {found[name][i]}, but n_features_in_, n_outputs_ "
+                    f"and the other arrays ask for {spec.shape}."
                 )
+    return [[spec.layer for spec in specs.get(name, [])] for name in PARAMETERS]
 
 
-def _check_number(name, section, number):
-    if len(section) != number:
-        raise ValueError(f"{name} must hold {number} arrays, but holds {len(section)}.")
+def _check_number(name, shapes, number):
+    if len(shapes) != number:
+        raise ValueError(f"{name}_ must hold {number} arrays, but holds {len(shapes)}.")
 
 
 def _width(coefs, intercepts, following):

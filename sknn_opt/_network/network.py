@@ -1,72 +1,101 @@
-"""A network bound to its parameters, with buffers for blocks of rows."""
+"""A network bound to its parameters and to the rows of its input."""
 
 import numpy as np
 
 from .._compiler.declarations import address
 from ..normalizations import NORMALIZATION
 from .dropout import drop
+from .inputs import Input
 from .passes import LAYER, forward_block
 
 
 class Network:
-    """Layers bound to their parameters, with buffers for blocks of rows.
+    """Layers bound to their parameters, with buffers for blocks of rows of an input.
 
     Not shared between threads: each call of fit or predict makes its own.
 
     Parameters
     ----------
-    parameters : Parameters
-        Contiguous arrays of one dtype; read in place, so changes to them are seen.
+    X : ndarray or CSR matrix of shape (n_samples, n_features)
+    parameters : list of dict
+        The arrays of each layer by their names, contiguous and of X's dtype; read in place, so
+        changes to them are seen.
     architecture : Architecture
     max_rows : int
         Size of the buffers.
-    gradients : Parameters, default=None
+    order : ndarray of int64, default=None
+        The rows of X to pass through the network; None means all. May be changed in place.
+    gradients : list of dict, default=None
         Where gradients go. Without, there is no backward pass, and the network predicts:
         no dropout, and batch normalization by the running statistics.
+    updates_statistics : bool, default=True
+        Whether a network with gradients normalizes by the statistics of each batch and moves
+        the running ones, as in training, or takes the latter as they are.
     """
 
-    def __init__(self, parameters, architecture, max_rows, gradients=None):
-        coefs, intercepts = parameters[:2]
-        self.dtype = coefs[0].dtype
-        self.n_layers = len(coefs)
-        self.n_outputs = coefs[-1].shape[1]
+    def __init__(
+        self,
+        X,
+        parameters,
+        architecture,
+        max_rows,
+        order=None,
+        gradients=None,
+        updates_statistics=True,
+    ):
+        self.dtype = X.dtype
+        self.n_layers = len(parameters)
+        self.n_outputs = parameters[-1]["intercepts"].size
         self.max_rows = max_rows
         self.layers = np.zeros(self.n_layers, LAYER)
-        self.normalizations = []
-        self.residual_input = False
+        self.normalizations = {}  # by layer
         self._trains = gradients is not None
+        self._updates_statistics = self._trains and updates_statistics
         self._alive = [parameters, gradients]
-        for i, layer in enumerate(self.layers):
-            layer["fan_in"], layer["fan_out"] = coefs[i].shape
-            layer["weights"], layer["intercepts"] = address(coefs[i]), address(intercepts[i])
-            if self._trains:
-                layer["weights_gradient"] = address(gradients.coefs[i])
-                layer["intercepts_gradient"] = address(gradients.intercepts[i])
-                layer["delta"] = self._buffer(layer)
-            is_hidden = i < self.n_layers - 1
-            if is_hidden or self._trains:  # else raw_outputs says where they go
-                layer["z"] = layer["pre"] = layer["a"] = layer["out"] = self._buffer(layer)
-            if is_hidden:
-                self._bind_hidden(i, layer, parameters, architecture, gradients)
+        for i in range(self.n_layers):
+            self._bind(i, parameters[i], gradients[i] if self._trains else None)
+            if i < self.n_layers - 1:
+                self._bind_hidden(i, parameters[i], architecture)
+                normalization = architecture.normalizations[i]
+                if normalization is not None:
+                    gradient = gradients[i] if self._trains else None
+                    self._bind_normalization(i, normalization, parameters[i], gradient)
+        input_dropout = architecture.input_dropout if self._trains else 0.0
+        self.source = Input(X, max_rows, order, input_dropout)
+        if self._trains:
+            self.source.allow_gradient()
+        if self.layers["residual"][0]:
+            self.source.allow_residual()
 
     def keep(self, array):
         """Return the address of an array that lives as long as the network."""
         self._alive.append(array)
         return address(array)
 
-    def _buffer(self, layer):
-        return self.keep(np.empty((self.max_rows, layer["fan_out"]), self.dtype))
+    def buffer(self, i):
+        """Return the address of a new buffer for the outputs of layer ``i``."""
+        return self.keep(np.empty((self.max_rows, self.layers["fan_out"][i]), self.dtype))
 
-    def _bind_hidden(self, i, layer, parameters, architecture, gradients):
-        if architecture.normalization is not None:
-            layer["pre"] = layer["a"] = layer["out"] = self._buffer(layer)
-            norm = self._bind_normalization(i, architecture.normalization, parameters, gradients)
-            self.normalizations.append(norm)
-            layer["normalization"] = address(norm)
+    def _bind(self, i, parameters, gradients):
+        layer = self.layers[i]
+        coefs = parameters["coefs"]
+        layer["fan_in"], layer["fan_out"] = coefs.shape
+        layer["weights"], layer["intercepts"] = address(coefs), address(parameters["intercepts"])
+        if self._trains:
+            layer["weights_gradient"] = address(gradients["coefs"])
+            layer["intercepts_gradient"] = address(gradients["intercepts"])
+            layer["delta"] = self.buffer(i)
+        if self._trains or i < self.n_layers - 1:  # else raw_outputs says where they go
+            layer["z"] = layer["pre"] = layer["a"] = layer["out"] = self.buffer(i)
+
+    def _bind_hidden(self, i, parameters, architecture):
+        layer = self.layers[i]
+        if architecture.normalizations[i] is not None:
+            layer["pre"] = layer["a"] = layer["out"] = self.buffer(i)
         activation = architecture.activations[i]
         layer["parameters"] = self.keep(activation.kernel_parameters())
         if not activation.overwrites_input:
-            layer["a"] = layer["out"] = self._buffer(layer)
+            layer["a"] = layer["out"] = self.buffer(i)
         if not activation.is_linear:
             forward, backward, _ = activation.kernels()
             layer["forward"] = forward.address(self.dtype)
@@ -77,45 +106,52 @@ class Network:
         if layer["dropout"] > 0:
             layer["drop"] = drop.address(self.dtype)
         if layer["residual"] or layer["dropout"]:
-            layer["out"] = self._buffer(layer)
-        self.residual_input |= bool(i == 0 and layer["residual"])
+            layer["out"] = self.buffer(i)
 
     def _bind_normalization(self, i, normalization, parameters, gradients):
         norm = np.zeros(1, NORMALIZATION)
         fields = norm[0]
-        units = parameters.coefs[i].shape[1]
+        units = int(self.layers["fan_out"][i])
         fields["parameters"] = self.keep(normalization.kernel_parameters())
-        fields["gamma"] = address(parameters.scales[i])
-        fields["beta"] = address(parameters.shifts[i])
+        fields["gamma"] = address(parameters["normalization_scales"])
+        fields["beta"] = address(parameters["normalization_shifts"])
         fields["factor"] = self.keep(np.empty(max(units, self.max_rows), self.dtype))
         fields["sums"] = self.keep(np.empty(2 * units, self.dtype))
         if normalization.uses_batch_statistics:
-            fields["mean"] = address(parameters.means[i])
-            fields["variance"] = address(parameters.variances[i])
-        forward = normalization._predict
+            fields["mean"] = address(parameters["running_means"])
+            fields["variance"] = address(parameters["running_variances"])
         if self._trains:
-            forward = normalization._forward
             fields["backward"] = normalization._backward.address(self.dtype)
-            fields["gamma_gradient"] = address(gradients.scales[i])
-            fields["beta_gradient"] = address(gradients.shifts[i])
+            fields["gamma_gradient"] = address(gradients["normalization_scales"])
+            fields["beta_gradient"] = address(gradients["normalization_shifts"])
+        forward = normalization._forward if self._updates_statistics else normalization._predict
         fields["forward"] = forward.address(self.dtype)
-        return norm
+        self.normalizations[i] = norm
+        self.layers["normalization"][i] = address(norm)
 
-    def raw_outputs(self, source):
-        """Forward pass over all rows of an `Input`, block by block.
+    def forward(self, start, rows, n_layers=None):
+        """Pass rows of the order from ``start`` on through the first layers, or through all."""
+        forward_block(
+            self.dtype, self.source.address, address(self.layers), n_layers or self.n_layers,
+            start, rows,
+        )  # fmt: skip
+
+    def blocks(self):
+        """Yield the start and the number of rows of each block."""
+        for start in range(0, self.source.n_rows, self.max_rows):
+            yield start, min(self.max_rows, self.source.n_rows - start)
+
+    def raw_outputs(self):
+        """Pass all rows through the network, block by block.
 
         Returns
         -------
         raw : ndarray of shape (n_rows, n_outputs)
         """
-        if self.residual_input:
-            source.allow_residual()
-        raw = np.empty((source.n_rows, self.n_outputs), self.dtype)
+        raw = np.empty((self.source.n_rows, self.n_outputs), self.dtype)
         row_bytes = self.n_outputs * raw.itemsize
-        first, layers = address(raw), address(self.layers)
-        for start in range(0, source.n_rows, self.max_rows):
-            last = self.layers[-1]
+        first, last = address(raw), self.layers[-1]
+        for start, rows in self.blocks():
             last["z"] = last["pre"] = last["a"] = last["out"] = first + start * row_bytes
-            rows = min(self.max_rows, source.n_rows - start)
-            forward_block(self.dtype, source.address, layers, self.n_layers, start, rows)
+            self.forward(start, rows)
         return raw

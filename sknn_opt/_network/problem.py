@@ -6,7 +6,6 @@ import numpy as np
 
 from .._compiler.declarations import address
 from .._compiler.memory import aligned_zeros
-from .inputs import Input
 from .layout import Architecture, Layout
 from .network import Network
 from .passes import LOSS, batch_gradient
@@ -67,40 +66,67 @@ class Problem:
         rows = slice(None) if self.row_indices is None else self.row_indices
         return float(self.sample_weight[rows].sum(dtype=np.float64))
 
+    def mean_loss(self, raw, y, sample_weight):
+        """Return the weighted mean of the loss, without penalty, for raw outputs and targets."""
+        arrays = raw, y, sample_weight, np.empty_like(raw)
+        parameters = self.loss.kernel_parameters()
+        total = self.form.evaluate(
+            raw.dtype, *map(address, arrays), *raw.shape, 1.0, address(parameters)
+        )
+        return total / sample_weight.sum(dtype=np.float64)
 
-class Batches:
-    """Loss and gradient of blocks of rows, at the parameters in ``theta``.
 
-    ``theta`` may be changed in place between calls; gradients go to ``gradient``.
+class Evaluator:
+    """Loss and gradient of blocks of rows of a problem, at the parameters in ``theta``.
+
+    Parameters
+    ----------
+    problem : Problem
+    theta : ndarray of shape (n_values,)
+        May be changed in place between calls.
+    max_rows : int
+        Largest size of a block.
+    order : ndarray of int64 or None
+        The rows that blocks are made of; may be changed in place. None means all.
+    gradient : ndarray of shape (n_parameters,), default=None
+        Where gradients go; by default a buffer of its own.
+    updates_statistics : bool, default=True
+        As in `Network`.
+
+    Attributes
+    ----------
+    network : Network
+    arguments : tuple of int
+        What kernels are called with: input, layers, number of layers and loss.
     """
 
-    def __init__(self, problem, theta, max_rows, order, gradient=None):
-        layout, architecture = problem.layout, problem.architecture
+    def __init__(self, problem, theta, max_rows, order, gradient=None, updates_statistics=True):
+        layout = problem.layout
         self.dtype = theta.dtype
         if gradient is None:
             gradient = aligned_zeros(layout.n_parameters, theta.dtype)
         self.gradient = gradient
-        self.source = Input(problem.X, max_rows, order, architecture.input_dropout)
-        self.source.allow_gradient()
         self.network = Network(
-            layout.views(theta), architecture, max_rows, layout.views(self.gradient)
+            problem.X,
+            layout.by_layer(theta),
+            problem.architecture,
+            max_rows,
+            order,
+            layout.by_layer(gradient),
+            updates_statistics,
         )
-        if self.network.residual_input:
-            self.source.allow_residual()
         self.loss = np.zeros(1, LOSS)
-        parameters = problem.loss.kernel_parameters()
-        y_block = np.empty((max_rows, problem.y.shape[1]), self.dtype)
-        weight_block = np.empty(max_rows, self.dtype)
+        keep = self.network.keep
         fields = self.loss[0]
         fields["evaluate"] = problem.form.evaluate.address(self.dtype)
-        fields["parameters"] = address(parameters)
-        fields["y"], fields["n_columns"] = address(problem.y), problem.y.shape[1]
-        fields["sample_weight"] = address(problem.sample_weight)
-        fields["order"] = address(order)
-        fields["y_block"], fields["weight_block"] = address(y_block), address(weight_block)
-        self._alive = problem, theta, order, parameters, y_block, weight_block
+        fields["parameters"] = keep(problem.loss.kernel_parameters())
+        fields["y"], fields["n_columns"] = keep(problem.y), problem.y.shape[1]
+        fields["sample_weight"] = keep(problem.sample_weight)
+        fields["order"] = keep(order)
+        fields["y_block"] = keep(np.empty((max_rows, problem.y.shape[1]), self.dtype))
+        fields["weight_block"] = keep(np.empty(max_rows, self.dtype))
         self.arguments = (
-            self.source.address,
+            self.network.source.address,
             address(self.network.layers),
             self.network.n_layers,
             address(self.loss),

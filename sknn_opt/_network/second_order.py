@@ -44,7 +44,7 @@ from .passes import (
     to_layer_below,
     to_preactivation,
 )
-from .problem import Batches
+from .problem import Evaluator
 
 TANGENT = struct(
     "tangent",
@@ -164,7 +164,7 @@ def _product(source, layers, layers_dot, tangents, n_layers, loss, start, rows, 
             to_layer_below(layers, i, rows)
 
 
-class HessianProduct(Batches):
+class HessianProduct(Evaluator):
     """Hessian-vector products of blocks of rows, at the parameters in ``theta``.
 
     Parameters
@@ -182,7 +182,7 @@ class HessianProduct(Batches):
     def __init__(self, problem, theta, max_rows, order, direction, exact):
         super().__init__(problem, theta, max_rows, order)
         self.loss[0]["hessian_product"] = problem.form.hessian_product.address(self.dtype)
-        directions = problem.layout.views(direction)
+        directions = problem.layout.by_layer(direction)
         self.exact = exact
         self.layers_dot = self.network.layers.copy()
         self.tangents = np.zeros(self.network.n_layers, TANGENT)
@@ -192,8 +192,8 @@ class HessianProduct(Batches):
             buffers = np.empty((4, max_rows, layer["fan_out"]), self.dtype)
             self.network.keep(buffers)
             layer_dot["delta"], z, pre, out = map(address, buffers)
-            tangent["weights"] = address(directions.coefs[i])
-            tangent["intercepts"] = address(directions.intercepts[i])
+            tangent["weights"] = address(directions[i]["coefs"])
+            tangent["intercepts"] = address(directions[i]["intercepts"])
             tangent["z"] = z
             tangent["pre"] = pre if layer["normalization"] else z
             activates = layer["backward"] or layer["residual"]
@@ -203,15 +203,15 @@ class HessianProduct(Batches):
                 if exact and not activation.is_linear:
                     tangent["second"] = activation.kernels().second.address(self.dtype)
             if layer["normalization"]:
-                self._bind_normalization(i, problem.architecture.normalization, directions)
-        self._alive += (direction,)
+                self._bind_normalization(i, problem.architecture.normalizations[i], directions[i])
+        self.network.keep(direction)
 
     def _bind_normalization(self, i, normalization, directions):
         fields = self.network.normalizations[i][0]
         fields["tangent"] = normalization._tangent.address(self.dtype)
         fields["curvature"] = normalization._curvature.address(self.dtype)
-        fields["gamma_direction"] = address(directions.scales[i])
-        fields["beta_direction"] = address(directions.shifts[i])
+        fields["gamma_direction"] = address(directions["normalization_scales"])
+        fields["beta_direction"] = address(directions["normalization_shifts"])
         fields["growth"] = self.network.keep(np.empty(self.network.max_rows, self.dtype))
 
     def __call__(self, start, rows, scale):
@@ -282,7 +282,7 @@ def _jacobian(source, layers, n_layers, loss, start, rows, scale, n_parameters, 
                 to_layer_below(layers, i, rows)
 
 
-class Jacobian(Batches):
+class Jacobian(Evaluator):
     r"""Gauss-Newton matrices :math:`J^T J` of squared error, of blocks of rows.
 
     :math:`J` holds the derivatives of all outputs of a block by the parameters, times the
@@ -294,7 +294,7 @@ class Jacobian(Batches):
         n_outputs = problem.layout.shapes[-1][1]
         self.rows = np.empty((1 + max_rows * n_outputs, n_parameters), theta.dtype)
         super().__init__(problem, theta, max_rows, order, gradient=self.rows[0])
-        self.source.allow_residual()
+        self.network.source.allow_residual()
         self.inputs = np.empty((max_rows, problem.X.shape[1]), theta.dtype)
         self.n_outputs = n_outputs
 

@@ -10,6 +10,7 @@ from .._compiler.declarations import (
     doubles,
     flush_subnormals,
     inline,
+    int64s,
     kernel,
     pointers_to,
     real,
@@ -31,10 +32,11 @@ RUN = struct(
     n_parameters=np.int64,
     n_weights=np.int64,
     layout=np.int64,  # what optimizers read
-    renew_masks=np.int64,  # kernels; 0: not needed
-    clip=np.int64,
-    constrain=np.int64,
-    update_average=np.int64,
+    stages=np.int64,  # addresses of kernels, in this order:
+    n_before=np.int64,  # before the gradient is computed,
+    n_between=np.int64,  # between it and the optimizer's update,
+    n_after=np.int64,  # after that
+    clips=np.int64,  # whether a stage has measured the gradient's norm
     state=np.int64,
     scratch=np.int64,
     update=np.int64,  # kernel and parameters of the optimizer
@@ -53,21 +55,16 @@ RUN = struct(
     rows_seen=np.float64,
     gradient_norm=np.float64,  # of the last step, of data loss and penalty
     average=np.int64,  # of the parameters over the steps; 0: none
+    share=np.float64,  # of the newest parameters in it
 )
 
 TRAIN = """void (input *source, layer *layers, int64 n_layers, loss *loss, run *run,
 double *learning_rates, double *shares, int64 first, int64 last)"""
-RENEW_MASKS = "void (input *source, layer *layers, int64 n_layers, run *run)"
-CLIP = "double (run *run)"
-CONSTRAIN = "void (layer *layers, int64 n_layers, run *run)"
-AVERAGE = "void (run *run, double share)"
+STAGE = "void (input *source, layer *layers, int64 n_layers, run *run)"
 
 layouts = pointers_to("layout")
 call_batch_gradient = Call(BATCH_GRADIENT)
-call_renew_masks = Call(RENEW_MASKS)
-call_clip = Call(CLIP)
-call_constrain = Call(CONSTRAIN)
-call_average = Call(AVERAGE)
+call_stage = Call(STAGE)
 
 
 @inline
@@ -80,6 +77,28 @@ def _sum_of_weights(terms, start, rows):
     return total
 
 
+@inline
+def _run_stages(first, last, source, layers, n_layers, run):
+    stages = int64s(at(run, 0).stages)
+    for i in range(first, last):
+        call_stage(stages[i], source, layers, n_layers, run)
+
+
+@inline
+def _batch_loss(source, layers, n_layers, loss, epoch, start, rows, weight):
+    """The sum of weight times loss over a batch, whose gradient is added block by block."""
+    total = 0.0
+    # Counted by 1: a step known only at run time brings in numba's runtime.
+    for part in range(-(-rows // epoch.max_rows)):
+        block = start + part * epoch.max_rows
+        left = start + rows - block
+        total += call_batch_gradient(
+            epoch.batch_gradient, source, layers, n_layers, loss, block,
+            epoch.max_rows if epoch.max_rows < left else left, 1.0 / weight, 1.0,
+        )  # fmt: skip
+    return total
+
+
 @kernel(TRAIN)
 def train_batches(source, layers, n_layers, loss, run, learning_rates, shares, first, last):
     """Take one step for each of the batches ``first`` to ``last - 1`` of an epoch.
@@ -88,66 +107,51 @@ def train_batches(source, layers, n_layers, loss, run, learning_rates, shares, f
     """
     terms, epoch = at(loss, 0), at(run, 0)
     theta, gradient = reals(epoch.theta), reals(epoch.gradient)
-    layout = layouts(epoch.layout)
     n_parameters, n_weights = epoch.n_parameters, epoch.n_weights
+    before, between = epoch.n_before, epoch.n_before + epoch.n_between
+    after = between + epoch.n_after
     control = flush_subnormals()
     for batch in range(first, last):
         start = batch * epoch.batch_size
         left = epoch.n_rows - start
         rows = epoch.batch_size if epoch.batch_size < left else left
         weight = _sum_of_weights(terms, start, rows)
-        if weight == 0.0:
-            # There is nothing to learn from these rows.
-            if epoch.update_average != 0:
-                call_average(epoch.update_average, run, shares[batch - first])
-            continue
-        if epoch.renew_masks != 0:
-            call_renew_masks(epoch.renew_masks, source, layers, n_layers, run)
-        l1 = epoch.alpha * epoch.l1_ratio / weight
-        l2 = epoch.alpha * (1.0 - epoch.l1_ratio) / weight
-        # The loss's share is added to it, which saves a pass over the vectors.
-        penalty = start_gradient(theta, gradient, n_parameters, n_weights, l1, l2)
-        total = 0.0
-        # Counted by 1: a step known only at run time brings in numba's runtime.
-        for part in range(-(-rows // epoch.max_rows)):
-            block = start + part * epoch.max_rows
-            left = start + rows - block
-            total += call_batch_gradient(
-                epoch.batch_gradient, source, layers, n_layers, loss, block,
-                epoch.max_rows if epoch.max_rows < left else left, 1.0 / weight, 1.0,
+        if weight > 0.0:  # else there is nothing to learn from these rows
+            _run_stages(0, before, source, layers, n_layers, run)
+            l1 = epoch.alpha * epoch.l1_ratio / weight
+            l2 = epoch.alpha * (1.0 - epoch.l1_ratio) / weight
+            # The loss's share is added to it, which saves a pass over the vectors.
+            penalty = start_gradient(theta, gradient, n_parameters, n_weights, l1, l2)
+            total = _batch_loss(source, layers, n_layers, loss, epoch, start, rows, weight)
+            epoch.loss += (total / weight + penalty) * rows
+            epoch.rows_seen += rows
+            _run_stages(before, between, source, layers, n_layers, run)
+            epoch.step += 1
+            call_update(
+                epoch.update, theta, gradient, reals(epoch.state), layouts(epoch.layout),
+                reals(epoch.scratch), learning_rates[batch - first], epoch.step,
+                doubles(epoch.parameters), l1,
             )  # fmt: skip
-        epoch.loss += (total / weight + penalty) * rows
-        epoch.rows_seen += rows
-        if epoch.clip != 0:
-            epoch.gradient_norm = call_clip(epoch.clip, run)
-        epoch.step += 1
-        lr = learning_rates[batch - first]
-        call_update(
-            epoch.update, theta, gradient, reals(epoch.state), layout, reals(epoch.scratch), lr,
-            epoch.step, doubles(epoch.parameters), l1,
-        )  # fmt: skip
-        if epoch.constrain != 0:
-            call_constrain(epoch.constrain, layers, n_layers, run)
-        if epoch.update_average != 0:
-            call_average(epoch.update_average, run, shares[batch - first])
-
-    if epoch.clip == 0:
+        epoch.share = shares[batch - first]
+        _run_stages(between, after, source, layers, n_layers, run)
+    if epoch.clips == 0:
         epoch.gradient_norm = _norm(gradient, n_parameters)
     restore_control(control)
 
 
-@kernel(AVERAGE)
-def update_average(run, share):
+@kernel(STAGE)
+def update_average(source, layers, n_layers, run):
     """Move the average of the parameters towards the newest ones."""
     epoch = at(run, 0)
-    if share > 0.0:
-        theta, average = reals(epoch.theta), reals(epoch.average)
+    if epoch.share > 0.0:
+        theta, average, share = reals(epoch.theta), reals(epoch.average), real(epoch.share)
         for i in range(epoch.n_parameters):
-            average[i] += real(share) * (theta[i] - average[i])
+            average[i] += share * (theta[i] - average[i])
 
 
-@kernel(RENEW_MASKS)
+@kernel(STAGE)
 def renew_masks(source, layers, n_layers, run):
+    """Draw what dropout leaves out of this step."""
     x, epoch = at(source, 0), at(run, 0)
     if x.dropout > 0.0:
         x.mask_key = mask_key(epoch.seed, epoch.step, 0)
@@ -157,12 +161,12 @@ def renew_masks(source, layers, n_layers, run):
             layer.mask_key = mask_key(epoch.seed, epoch.step, i + 1)
 
 
-@kernel(CLIP)
-def clip(run):
-    """Bound elements, then the norm of what is left; return the norm before."""
+@kernel(STAGE)
+def clip(source, layers, n_layers, run):
+    """Bound elements of the gradient, then the norm of what is left; note the norm before."""
     epoch = at(run, 0)
     gradient, n = reals(epoch.gradient), epoch.n_parameters
-    before = _norm(gradient, n)
+    epoch.gradient_norm = _norm(gradient, n)
     if epoch.clip_value < math.inf:
         bound = real(epoch.clip_value)
         for i in range(n):
@@ -174,12 +178,11 @@ def clip(run):
             factor = real(epoch.clip_norm / length)
             for i in range(n):
                 gradient[i] *= factor
-    return before
 
 
-@kernel(CONSTRAIN)
-def constrain(layers, n_layers, run):
-    """After a step: the bound on the norm of each unit's incoming weights."""
+@kernel(STAGE)
+def constrain(source, layers, n_layers, run):
+    """Scale down the units whose incoming weights have a norm above the bound."""
     epoch = at(run, 0)
     for i in range(n_layers):
         layer = at(layers, i)

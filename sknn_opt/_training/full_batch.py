@@ -1,12 +1,12 @@
 """Training on the loss of all samples at once."""
 
-import warnings
 from contextlib import closing, nullcontext
 
 import numpy as np
 from joblib import effective_n_jobs
 from sklearn.exceptions import ConvergenceWarning
 
+from .._warnings import warn
 from .objective import Objective
 from .row_blocks import one_blas_thread
 
@@ -24,9 +24,7 @@ class FullBatchTrainer:
     theta : ndarray of shape (n_values,)
         Changed in place.
     progress : Progress
-    validation : callable or None
-        Returns the validation loss and score at ``theta``.
-    tasks : CallbackRunner
+    callbacks : CallbackRunner
     optimizer : sknn_opt.optimizers.FullBatch
     tol : float
     max_iter, max_fun : int
@@ -46,8 +44,8 @@ class FullBatchTrainer:
         problem,
         theta,
         progress,
-        validation,
-        tasks,
+        callbacks,
+        *,
         optimizer,
         tol,
         max_iter,
@@ -57,8 +55,7 @@ class FullBatchTrainer:
         self.problem = problem
         self.theta = theta
         self.progress = progress
-        self.validation = validation
-        self.tasks = tasks
+        self.callbacks = callbacks
         self.optimizer = optimizer
         self.tol = tol
         self.max_iter = max_iter
@@ -67,7 +64,6 @@ class FullBatchTrainer:
 
     def fit(self):
         """Minimize until the optimizer or the progress ends it."""
-        self.progress.start(self.theta, self.validation)
         self.accepted = self.theta.copy()
         n_threads = 1 if self.n_jobs is None else effective_n_jobs(self.n_jobs)
         self.objective = Objective(self.problem, self.theta, n_threads, self._between)
@@ -93,17 +89,20 @@ class FullBatchTrainer:
             if isinstance(stop, _Stop):
                 failure = stop.args[0]
             else:
-                warnings.warn("Training interrupted by user.", stacklevel=5)
+                warn("Training interrupted by user.")
         # Of a loss that overflows the progress warns.
         if failure and np.isfinite(self.progress.loss):
             name = type(self.optimizer).__name__
-            warnings.warn(
+            warn(
                 f"{name} failed to converge after {self.progress.n_iter} iteration(s) {failure} "
                 "Increase max_iter, max_fun or max_time, raise tol, or scale the features "
                 "(StandardScaler) and targets.",
                 ConvergenceWarning,
-                stacklevel=5,
             )
+
+    def conclude(self):
+        """Return the parameters to keep; see `Progress.conclude`."""
+        return self.progress.conclude()
 
     def _iteration(self, x, loss):
         self.objective.assign(x)
@@ -114,7 +113,7 @@ class FullBatchTrainer:
             self.objective.gradient_norm(x),
             self.problem.n_rows,
         )
-        if self.tasks.end() or self.progress.has_diverged:
+        if self.callbacks.end() or self.progress.has_diverged:
             raise _Stop(None)
         # Without early stopping, convergence is for the minimizer to judge.
         if self.progress.early_stopping and self.progress.has_stalled:
@@ -125,7 +124,7 @@ class FullBatchTrainer:
         self._check_time()
 
     def _between(self):
-        self.tasks.begin()
+        self.callbacks.begin()
         self._check_time()
 
     def _check_time(self):

@@ -2,7 +2,6 @@
 
 import copy
 import time
-import warnings
 from dataclasses import dataclass, replace
 from typing import NamedTuple
 
@@ -10,28 +9,62 @@ import numpy as np
 from sklearn.exceptions import ConvergenceWarning
 
 from .._compiler.declarations import address
-from .._compiler.memory import aligned_copy
-from .._network.passes import batch_gradient, forward_block
-from .._network.problem import BLOCK_ROWS, Batches
+from .._compiler.memory import aligned_copy, aligned_zeros
+from .._network.passes import batch_gradient
+from .._network.problem import BLOCK_ROWS, Evaluator
+from .._warnings import warn
 from .epoch import RUN, clip, constrain, renew_masks, train_batches, update_average
 
 #: Seconds between two chances for Ctrl-C.
 _LONGEST_CALL = 0.2
 
 
+@dataclass
 class OptimizerState:
-    """What a first-order optimizer carries from step to step, and the schedule's clock."""
+    """What a first-order optimizer carries from step to step, and the schedule's clock.
 
-    def __init__(self, optimizer, layout, theta, seed):
-        self.optimizer = type(optimizer).__name__
-        self.vectors = optimizer.initial_state(layout, theta)
-        self.seed = seed  # of dropout
-        self.step = 0
-        self.epoch = 0
-        self.n_batches = 0  # in which there may have been nothing to learn
-        self.average = None  # of the parameters, where there is one: then it predicts,
-        self.trained = None  # and training goes on from these
-        self.rate_factor = 1.0  # what plateaus have made of the learning rate
+    Attributes
+    ----------
+    optimizer : str
+        The name of its class.
+    vectors : ndarray
+        What `FirstOrder.initial_state` returns.
+    seed : int
+        Of dropout.
+    step, epoch, n_batches : int
+        So many are done; in a batch there may have been nothing to learn.
+    average : ndarray or None
+        Of the parameters, where there is one: then it predicts,
+    trained : ndarray or None
+        and training goes on from these.
+    rate_factor : float
+        What plateaus have made of the learning rate.
+    """
+
+    optimizer: str
+    vectors: np.ndarray
+    seed: int
+    step: int = 0
+    epoch: int = 0
+    n_batches: int = 0
+    average: np.ndarray | None = None
+    trained: np.ndarray | None = None
+    rate_factor: float = 1.0
+
+    @classmethod
+    def fresh(cls, optimizer, layout, theta, seed):
+        """Return the state before the first step from ``theta``."""
+        return cls(type(optimizer).__name__, optimizer.initial_state(layout, theta), seed)
+
+    @classmethod
+    def from_dict(cls, values):
+        """Return a state of its own from what `to_dict` returned."""
+        arrays = {k: aligned_copy(v) for k, v in values.items() if isinstance(v, np.ndarray)}
+        return cls(**{**values, **arrays})
+
+    def to_dict(self):
+        """Return it as numbers, strings and arrays, which every format can store."""
+        return dict(vars(self))
 
     def fits(self, optimizer, layout, theta):
         """Whether this optimizer can go on from here with parameters like ``theta``."""
@@ -42,12 +75,6 @@ class OptimizerState:
         return self.optimizer == type(optimizer).__name__ and all(
             mine.shape == other.shape and mine.dtype == other.dtype for mine, other in pairs
         )
-
-    def copy(self):
-        twin = copy.copy(self)
-        twin.vectors = aligned_copy(self.vectors)
-        twin.average = None if self.average is None else self.average.copy()
-        return twin
 
 
 @dataclass
@@ -101,9 +128,7 @@ class MiniBatchTrainer:
     theta : ndarray of shape (n_values,)
         Changed in place. Parameters to predict with, before and after.
     progress : Progress
-    validation : callable or None
-        Returns the validation loss and score at ``theta``.
-    tasks : CallbackRunner
+    callbacks : CallbackRunner
     optimizer : FirstOrder
     state : OptimizerState
         Changed in place.
@@ -115,6 +140,8 @@ class MiniBatchTrainer:
     random_state : RandomState
     limits : Limits
     averaging : Averaging or None
+    incremental : bool
+        Whether it is one epoch of many, for which the average's raw weights are kept.
     """
 
     def __init__(
@@ -122,8 +149,8 @@ class MiniBatchTrainer:
         problem,
         theta,
         progress,
-        validation,
-        tasks,
+        callbacks,
+        *,
         optimizer,
         state,
         rates,
@@ -133,12 +160,12 @@ class MiniBatchTrainer:
         random_state,
         limits,
         averaging,
+        incremental,
     ):
         self.problem = problem
         self.theta = theta
         self.progress = progress
-        self.validation = validation
-        self.tasks = tasks
+        self.callbacks = callbacks
         self.optimizer = optimizer
         self.state = state
         self.rates = rates
@@ -146,21 +173,22 @@ class MiniBatchTrainer:
         self.max_iter = max_iter
         self.shuffle = shuffle
         self.random_state = random_state
+        self.limits = limits
+        self.averaging = averaging
+        self.incremental = incremental
         self.order = problem.row_indices
         if shuffle:
-            rows = np.arange(problem.n_rows) if problem.row_indices is None else problem.row_indices
+            rows = np.arange(problem.n_rows) if self.order is None else self.order
             self.order = rows.astype(np.int64)
-        self.averaging = averaging
         self.trained = self._training_parameters()
         self._batches_before = state.n_batches
         self._statistics_before = theta[problem.layout.n_parameters :].copy()
-        self.batches = Batches(problem, self.trained, self._block_rows(), self.order)
-        self._batches_per_call = 8
+        self.evaluator = Evaluator(problem, self.trained, self._block_rows(), self.order)
         # The learning rate of each step of an epoch, and its share in the average.
         self._steps = np.zeros((2, 0))
-        #: Called with its learning rate after each step, by those who want to watch.
-        self.after_step = None
-        self.run = self._bind(limits)
+        self._batches_per_call = 8
+        self.run = np.zeros(1, RUN)
+        self._bind()
 
     def _training_parameters(self):
         """Return what is trained: theta, or what goes with it where theta only predicts."""
@@ -169,8 +197,8 @@ class MiniBatchTrainer:
         if self.averaging is not None:
             # Weights that a user has assigned since are trained themselves.
             if state.average is not None and np.array_equal(state.average, predicting):
-                return aligned_copy(state.trained)
-            state.average, state.n_batches = predicting.copy(), 0
+                return state.trained
+            state.average, state.n_batches = aligned_copy(predicting), 0
         start = self.optimizer.training_parameters(predicting, state.vectors, self.problem.layout)
         if self.averaging is None and start is predicting:
             return theta
@@ -180,124 +208,135 @@ class MiniBatchTrainer:
 
     def _block_rows(self):
         """Rows that pass through the network at once: a batch, or a part of a large one."""
-        n_rows = self.problem.n_rows
         # Batches never shrink, so the last epoch has the largest ones.
-        largest = self.batch_size(self.state.epoch + self.max_iter - 1, n_rows)
-        normalization = self.problem.architecture.normalization
-        if normalization is not None and normalization.uses_batch_statistics:
+        largest = self.batch_size(self.state.epoch + self.max_iter - 1, self.problem.n_rows)
+        if self.problem.architecture.uses_batch_statistics:
             return largest
         return min(largest, BLOCK_ROWS)
 
-    def _bind(self, limits):
-        problem, batches, dtype = self.problem, self.batches, self.theta.dtype
-        layout, optimizer = problem.layout, self.optimizer
-        parameters = optimizer.kernel_parameters()
-        scratch = np.empty(optimizer.scratch_size(layout), dtype)
-        columns = np.empty(max(fan_out for _, fan_out in layout.shapes))
-        run = np.zeros(1, RUN)
-        fields = run[0]
-        fields["n_rows"], fields["max_rows"] = problem.n_rows, batches.network.max_rows
-        fields["theta"], fields["gradient"] = address(self.trained), address(batches.gradient)
-        fields["n_parameters"], fields["n_weights"] = layout.n_parameters, layout.n_weights
-        fields["layout"], fields["scratch"] = layout.address, address(scratch)
-        fields["state"] = address(self.state.vectors)
-        plain, with_l1 = optimizer.kernels()
-        update = with_l1 if problem.alpha * problem.l1_ratio > 0 else plain
-        fields["update"] = update.address(dtype)
-        fields["parameters"] = address(parameters)
-        fields["batch_gradient"] = batch_gradient.address(dtype)
-        fields["columns"] = address(columns)
-        fields["alpha"], fields["l1_ratio"] = problem.alpha, problem.l1_ratio
-        for name, bound in limits._asdict().items():
-            fields[name] = bound
-        if problem.architecture.input_dropout > 0 or any(problem.architecture.dropout):
-            fields["renew_masks"] = renew_masks.address(dtype)
-        if min(limits.clip_value, limits.clip_norm) < np.inf:
-            fields["clip"] = clip.address(dtype)
-        if limits.max_norm < np.inf:
-            fields["constrain"] = constrain.address(dtype)
-        fields["seed"], fields["step"] = self.state.seed, self.state.step
-        if self.averaging is not None:
-            fields["average"] = address(self.state.average)
-            fields["update_average"] = update_average.address(dtype)
-        self._alive = parameters, scratch, columns
-        self._run_address = address(run)
-        return run
+    def _bind(self):
+        """Fill in what the compiled loop reads."""
+        problem, optimizer, keep = self.problem, self.optimizer, self.evaluator.network.keep
+        layout, dtype, state = problem.layout, self.theta.dtype, self.state
+        update = optimizer.kernels()[problem.alpha * problem.l1_ratio > 0]
+        values = {
+            "n_rows": problem.n_rows,
+            "max_rows": self.evaluator.network.max_rows,
+            "theta": address(self.trained),
+            "gradient": address(self.evaluator.gradient),
+            "n_parameters": layout.n_parameters,
+            "n_weights": layout.n_weights,
+            "layout": layout.address,
+            "state": address(state.vectors),
+            "scratch": keep(np.empty(optimizer.scratch_size(layout), dtype)),
+            "update": update.address(dtype),
+            "parameters": keep(optimizer.kernel_parameters()),
+            "batch_gradient": batch_gradient.address(dtype),
+            "columns": keep(np.empty(max(fan_out for _, fan_out in layout.shapes))),
+            "alpha": problem.alpha,
+            "l1_ratio": problem.l1_ratio,
+            "average": address(state.average),
+            "seed": state.seed,
+            "step": state.step,
+            **self.limits._asdict(),
+        }
+        for name, value in values.items():
+            self.run[0][name] = value
+        self._bind_stages()
+        self._run_address = address(self.run)
+
+    def _bind_stages(self):
+        limits, fields = self.limits, self.run[0]
+        fields["clips"] = min(limits.clip_value, limits.clip_norm) < np.inf
+        before = [renew_masks] if self.problem.architecture.drops else []
+        between = [clip] if fields["clips"] else []
+        after = [constrain] if limits.max_norm < np.inf else []
+        after += [update_average] if self.averaging is not None else []
+        fields["n_before"], fields["n_between"] = len(before), len(between)
+        fields["n_after"] = len(after)
+        stages = [stage.address(self.theta.dtype) for stage in (*before, *between, *after)]
+        fields["stages"] = self.evaluator.network.keep(np.array(stages, np.int64))
 
     def fit(self):
         """Train until the progress stalls or ``max_iter`` epochs are done."""
-        self.progress.start(self.theta, self.validation)
         try:
             for _ in range(self.max_iter):
-                stops = self._epoch()
-                if self.progress.has_diverged:
-                    break
-                if self.progress.is_out_of_time:
-                    self._warn_of_time()
-                    break
-                if stops:
-                    break
-                if self.progress.has_stalled and self._ends_at_plateau():
+                for _ in self.epoch():
+                    pass
+                if self._is_over():
                     break
             else:
-                warnings.warn(
-                    f"Stochastic Optimizer: Maximum iterations ({self.max_iter}) reached and "
-                    "the optimization hasn't converged yet.",
-                    ConvergenceWarning,
-                    stacklevel=5,
-                )
+                if not self.incremental:
+                    warn(
+                        f"Stochastic Optimizer: Maximum iterations ({self.max_iter}) reached "
+                        "and the optimization hasn't converged yet.",
+                        ConvergenceWarning,
+                    )
         except KeyboardInterrupt:
             self._end_at_interrupt()
-
-    def partial_fit(self):
-        """Train for one epoch."""
-        self.progress.start(self.theta, self.validation)
-        try:
-            self._epoch()
-        except KeyboardInterrupt:
-            self._end_at_interrupt()
-            return
         finally:
             self.state.trained = self.trained if self.averaging is not None else None
-        if self.progress.is_out_of_time:
-            self._warn_of_time()
-        if self.progress.has_stalled:
-            self._ends_at_plateau()
 
-    def renew_statistics(self, theta):
-        """Let batch normalization predict by the statistics of these parameters.
+    def _is_over(self):
+        """Whether the epoch that has ended was the last one."""
+        progress = self.progress
+        if progress.has_diverged:
+            return True
+        if progress.is_out_of_time:
+            warn(
+                f"Stochastic Optimizer: max_time={progress.max_time} seconds were over after "
+                f"{progress.n_iter} epoch(s) and the optimization hasn't converged yet.",
+                ConvergenceWarning,
+            )
+            return True
+        return self._callback_stops or (progress.has_stalled and self._ends_at_plateau())
 
-        Those that training left behind belong to others than their average. The batches are
-        those of the last epoch; where earlier calls have seen other data, the new mean is
-        blended with theirs, by as much as so many batches of training would.
+    def conclude(self):
+        """Return the parameters to keep; see `Progress.conclude`."""
+        theta = self.progress.conclude()
+        if self.averaging is not None and self.problem.architecture.uses_batch_statistics:
+            self._renew_statistics(theta)
+        return theta
+
+    def epoch(self, batches_per_call=None):
+        """Train for one epoch, in calls that are short enough for Ctrl-C.
+
+        Yields the learning rate of the last step after each call, of so many batches or of as
+        many as the time allows.
         """
-        problem, before = self.problem, self._statistics_before
-        batch_size = self.batch_size(0, problem.n_rows)
-        momentum = problem.architecture.normalization.momentum
-        mean = _mean_statistics(problem, theta, batch_size, self.order)
-        share = 1.0
-        if self._batches_before > 0:
-            share -= (1.0 - momentum) ** (self.state.n_batches - self._batches_before)
-        theta[problem.layout.n_parameters :] = before + share * (mean - before)
-
-    def _warn_of_time(self):
-        warnings.warn(
-            f"Stochastic Optimizer: max_time={self.progress.max_time} seconds were over after "
-            f"{self.progress.n_iter} epoch(s) and the optimization hasn't converged yet.",
-            ConvergenceWarning,
-            stacklevel=6,
-        )
-
-    def _epoch(self):
-        """Train for one epoch; return whether a callback asks to stop."""
-        self.tasks.begin()
-        n_rows = self.problem.n_rows
+        self.callbacks.begin()
+        n_rows, run = self.problem.n_rows, self.run[0]
         if self.shuffle:
             self.random_state.shuffle(self.order)
-        run = self.run[0]
         batch_size = self.batch_size(self.state.epoch, n_rows)
         n_batches = -(-n_rows // batch_size)
         run["batch_size"], run["loss"], run["rows_seen"] = batch_size, 0.0, 0.0
+        rates = self._prepare_steps(n_batches)
+        first = 0
+        try:
+            while first < n_batches:
+                last = min(first + (batches_per_call or self._batches_per_call), n_batches)
+                self._train(first, last)
+                first = last
+                yield rates[first - 1]
+                if self.progress.is_out_of_time and run["rows_seen"] > 0:
+                    break
+        finally:
+            # However it ends: what has been trained is to be gone on from.
+            self._note_steps(first, n_batches)
+        self.state.epoch += 1
+        self._show()
+        self._last_rate = rates[first - 1]
+        self.progress.add(
+            run["loss"] / run["rows_seen"],
+            self._last_rate,
+            run["gradient_norm"],
+            min(first * batch_size, n_rows),
+        )
+        self._callback_stops = self.callbacks.end()
+
+    def _prepare_steps(self, n_batches):
+        """Compute the rates of an epoch's steps, which are returned, and their shares."""
         if self._steps.shape[1] != n_batches:
             self._steps = np.zeros((2, n_batches))
             self._steps_address = address(self._steps)
@@ -307,54 +346,34 @@ class MiniBatchTrainer:
             shares[:] = self.averaging.shares(
                 self.state.n_batches, self.state.epoch, n_batches, self.rates.max_iter
             )
-        n_batches = self._run_batches(n_batches)
-        self.state.epoch += 1
-        self._show()
-        self._last_rate = rates[n_batches - 1]
-        self.progress.add(
-            run["loss"] / run["rows_seen"],
-            self._last_rate,
-            run["gradient_norm"],
-            min(n_batches * batch_size, n_rows),
-        )
-        return self.tasks.end()
+        return rates
 
-    def _run_batches(self, n_batches):
-        """Run in calls that are short enough for Ctrl-C; return how many there was time for."""
-        first, (rates, shares) = 0, self._steps
-        rates_address = self._steps_address
-        shares_address = rates_address + rates.nbytes
-        try:
-            while first < n_batches:
-                batches = self._batches_per_call if self.after_step is None else 1
-                last = min(first + batches, n_batches)
-                start = time.perf_counter()
-                train_batches(
-                    self.theta.dtype,
-                    *self.batches.arguments,
-                    self._run_address,
-                    rates_address + first * rates.itemsize,
-                    shares_address + first * shares.itemsize,
-                    first,
-                    last,
-                )
-                seconds = time.perf_counter() - start
-                affordable = int((last - first) * _LONGEST_CALL / max(seconds, 1e-9))
-                self._batches_per_call = min(max(affordable, 1), 16 * (last - first))
-                if self.after_step is not None:
-                    self.after_step(rates[first])
-                first = last
-                if self.progress.is_out_of_time and self.run[0]["rows_seen"] > 0:
-                    break
-        finally:
-            # However it ends: what has been trained is to be gone on from.
-            self.state.step = int(self.run[0]["step"])
-            self.state.n_batches += first
-            if self.averaging is not None and 0 < first < n_batches and not shares[:first].any():
-                # The average is one over ends of epochs, and this one ends here.
-                newest = self.trained[: self.state.average.size]
-                self.state.average += shares[-1] * (newest - self.state.average)
-        return first
+    def _train(self, first, last):
+        """Take the steps of these batches, and note how many the next call can take."""
+        rates, _ = self._steps
+        place = self._steps_address + first * rates.itemsize
+        start = time.perf_counter()
+        train_batches(
+            self.theta.dtype,
+            *self.evaluator.arguments,
+            self._run_address,
+            place,
+            place + rates.nbytes,
+            first,
+            last,
+        )
+        seconds = time.perf_counter() - start
+        affordable = int((last - first) * _LONGEST_CALL / max(seconds, 1e-9))
+        self._batches_per_call = min(max(affordable, 1), 16 * (last - first))
+
+    def _note_steps(self, n_done, n_batches):
+        self.state.step = int(self.run[0]["step"])
+        self.state.n_batches += n_done
+        _, shares = self._steps
+        if self.averaging is not None and 0 < n_done < n_batches and not shares[:n_done].any():
+            # The average is one over ends of epochs, and this one ends here.
+            newest = self.trained[: self.state.average.size]
+            self.state.average += shares[-1] * (newest - self.state.average)
 
     def _show(self):
         """Let ``theta`` be what predicts."""
@@ -377,7 +396,7 @@ class MiniBatchTrainer:
                 raise
             self.progress.loss = loss / rows_seen
         self._show()
-        warnings.warn("Training interrupted by user.", stacklevel=6)
+        warn("Training interrupted by user.")
 
     def _ends_at_plateau(self):
         message = self.progress.stall_message()
@@ -392,24 +411,46 @@ class MiniBatchTrainer:
         self.progress.stalled = 0
         return False
 
+    def _renew_statistics(self, theta):
+        """Let batch normalization predict by the statistics of these parameters.
+
+        Those that training left behind belong to others than their average. The batches are
+        those of the last epoch; where earlier calls have seen other data, the new mean is
+        blended with theirs, by as much as so many batches of training would.
+        """
+        problem, before = self.problem, self._statistics_before
+        batch_size = self.batch_size(0, problem.n_rows)
+        mean = _mean_statistics(problem, theta, batch_size, self.order)
+        shares = np.ones_like(mean)
+        if self._batches_before > 0:
+            n_batches = self.state.n_batches - self._batches_before
+            momenta = aligned_zeros(problem.layout.n_values, theta.dtype)
+            for spec, array in problem.layout.arrays_in(momenta):
+                if not spec.trained:
+                    array[:] = problem.architecture.normalizations[spec.layer].momentum
+            shares -= (1 - momenta[problem.layout.n_parameters :]) ** n_batches
+        theta[problem.layout.n_parameters :] = before + shares * (mean - before)
+
 
 def _mean_statistics(problem, theta, batch_size, order):
     """Return the mean of batch normalization's statistics over all batches; changes theta's."""
-    normalization = problem.architecture.normalization
-    architecture = problem.architecture._replace(
-        # Each batch leaves its own statistics.
-        normalization=type(normalization)(**{**normalization.get_params(), "momentum": 1.0}),
-        dropout=[0.0] * len(problem.architecture.dropout),
-        input_dropout=0.0,
+    architecture = problem.architecture.without_dropout()
+    architecture = architecture._replace(
+        normalizations=[_without_memory(n) for n in architecture.normalizations]
     )
-    batches = Batches(replace(problem, architecture=architecture), theta, batch_size, order)
-    source, layers, n_layers, _ = batches.arguments
+    evaluator = Evaluator(replace(problem, architecture=architecture), theta, batch_size, order)
     statistics = theta[problem.layout.n_parameters :]
     total, n_rows = np.zeros(statistics.size), 0
-    for start in range(0, problem.n_rows, batch_size):
-        rows = min(batch_size, problem.n_rows - start)
+    for start, rows in evaluator.network.blocks():
         if rows > 1:  # a single row has no variance
-            forward_block(theta.dtype, source, layers, n_layers, start, rows)
+            evaluator.network.forward(start, rows)
             total += rows * statistics
             n_rows += rows
     return total / n_rows if n_rows > 0 else statistics
+
+
+def _without_memory(normalization):
+    """Return batch normalization of which each batch leaves its own statistics."""
+    if normalization is None or not normalization.uses_batch_statistics:
+        return normalization
+    return copy.copy(normalization).set_params(momentum=1.0)

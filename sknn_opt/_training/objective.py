@@ -2,7 +2,7 @@
 
 import numpy as np
 
-from .._network.problem import BLOCK_ROWS, Batches
+from .._network.problem import BLOCK_ROWS, Evaluator
 from .._network.second_order import HessianProduct, Jacobian
 from .row_blocks import RowBlocks
 
@@ -24,9 +24,11 @@ class Objective:
     n_threads : int, default=1
     between : callable, default=None
         Called between two blocks of rows; may raise to end the evaluation.
+    max_rows : int
+        Largest size of a block.
     """
 
-    def __init__(self, problem, theta, n_threads=1, between=None):
+    def __init__(self, problem, theta, n_threads=1, between=None, max_rows=BLOCK_ROWS):
         self.problem = problem
         self.theta = theta
         self.between = between
@@ -39,8 +41,8 @@ class Objective:
         self._weights = slice(0, problem.layout.n_weights)
         self._n_threads = n_threads
         self._open = []  # all the RowBlocks, which have threads
-        self._blocks = self._row_blocks(BLOCK_ROWS)
-        self._batches = self._workers(self._blocks, Batches)
+        self._blocks = self._row_blocks(max_rows)
+        self.evaluators = self._workers(self._blocks, Evaluator)
 
     def _row_blocks(self, max_rows):
         blocks = RowBlocks(self.problem.n_rows, max_rows, self._n_threads)
@@ -85,19 +87,25 @@ class Objective:
     def loss_and_gradient(self, x):
         """Return the penalised loss and its gradient, of float64."""
         self.assign(x)
-        loss, gradient = self._blocks.sum(self._batches, self.scale, between=self.between)
+        loss, gradient = self.smooth_part()
         self.n_evaluations += 1
-        weights = self.theta[self._weights].astype(np.float64)
-        loss += 0.5 * self.l2 * (weights @ weights)
-        gradient[self._weights] += self.l2 * weights
         self._norms[hash(x.tobytes())] = np.linalg.norm(gradient)
         if self.l1 > 0:
-            by_weights, rest = np.split(gradient, [weights.size])
-            loss += self.l1 * x[: 2 * weights.size].sum()
+            n_weights = self._weights.stop
+            by_weights, rest = np.split(gradient, [n_weights])
+            loss += self.l1 * x[: 2 * n_weights].sum()
             gradient = np.concatenate([by_weights + self.l1, self.l1 - by_weights, rest])
         if self.first_loss is None:
             self.first_loss = float(loss)
         return float(loss), gradient
+
+    def smooth_part(self):
+        """Return the loss with its L2 penalty at ``theta``, and the gradient of both."""
+        loss, gradient = self._blocks.sum(self.evaluators, self.scale, between=self.between)
+        weights = self.theta[self._weights].astype(np.float64)
+        loss += 0.5 * self.l2 * (weights @ weights)
+        gradient[self._weights] += self.l2 * weights
+        return loss, gradient
 
     def gradient_norm(self, x):
         """Return the norm of the gradient by theta at ``x``, the last iterate or a trial.

@@ -1,10 +1,11 @@
 """The history of training, and what it says: when to stop, and which parameters to keep."""
 
 import time
-import warnings
 
 import numpy as np
 from sklearn.exceptions import ConvergenceWarning
+
+from .._warnings import warn
 
 _COLUMNS = ("loss", "learning_rate", "grad_norm", "time")
 
@@ -147,7 +148,7 @@ class Progress:
             self.best_loss = self.loss  # at an end that is not the end of an epoch
         reservation = self._reservation(diverged)
         if reservation is not None:
-            warnings.warn(reservation, ConvergenceWarning, stacklevel=5)
+            warn(reservation, ConvergenceWarning)
         return self._theta if self.best_theta is None else self.best_theta
 
     def _reservation(self, diverged):

@@ -4,8 +4,6 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from .._compiler.declarations import address
-from .._network.inputs import Input
 from .._network.network import Network
 from .._network.problem import BLOCK_ROWS
 
@@ -22,7 +20,7 @@ class ValidationSet:
     targets : ndarray of shape (n_samples, n_columns)
         As the loss reads it, of X's dtype.
     sample_weight : ndarray of shape (n_samples,) or None
-    rows : ndarray of int64, default=None
+    row_indices : ndarray of int64, default=None
         The rows of ``X`` that the others belong to; None means all.
     """
 
@@ -30,14 +28,14 @@ class ValidationSet:
     y: np.ndarray
     targets: np.ndarray
     sample_weight: np.ndarray | None
-    rows: np.ndarray | None = None
+    row_indices: np.ndarray | None = None
 
     def __len__(self):
         return len(self.targets)
 
     def features(self):
         """Return the features of these samples alone."""
-        return self.X if self.rows is None else self.X[self.rows]
+        return self.X if self.row_indices is None else self.X[self.row_indices]
 
 
 class Validation:
@@ -55,10 +53,9 @@ class Validation:
 
     def __init__(self, problem, theta, data, score):
         block = min(BLOCK_ROWS, len(data))
-        self._network = Network(problem.layout.views(theta), problem.architecture, block)
-        self._source = Input(data.X, block, data.rows)
-        self._evaluate = problem.form.evaluate
-        self._parameters = problem.loss.kernel_parameters()
+        parameters = problem.layout.by_layer(theta)
+        self._network = Network(data.X, parameters, problem.architecture, block, data.row_indices)
+        self._problem = problem
         self._targets = np.ascontiguousarray(data.targets)
         weight = data.sample_weight
         self._weight = np.ones(len(data), theta.dtype) if weight is None else weight
@@ -66,15 +63,8 @@ class Validation:
 
     def __call__(self):
         """Return the mean loss, without penalty, and the score; NaN if raw outputs overflow."""
-        raw = self._network.raw_outputs(self._source)
+        raw = self._network.raw_outputs()
         if not np.isfinite(raw).all():
             return np.nan, np.nan
-        loss = self._loss(raw)
+        loss = self._problem.mean_loss(raw, self._targets, self._weight)
         return loss, float(self._score(raw, loss))
-
-    def _loss(self, raw):
-        arrays = raw, self._targets, self._weight, np.empty_like(raw)
-        total = self._evaluate(
-            raw.dtype, *map(address, arrays), *raw.shape, 1.0, address(self._parameters)
-        )
-        return total / self._weight.sum(dtype=np.float64)

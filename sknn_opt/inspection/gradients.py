@@ -183,9 +183,8 @@ def check_gradients(estimator, X, y, sample_weight=None, *, n_checks=50, tol=1e-
 
 def _parameters_of_layers(layout):
     """Yield the numbers of each layer's parameters in theta."""
-    sections = layout.views(np.arange(layout.n_parameters))[:4]
-    for i in range(len(layout.shapes)):
-        yield np.concatenate([section[i].ravel() for section in sections if i < len(section)])
+    for layer in layout.by_layer(np.arange(layout.n_parameters)):
+        yield np.concatenate([array.ravel() for array in layer.values()])
 
 
 def _derivative(probe, j, inputs, accuracy):

@@ -105,13 +105,14 @@ def look(estimator, X, y, sample_weight, max_samples, random_state):
 
 
 def _measure_layers(probe):
-    network, parameters = probe.batches.network, probe.problem.layout.views(probe.theta)
+    network, layout = probe.network, probe.problem.layout
+    trained = layout.by_layer(probe.theta[: layout.n_parameters])
     n_rows = probe.problem.n_rows
     columns = []
-    for i, coefs in enumerate(parameters.coefs):
+    for i, parameters in enumerate(trained):
+        coefs = parameters["coefs"]
         out, delta = probe.layer(i, "out"), probe.layer(i, "delta")
-        sections = (section[i] for section in parameters[:4] if i < len(section))
-        units = np.vstack([np.atleast_2d(section) for section in sections])
+        units = np.vstack([np.atleast_2d(array) for array in parameters.values()])
         dead = saturated = np.nan
         if i < network.n_layers - 1:
             dead, saturated = _measure_flatness(probe, i)
@@ -132,7 +133,7 @@ def _measure_layers(probe):
 
 def _measure_flatness(probe, i):
     """Return the share of dead units and that of saturated activations."""
-    activation, layer = probe.problem.architecture.activations[i], probe.batches.network.layers[i]
+    activation, layer = probe.problem.architecture.activations[i], probe.network.layers[i]
     if activation.is_linear:
         return 0.0, 0.0
     slopes = np.ones_like(probe.layer(i, "a"))
@@ -162,7 +163,7 @@ def _slopes(activation, z):
 
 def _measure_steps(trainer, seen):
     """Take some steps; note how long they are beside the weights before all of them."""
-    coefs = trainer.problem.layout.views(trainer.trained).coefs
+    coefs = trainer.problem.layout.by_name(trainer.trained)["coefs"]
     start = [np.linalg.norm(c) for c in coefs]
     before, ratios = [c.copy() for c in coefs], []
 

@@ -3,7 +3,6 @@
 Whatever is looked at here is a copy. The estimator that a user passes never changes.
 """
 
-import contextlib
 import copy
 import ctypes
 import math
@@ -15,11 +14,11 @@ from sklearn.utils.validation import check_is_fitted
 
 from .._compiler.declarations import inline
 from .._estimators.base import BaseMLP
-from .._network.layout import Layout
-from .._network.passes import batch_gradient, forward_block
-from .._network.problem import BLOCK_ROWS, Batches, Problem
+from .._estimators.fitting import Fit
+from .._network.layout import Layout, describe
+from .._network.problem import BLOCK_ROWS, Evaluator, Problem
 from .._training.mini_batch import Rates
-from .._training.row_blocks import RowBlocks
+from .._training.objective import Objective
 from ..losses.base import Loss, Separable
 
 
@@ -53,17 +52,12 @@ def make_trainer(estimator, X, y, sample_weight=None, dtype=None):
         twin.dtype = dtype
         if is_fitted(twin):
             # The type of the fitted network is theirs.
-            twin.coefs_ = [coefs.astype(dtype) for coefs in twin._fitted_parameters().coefs]
+            twin.coefs_ = [layer["coefs"].astype(dtype) for layer in twin._fitted_parameters()]
     twin._optimizer_state_ = None
     # Unlike a warm start, an increment need not see every class.
     balanced = getattr(twin, "class_weight", None) == "balanced"
     incremental = is_fitted(twin) and is_classifier(twin) and not balanced
-    trainer, _ = twin._trainer(X, y, sample_weight, (None, None, None), None, incremental)
-    return trainer
-
-
-class _Enough(Exception):
-    """Ends training."""
+    return Fit(twin, X, y, sample_weight, (None, None, None), incremental).trainer(None)
 
 
 def train_steps(trainer, n_steps, learning_rate, schedule, observe):
@@ -74,27 +68,19 @@ def train_steps(trainer, n_steps, learning_rate, schedule, observe):
     """
     n_rows = trainer.problem.n_rows
     batch_size = trainer.batch_size(0, n_rows)
-    n_batches = -(-n_rows // batch_size)
     trainer.batch_size = lambda epoch, n_rows: batch_size
-    trainer.rates = Rates(learning_rate, schedule, None, n_steps / n_batches)
-    trainer.max_iter = n_steps
-    trainer.progress.n_iter_no_change = np.inf
+    trainer.rates = Rates(learning_rate, schedule, None, n_steps / -(-n_rows // batch_size))
     run = trainer.run[0]
-    loss = rows = step = 0.0
-
-    def after_step(rate):
-        nonlocal loss, rows, step
-        if run["step"] == step:
-            return  # the batch had no weight
-        # The sums start anew with each epoch.
-        before = (loss, rows) if run["rows_seen"] > rows else (0.0, 0.0)
-        loss, rows, step = float(run["loss"]), float(run["rows_seen"]), int(run["step"])
-        if observe(rate, (loss - before[0]) / (rows - before[1])) or step == n_steps:
-            raise _Enough
-
-    trainer.after_step = after_step
-    with contextlib.suppress(_Enough):
-        trainer.fit()
+    step = 0
+    while step < n_steps:
+        loss = rows = 0.0  # the sums start anew with each epoch
+        for rate in trainer.epoch(batches_per_call=1):
+            if run["step"] == step:
+                continue  # the batch had no weight
+            before = loss, rows
+            loss, rows, step = float(run["loss"]), float(run["rows_seen"]), int(run["step"])
+            if observe(rate, (loss - before[0]) / (rows - before[1])) or step == n_steps:
+                return
 
 
 class Probe:
@@ -110,26 +96,21 @@ class Probe:
     """
 
     def __init__(self, problem, theta, max_rows=None):
-        self.problem = replace(problem, architecture=_without_dropout(problem.architecture))
+        self.problem = replace(problem, architecture=problem.architecture.without_dropout())
         self.theta = theta
-        self._blocks = RowBlocks(problem.n_rows, max_rows or problem.n_rows)
-        self.batches = Batches(self.problem, theta, self._blocks.max_rows, problem.row_indices)
+        self._objective = Objective(self.problem, theta, max_rows=max_rows or problem.n_rows)
+        self.network = self._objective.evaluators[0].network
         self.gradient = None
 
     def objective(self):
         """Return loss and L2 penalty; leave their gradient in ``gradient``."""
-        scale = 1.0 / self.problem.total_weight()
-        loss, self.gradient = self._blocks.sum([self.batches], scale)
-        l2 = self.problem.alpha * (1 - self.problem.l1_ratio) * scale
-        n_weights = self.problem.layout.n_weights
-        weights = self.theta[:n_weights].astype(np.float64)
-        self.gradient[:n_weights] += l2 * weights
-        return float(loss) + 0.5 * l2 * (weights @ weights)
+        loss, self.gradient = self._objective.smooth_part()
+        return float(loss)
 
     def layer(self, i, name):
         """Return layer ``i``'s buffer of that name, of the rows of the last block."""
-        rows = (self.problem.n_rows - 1) % self.batches.network.max_rows + 1
-        return layer_buffer(self.batches.network, i, name, rows)
+        rows = (self.problem.n_rows - 1) % self.network.max_rows + 1
+        return layer_buffer(self.network, i, name, rows)
 
 
 def layer_buffer(network, i, name, rows):
@@ -138,10 +119,6 @@ def layer_buffer(network, i, name, rows):
     n_bytes = math.prod(shape) * network.dtype.itemsize
     memory = (ctypes.c_char * n_bytes).from_address(int(network.layers[i][name]))
     return np.frombuffer(memory, network.dtype).reshape(shape)
-
-
-def _without_dropout(architecture):
-    return architecture._replace(dropout=[0.0] * len(architecture.dropout), input_dropout=0.0)
 
 
 @inline
@@ -175,23 +152,19 @@ class FittedNetwork:
         check_estimator_type(estimator)
         check_is_fitted(estimator)
         parameters = estimator._fitted_parameters()
-        dtype = parameters.coefs[0].dtype
+        dtype = parameters[0]["coefs"].dtype
         X = estimator._validate_features(X, dtype)
         self.n_rows, self.n_features = X.shape
-        architecture = estimator._architecture
+        architecture = estimator._fitted_architecture
         if not dropout:
-            architecture = _without_dropout(architecture)
-        if architecture.normalization is not None:
-            # Training's passes, with the statistics of prediction.
-            normalization = copy.copy(architecture.normalization)
-            normalization._forward = normalization._predict
-            architecture = architecture._replace(normalization=normalization)
-        n_outputs = parameters.coefs[-1].shape[1]
-        units = [*(w.shape[0] for w in parameters.coefs), n_outputs]
-        layout, loss = Layout(units, architecture.normalization), _Projection()
+            architecture = architecture.without_dropout()
+        n_outputs = parameters[-1]["coefs"].shape[1]
+        units = [*(layer["coefs"].shape[0] for layer in parameters), n_outputs]
+        layout = Layout(describe(units, architecture.normalizations))
         theta = layout.pack(parameters, dtype)
-        self.coefs = layout.views(theta).coefs
+        self.coefs = layout.by_name(theta)["coefs"]
         self.direction = np.zeros((self.n_rows, n_outputs), dtype)
+        loss = _Projection()
         problem = Problem(
             X=X,
             y=self.direction,
@@ -203,12 +176,13 @@ class FittedNetwork:
             alpha=0.0,
             l1_ratio=0.0,
         )
-        self._batches = Batches(problem, theta, min(BLOCK_ROWS, self.n_rows), None)
-        self.network = self._batches.network
+        max_rows = min(BLOCK_ROWS, self.n_rows)
+        self._evaluator = Evaluator(problem, theta, max_rows, None, updates_statistics=False)
+        self.network = self._evaluator.network
 
     def drops(self):
         """Whether any unit or feature may be dropped."""
-        return self.network.layers["dropout"].any() or self._batches.source._struct["dropout"][0]
+        return self.network.layers["dropout"].any() or self.network.source.dropout > 0
 
     def draw_masks(self, random_state):
         """Draw which units and features are dropped."""
@@ -216,25 +190,24 @@ class FittedNetwork:
         keys = random_state.randint(largest, size=self.network.n_layers, dtype=np.int64)
         # The output layer drops nothing, so the last key is left for the features.
         self.network.layers["mask_key"] = keys
-        self._batches.source._struct["mask_key"] = keys[-1]
+        self.network.source.mask_key = keys[-1]
 
     def raw_outputs(self):
-        return self.network.raw_outputs(self._batches.source)
+        return self.network.raw_outputs()
 
     def hidden_outputs(self, layer):
         """Outputs of a hidden layer, of shape (n_samples, n_units)."""
         outputs = np.empty((self.n_rows, self.coefs[layer].shape[1]), self.network.dtype)
-        source, layers = self._batches.arguments[:2]
-        for start, rows in self._blocks():
-            forward_block(self.network.dtype, source, layers, layer + 1, start, rows)
+        for start, rows in self.network.blocks():
+            self.network.forward(start, rows, layer + 1)
             outputs[start : start + rows] = layer_buffer(self.network, layer, "out", rows)
         return outputs
 
     def input_gradient(self):
         """Derivative of raw outputs times ``direction`` by the features."""
         gradient = np.empty((self.n_rows, self.n_features), self.network.dtype)
-        for start, rows in self._blocks():
-            batch_gradient(self.network.dtype, *self._batches.arguments, start, rows, 1.0, 0.0)
+        for start, rows in self.network.blocks():
+            self._evaluator(start, rows, 1.0)
             by_output = 0
             for i in reversed(range(self.network.n_layers)):
                 through = layer_buffer(self.network, i, "delta", rows) @ self.coefs[i].T
@@ -242,7 +215,3 @@ class FittedNetwork:
                 by_output = through + past
             gradient[start : start + rows] = by_output
         return gradient
-
-    def _blocks(self):
-        for start in range(0, self.n_rows, self.network.max_rows):
-            yield start, min(self.network.max_rows, self.n_rows - start)
