@@ -19,8 +19,8 @@ _DTYPES = ("float64", "float32")
 
 def kernels():
     """Return all kernels of the package, those of every component included."""
-    for module in pkgutil.iter_modules(sknn_opt.__path__):
-        importlib.import_module(f"{sknn_opt.__name__}.{module.name}")
+    for module in pkgutil.walk_packages(sknn_opt.__path__, f"{sknn_opt.__name__}."):
+        importlib.import_module(module.name)
     return declared_kernels(sknn_opt.__name__)
 
 
