@@ -3,7 +3,6 @@
 import ctypes
 import inspect
 from collections.abc import Callable
-from pathlib import Path
 from typing import NamedTuple
 
 import llvmlite.binding
@@ -38,7 +37,7 @@ def callback(function, prototype, dtype, on_disk=True):
     copy = specialise(function, dtype)
     codegen = cpu_target.target_context.codegen()
     entry = _cache.entry(copy, returned(*arguments), codegen) if on_disk else None
-    stored = entry and entry.load()
+    stored = entry.load() if entry else None
     if stored:
         # numba would first import everything that compiling needs: 0.3 s for nothing.
         name, serialized = stored
@@ -52,7 +51,7 @@ def callback(function, prototype, dtype, on_disk=True):
             entry.store((name, library.serialize_using_object_code()))
     address = library.get_pointer_to_function(name)
     c_type = ctypes.CFUNCTYPE(_ctype(returned), *map(_ctype, arguments))
-    return Machine(address, c_type(address), library, bool(stored), entry.folder if entry else None)
+    return Machine(address, c_type(address), library, entry, is_loaded=bool(stored))
 
 
 class Machine(NamedTuple):
@@ -65,17 +64,22 @@ class Machine(NamedTuple):
         The Python function that calls it.
     library : CodeLibrary
         Keeps it alive.
+    entry : Entry or None
+        Its file in the cache on disk; None where there is none.
     is_loaded : bool
-        Whether it came from the cache on disk.
-    cache_folder : Path or None
-        Where the cache on disk is; None where there is none.
+        Whether it came from there.
     """
 
     address: int
     call: Callable
     library: CodeLibrary
+    entry: _cache.Entry | None
     is_loaded: bool
-    cache_folder: Path | None
+
+    @property
+    def cache_folder(self):
+        """Where the cache on disk is; None where there is none."""
+        return self.entry.folder if self.entry else None
 
 
 def _ctype(numba_type):

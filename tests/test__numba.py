@@ -13,8 +13,8 @@ DTYPES = ["float64", "float32"]
 
 
 def object_code(machine):
-    """Object code names what it links to."""
-    _, kind, (code, _) = machine.library.serialize_using_object_code()
+    """What the cache holds of a kernel: its object code, which names what it links to."""
+    _, (_, kind, (code, _)) = machine.entry.load()
     assert kind == "object"
     return code
 
