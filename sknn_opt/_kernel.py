@@ -259,6 +259,18 @@ def bind(function, dtype):
             namespace[name] = value.for_dtype(dtype)
 
 
+def compiled_together(function):
+    """Return a kernel's function and those of all helpers that are compiled into it."""
+    found, new = set(), {function}
+    while new:
+        found |= new
+        names = ((f.__globals__, name) for f in new for name in f.__code__.co_names)
+        values = (namespace.get(name) for namespace, name in names)
+        helpers = (value.functions for value in values if isinstance(value, _Inline))
+        new = {f for by_dtype in helpers for f in by_dtype.values()} - found
+    return found
+
+
 @cache
 def sources_digest():
     """Hash of the package's Python files: what machine code may depend on."""

@@ -9,7 +9,8 @@ import pytest
 from numba.core.codegen import CPUCodegen
 
 from sknn_opt import _cache
-from sknn_opt._kernel import Kernel, address
+from sknn_opt._kernel import Kernel, address, inline
+from sknn_opt._loss import separable
 
 DTYPES = ["float64", "float32"]
 
@@ -126,6 +127,28 @@ def test_copies_of_a_template_in_two_modules_are_two_kernels(cache):
     assert compile_one(copy("one", 5.0)) == (5.0, False)
     assert compile_one(copy("two", 7.0)) == (7.0, False)
     assert compile_one(copy("one", 5.0)) == (5.0, True)
+
+
+def test_an_edited_helper_in_a_users_file_is_seen(cache, tmp_path):
+    # The template stands in our file, and its copy goes by the user's names.
+    def evaluate(factor, on_disk=True):
+        source = f"def _scaled(y, raw, parameters):\n    return {factor} * raw, raw, raw\n"
+        file = tmp_path / "users_file.py"
+        if on_disk:
+            file.write_text(source)
+        namespace = {"__name__": "users_file"}
+        exec(compile(source, file if on_disk else "<input>", "exec"), namespace)
+        _cache._file_digest.cache_clear()
+        evaluate = separable(inline(namespace["_scaled"])).evaluate
+        one, out = np.ones(1), np.zeros(1)
+        total = evaluate("float64", *3 * [address(one)], address(out), 1, 1, 1.0, 0)
+        return total, evaluate.for_dtype("float64").is_loaded
+
+    assert evaluate(2.0) == (2.0, False)
+    assert evaluate(2.0) == (2.0, True)
+    assert evaluate(5.0) == (5.0, False)
+    for factor in (7.0, 9.0):
+        assert evaluate(factor, on_disk=False) == (factor, False)
 
 
 def _flip(where):
