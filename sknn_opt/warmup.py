@@ -37,7 +37,7 @@ def main(arguments=None):
     ]
     folder = machines[0].cache_folder
     if folder is None:
-        print("No folder can be written to: set NUMBA_CACHE_DIR to one.", file=sys.stderr)
+        print("There is no safe folder: set NUMBA_CACHE_DIR to one of your own.", file=sys.stderr)
         return 1
     loaded = sum(machine.is_loaded for machine in machines)
     seconds = time.perf_counter() - start
