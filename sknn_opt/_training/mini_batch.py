@@ -379,14 +379,20 @@ class MiniBatchTrainer:
         """Let ``theta`` be what predicts."""
         if self.trained is self.theta:
             return
-        n_parameters = self.problem.layout.n_parameters
+        layout, optimizer, state = self.problem.layout, self.optimizer, self.state
+        n_parameters, n_weights = layout.n_parameters, layout.n_weights
+        trained = self.trained[:n_parameters]
         self.theta[n_parameters:] = self.trained[n_parameters:]
         if self.averaging is not None:
-            self.theta[:n_parameters] = self.state.average
-            return
-        self.theta[:n_parameters] = self.optimizer.prediction_parameters(
-            self.trained[:n_parameters], self.state.vectors, self.problem.layout
-        )
+            self.theta[:n_parameters] = state.average
+        else:
+            self.theta[:n_parameters] = optimizer.prediction_parameters(
+                trained, state.vectors, layout
+            )
+        if self.problem.alpha * self.problem.l1_ratio > 0:
+            # An average of weights that are 0 by now is not quite 0.
+            iterate = optimizer.iterate(trained, state.vectors, layout)
+            self.theta[:n_weights][iterate[:n_weights] == 0] = 0
 
     def _end_at_interrupt(self):
         """Keep what is learnt; where that is nothing, raise the interrupt again."""

@@ -567,16 +567,19 @@ def _schedule_free(theta, gradient, state, layout, scratch, lr, step, parameters
             continue
         rate, epsilon = real(lr * array.rate * bias_2), real(1e-8 * bias_2)
         decay = real(lr * array.rate * parameters[2] * array.decays)
-        bound = real(lr * array.rate * l1 * array.decays)
+        weight = real(l1 * array.decays)
         for i in range(first, last):
             g, y = gradient[i], theta[i]
             v[i] = beta_2 * v[i] + new_2 * g * g
-            change = rate * g / (math.sqrt(v[i]) + epsilon) + decay * y
+            size = math.sqrt(v[i]) + epsilon
+            change = rate * g / size + decay * y
             theta[i] = by_y * y + by_z * z[i] - by_change * change
             z[i] -= change
-        if bound > real(0):
-            for i in range(first, last):
-                theta[i] = soft_threshold(theta[i], bound)
+            if weight > real(0):
+                # The threshold acts on the iterate z, and on y as far as y follows it.
+                after = soft_threshold(z[i], rate * weight / size)
+                theta[i] += by_change * (after - z[i])
+                z[i] = after
 
 
 class ScheduleFree(FirstOrder):
@@ -640,15 +643,15 @@ class ScheduleFree(FirstOrder):
 
     def initial_state(self, layout, theta):
         state = super().initial_state(layout, theta)
-        self._iterate(layout, state)[:] = theta
+        self.iterate(theta, state, layout)[:] = theta
         return state
 
-    def _iterate(self, layout, state):
+    def iterate(self, theta, state, layout):
         slots, _ = self.slots(layout, state)
         return slots[1, : layout.n_parameters]
 
     def prediction_parameters(self, theta, state, layout):
-        return (theta - (1 - self.beta_1) * self._iterate(layout, state)) / self.beta_1
+        return (theta - (1 - self.beta_1) * self.iterate(theta, state, layout)) / self.beta_1
 
     def training_parameters(self, theta, state, layout):
-        return self.beta_1 * theta + (1 - self.beta_1) * self._iterate(layout, state)
+        return self.beta_1 * theta + (1 - self.beta_1) * self.iterate(theta, state, layout)

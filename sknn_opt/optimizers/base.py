@@ -75,7 +75,7 @@ def sign(x):
 
 @inline
 def soft_threshold(w, threshold):
-    """Proximal step of the L1 penalty: ``w`` moved towards 0 by ``threshold``."""
+    """Move ``w`` towards 0 by ``threshold``: the proximal step of an L1 penalty."""
     magnitude = max(abs(w) - threshold, real(0))
     return magnitude if w > real(0) else -magnitude
 
@@ -117,21 +117,16 @@ def _loop(theta, gradient, state, layout, scratch, lr, step, parameters, l1):
         rate = lr * array.rate
         c = _constants(rate, t, p, scalars)
         keep = _keep(p, rate * array.decays)
-        bound = real(rate * l1 * array.decays)
+        weight = real(l1 * array.decays)
         for i in range(first, last):
             change, scale, slots = _rule(gradient[i], _load(offset(state, i), stride), c)
             _store(offset(state, i), stride, slots)
-            theta[i] = _threshold(keep * theta[i] - change, scale, bound)
+            theta[i] = _threshold(keep * theta[i] - change, scale * weight)
 
 
 @inline
-def _none(w, scale, bound):
+def _no_threshold(w, threshold):
     return w
-
-
-@inline
-def _plain(w, scale, bound):
-    return soft_threshold(w, bound)
 
 
 @inline
@@ -190,8 +185,8 @@ class Elementwise(Rule):
             "_n_slots": self.n_slots,
         }
         return UpdateKernels(
-            instantiate(_loop, UPDATE, **helpers, _threshold=_none),
-            instantiate(_loop, UPDATE, **helpers, _threshold=_plain),
+            instantiate(_loop, UPDATE, **helpers, _threshold=_no_threshold),
+            instantiate(_loop, UPDATE, **helpers, _threshold=soft_threshold),
         )
 
 
@@ -263,6 +258,10 @@ class FirstOrder(Optimizer):
     def scratch_size(self, layout):
         """Number of reals that ``scratch`` holds."""
         return 0
+
+    def iterate(self, theta, state, layout):
+        """Return what the steps move, and an L1 penalty sets to 0; ``theta`` but for a few."""
+        return theta
 
     def prediction_parameters(self, theta, state, layout):
         """Return the parameters to predict with; ``theta`` but for a few optimizers."""

@@ -9,7 +9,16 @@ from sklearn.utils._param_validation import Interval
 from .._compiler.blas import gemm
 from .._compiler.declarations import at, inline, kernel, offset, real
 from .._components import DECAY, NON_NEGATIVE, POSITIVE
-from .base import UPDATE, FirstOrder, WholeStep, arrays_at, blend, both, threshold_weights
+from .base import (
+    UPDATE,
+    FirstOrder,
+    WholeStep,
+    arrays_at,
+    blend,
+    both,
+    soft_threshold,
+    threshold_weights,
+)
 
 
 @kernel(UPDATE)
@@ -32,10 +41,12 @@ def _lamb(theta, gradient, state, layout, scratch, lr, step, parameters, l1):
             length += np.float64(theta[i]) * np.float64(theta[i])
             distance += np.float64(u) * np.float64(u)
         trust = math.sqrt(length / distance) if length > 0.0 and distance > 0.0 else 1.0
-        rate = real(lr * array.rate * trust)
+        rate, weight = real(lr * array.rate * trust), real(l1 * array.decays)
         for i in range(first, last):
             theta[i] -= rate * scratch[i]
-    threshold_weights(theta, layout, lr * l1)
+            if weight > real(0):
+                size = math.sqrt(by_v * v[i]) + epsilon
+                theta[i] = soft_threshold(theta[i], rate * weight / size)
 
 
 class LAMB(FirstOrder):
@@ -166,7 +177,7 @@ def _muon(theta, gradient, state, layout, scratch, lr, step, parameters, l1):
             g = gradient[i]
             m[i], v[i] = blend(m[i], g, beta_1), blend(v[i], g * g, beta_2)
             theta[i] = keep * theta[i] - rate * m[i] / (math.sqrt(v[i]) + epsilon)
-    threshold_weights(theta, layout, lr * l1)
+    soft_threshold, threshold_weights(theta, layout, lr * l1)
 
 
 class Muon(FirstOrder):
