@@ -46,7 +46,7 @@ RATES = {
     "radam": (OPTIMIZERS["radam"](), 0.02),
     "adabelief": (OPTIMIZERS["adabelief"](), 0.02),
     "yogi": (OPTIMIZERS["yogi"](), 0.02),
-    "lamb": (LAMB(weight_decay=0), 0.02),
+    "lamb": (LAMB(weight_decay=0), 0.05),
 }
 AVERAGED = {"schedule_free": (ScheduleFree(), 0.05)}
 WITHOUT_METRIC = {"lion", "muon", "rprop"}
@@ -117,7 +117,7 @@ def test_mini_batches_against_steps_written_out():
     # The threshold of a batch is that of its own sum of weights; intercepts are free.
     weight = np.random.default_rng(0).uniform(0.5, 2, N)
     network = MLPRegressor(
-        (), optimizer="adam", alpha=3.0, l1_ratio=1.0, batch_size=100, shuffle=False, max_iter=2,
+        (), optimizer="adam", alpha=12.0, l1_ratio=1.0, batch_size=100, shuffle=False, max_iter=2,
         learning_rate_init=0.05, initializer="zeros",
     )  # fmt: skip
     with pytest.warns(match="Maximum iterations"):
@@ -129,7 +129,7 @@ def test_mini_batches_against_steps_written_out():
             rows = slice(start, start + 100)
             total, t = weight[rows].sum(), t + 1
             residual = weight[rows] * (X[rows] @ w + b - y[rows]) / total
-            w = adam_step(w, X[rows].T @ residual, t, *states[0], 0.05, 3.0 / total)
+            w = adam_step(w, X[rows].T @ residual, t, *states[0], 0.05, 12.0 / total)
             b = adam_step(b, residual.sum(keepdims=True), t, *states[1], 0.05, 0.0)
     np.testing.assert_allclose(network.coefs_[0].ravel(), w, rtol=1e-12, atol=1e-15)
     np.testing.assert_allclose(network.intercepts_[0], b, rtol=1e-12)
