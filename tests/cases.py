@@ -3,9 +3,10 @@
 import itertools
 
 import numpy as np
+from problems import make_layout
 from scipy import sparse
 
-from sknn_opt._network.layout import Architecture, Layout
+from sknn_opt._network.layout import Architecture
 from sknn_opt._network.problem import Problem
 from sknn_opt.activations import ACTIVATIONS
 from sknn_opt.losses import CLASSIFIER_LOSSES, REGRESSOR_LOSSES
@@ -80,9 +81,9 @@ def make_case(case, seed):
         names = ["tanh", "gelu", "softplus"]
     normalization = case["normalization"]
     normalization = None if normalization is None else NORMALIZATIONS[normalization]()
-    layout = Layout([N_FEATURES, *HIDDEN, n_outputs], normalization)
+    layout = make_layout([N_FEATURES, *HIDDEN, n_outputs], normalization)
     theta = 0.7 * rng.standard_normal(layout.n_values)
-    for variance in layout.views(theta).variances:
+    for variance in layout.by_name(theta)["running_variances"]:
         variance[:] = 1.0
     loss = loss_class()
     problem = Problem(
@@ -94,8 +95,8 @@ def make_case(case, seed):
         architecture=Architecture(
             [ACTIVATIONS[name]() for name in names],
             [case["dropout"]] * len(HIDDEN),
+            [normalization] * len(HIDDEN),
             case["input_dropout"],
-            normalization,
             case["residual"],
         ),
         layout=layout,
