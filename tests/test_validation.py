@@ -19,7 +19,7 @@ from sklearn.metrics import f1_score, make_scorer, precision_score
 from sklearn.utils._param_validation import InvalidParameterError
 
 from sknn_opt import GrowingBatch, MLPClassifier, MLPRegressor, inspection
-from sknn_opt._estimators import base as _base
+from sknn_opt._estimators import fitting
 from sknn_opt._training.progress import Progress
 from sknn_opt.activations import ACTIVATIONS
 from sknn_opt.initializers import INITIALIZERS
@@ -77,8 +77,8 @@ def no_training(monkeypatch):
     def begin(*args, **kwargs):
         raise AssertionError("training began")
 
-    monkeypatch.setattr(_base, "MiniBatchTrainer", begin)
-    monkeypatch.setattr(_base, "FullBatch", begin)
+    monkeypatch.setattr(fitting, "MiniBatchTrainer", begin)
+    monkeypatch.setattr(fitting, "FullBatchTrainer", begin)
 
 
 @contextmanager

@@ -11,6 +11,7 @@ from sklearn.utils.class_weight import compute_class_weight, compute_sample_weig
 from sklearn.utils.multiclass import is_multilabel, unique_labels
 from sklearn.utils.validation import assert_all_finite
 
+from .._network.inputs import check_sparse
 from .._warnings import warn
 
 
@@ -228,6 +229,7 @@ def as_indicators(y):
 
     As in scikit-learn, whatever is not 0 means that a sample has the label.
     """
+    check_sparse(y)
     valid = is_multilabel(y)
     if not (valid or sparse.issparse(y)):
         return y
