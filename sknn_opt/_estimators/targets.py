@@ -172,7 +172,10 @@ class ClassTargets(Targets):
         return accuracy_score(data.targets, self.decide(raw), sample_weight=data.sample_weight)
 
     def codes(self, encoded):
-        return None if self.is_multilabel else encoded.astype(int).ravel()
+        if self.is_multilabel:
+            return None
+        # Two classes are a column of bools in scikit-learn, whose error names them.
+        return encoded.astype(bool) if self.kind == "binary" else encoded.astype(int).ravel()
 
     def weights(self, estimator, y, encoded, sample_weight, incremental):
         class_weight = estimator.class_weight
