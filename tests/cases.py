@@ -3,10 +3,9 @@
 import itertools
 
 import numpy as np
-from problems import make_layout
 from scipy import sparse
 
-from sknn_opt._network.layout import Architecture
+from sknn_opt._network.layout import Architecture, Layout, describe
 from sknn_opt._network.problem import Problem
 from sknn_opt.activations import ACTIVATIONS
 from sknn_opt.losses import CLASSIFIER_LOSSES, REGRESSOR_LOSSES
@@ -23,7 +22,7 @@ FACTORS = {
           for name in registry for kind in kinds),
     ],
     "activation": [*ACTIVATIONS, "a list"],
-    "normalization": [None, *NORMALIZATIONS],
+    "normalization": [None, *NORMALIZATIONS, ("batch", None, "layer")],
     "residual": [False, True],
     "dropout": [0.0, 0.4],
     "input_dropout": [0.0, 0.3],
@@ -79,9 +78,11 @@ def make_case(case, seed):
     names = [case["activation"]] * len(HIDDEN)
     if case["activation"] == "a list":
         names = ["tanh", "gelu", "softplus"]
-    normalization = case["normalization"]
-    normalization = None if normalization is None else NORMALIZATIONS[normalization]()
-    layout = make_layout([N_FEATURES, *HIDDEN, n_outputs], normalization)
+    normalizations = case["normalization"]
+    if not isinstance(normalizations, tuple):
+        normalizations = [normalizations] * len(HIDDEN)
+    normalizations = [None if n is None else NORMALIZATIONS[n]() for n in normalizations]
+    layout = Layout(describe([N_FEATURES, *HIDDEN, n_outputs], normalizations))
     theta = 0.7 * rng.standard_normal(layout.n_values)
     for variance in layout.by_name(theta)["running_variances"]:
         variance[:] = 1.0
@@ -95,7 +96,7 @@ def make_case(case, seed):
         architecture=Architecture(
             [ACTIVATIONS[name]() for name in names],
             [case["dropout"]] * len(HIDDEN),
-            [normalization] * len(HIDDEN),
+            normalizations,
             case["input_dropout"],
             case["residual"],
         ),

@@ -24,7 +24,7 @@ from sknn_opt._training.progress import Progress
 from sknn_opt.activations import ACTIVATIONS
 from sknn_opt.initializers import INITIALIZERS
 from sknn_opt.losses import CLASSIFIER_LOSSES, REGRESSOR_LOSSES, Hinge, LogLoss
-from sknn_opt.normalizations import NORMALIZATIONS
+from sknn_opt.normalizations import NORMALIZATIONS, BatchNorm
 from sknn_opt.optimizers import LBFGS, OPTIMIZERS, SGD, Adam, FirstOrder
 from sknn_opt.schedules import SCHEDULES, Adaptive, Constant, Cosine, InvScaling
 
@@ -411,7 +411,7 @@ BAD_PARAMETERS = {
     "dropout": [-0.1, 1.0, None, "half", [0.1, 0.2], [1.0], ["half"]],
     "input_dropout": [-0.1, 1.0, None, [0.1]],
     "max_norm": [0.0, -1.0, "1"],
-    "normalization": ["group", 1],
+    "normalization": ["group", 1, [1], ["batch", "layer"], [None, None], (), BatchNorm],
     "residual": [None, "yes"],
     "clip_norm": [0.0, -1.0, "1"],
     "clip_value": [0.0, -1.0, "1"],
@@ -529,9 +529,14 @@ def test_unknown_names_are_answered_with_the_valid_ones(kind, keyword, name, pre
         ({"optimizer": "lm", "loss": "squared_error"}, "squared error of regression only"),
         ({"optimizer": "bfgs", "hidden_layer_sizes": (1000, 5)}, "max_parameters=5000.*'lbfgs'"),
         ({"optimizer": "adam", "n_jobs": 1}, "n_jobs=1 does not apply.*'lbfgs'"),
-        ({"optimizer": "lbfgs", "normalization": "batch"}, "normalization='layer'"),
-        ({"batch_size": "full", "normalization": "batch"}, "normalization='layer'"),
-        ({"optimizer": "rprop", "normalization": "batch"}, "normalization='layer'"),
+        *(
+            ({**params, "normalization": normalization}, "normalization='layer'")
+            for params in ({"optimizer": "lbfgs"}, {"batch_size": "full"}, {"optimizer": "rprop"})
+            for normalization in ("batch", BatchNorm(momentum=0.3), ["batch"], [BatchNorm()])
+        ),
+        ({"normalization": ["group"]}, "valid names.*'batch', 'layer'"),
+        ({"normalization": BatchNorm(momentum=2.0)}, "'momentum' parameter of BatchNorm"),
+        ({"normalization": [BatchNorm(epsilon=0.0)]}, "'epsilon' parameter of BatchNorm"),
         ({"loss": "hinge", "label_smoothing": 0.1}, "label_smoothing=0.1 applies to"),
         ({"loss": LogLoss(label_smoothing=0.2), "label_smoothing": 0.1}, "on the loss object"),
         *(

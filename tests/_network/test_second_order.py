@@ -10,7 +10,11 @@ from sknn_opt._network.second_order import HessianProduct, Jacobian
 from sknn_opt.activations import ACTIVATIONS
 from sknn_opt.losses import CLASSIFIER_LOSSES, REGRESSOR_LOSSES
 
-_STILL = {"normalization": [None, "layer"], "dropout": [0.0], "input_dropout": [0.0]}
+_STILL = {
+    "normalization": [None, "layer", ("layer", None, "layer")],
+    "dropout": [0.0],
+    "input_dropout": [0.0],
+}
 _CURVED = {
     **FACTORS,
     **_STILL,

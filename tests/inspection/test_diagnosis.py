@@ -10,6 +10,7 @@ from sknn_opt.activations import ACTIVATIONS
 from sknn_opt.initializers import Normal
 from sknn_opt.inspection import diagnose
 from sknn_opt.inspection.remedies import ILLNESSES
+from sknn_opt.normalizations import BatchNorm
 from sknn_opt.optimizers import OPTIMIZERS
 
 pytestmark = [
@@ -162,6 +163,10 @@ WELL = {
     "default": {},
     "deep": {"hidden_layer_sizes": (50,) * 8, "initializer": "he_normal"},
     "normalized": {"hidden_layer_sizes": (30,) * 5, "normalization": "batch", "residual": True},
+    "normalized layer by layer": {
+        "hidden_layer_sizes": (30,) * 3,
+        "normalization": [BatchNorm(momentum=0.3), "layer", None],
+    },
     "linear": {"hidden_layer_sizes": ()},
     "lbfgs": {"optimizer": "lbfgs"},
     "warm-up": {"warmup": 0.2, "learning_rate": "one_cycle", "dropout": 0.2},
