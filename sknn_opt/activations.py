@@ -94,6 +94,10 @@ def _second_from_output(z, a, delta, rows, units, parameters):
         delta[i] *= _derivatives(a[i], p)[1]
 
 
+#: For rectifiers, near 0 on one side, whose variance the He initializers make up for.
+_FOR_RECTIFIERS = ("he_normal", "glorot_uniform")
+
+
 class ActivationKernels(NamedTuple):
     """What a layer calls: ``forward`` writes a, the others multiply delta by f' and f''."""
 
@@ -173,6 +177,9 @@ class Activation(Component):
 
     #: The slope at z < 0 that the He initializers allow for.
     _negative_slope = 0.0
+
+    #: Names of the initializers that suit it, the best one first; a diagnosis tries them in turn.
+    _suited_initializers = ("glorot_uniform", "he_normal", "lecun_normal")
 
     @property
     def is_linear(self):
@@ -364,6 +371,7 @@ class ReLU(Activation):
     """
 
     _rule = OfOutput(_relu, _relu_derivative, twice=False)
+    _suited_initializers = _FOR_RECTIFIERS
 
 
 @inline
@@ -483,6 +491,7 @@ class LeakyReLU(Activation):
     """
 
     _rule = OfOutput(_leaky_relu, _leaky_relu_derivative, twice=False)
+    _suited_initializers = _FOR_RECTIFIERS
     _parameter_constraints = {"slope": NON_NEGATIVE}
 
     def __init__(self, slope=0.01):
@@ -545,6 +554,7 @@ class ELU(Activation):
     """
 
     _rule = OfOutput(_elu, _elu_derivative, twice=False)
+    _suited_initializers = _FOR_RECTIFIERS
     _parameter_constraints = {"alpha": NON_NEGATIVE}
 
     def __init__(self, alpha=1.0):
@@ -597,6 +607,7 @@ class SELU(Activation):
     """
 
     _rule = OfOutput(_selu, _selu_derivative, twice=False)
+    _suited_initializers = ("lecun_normal",)
 
 
 @inline
@@ -639,6 +650,7 @@ class GELU(Activation):
     """
 
     _rule = OfInput(_gelu)
+    _suited_initializers = _FOR_RECTIFIERS
 
 
 @inline
@@ -687,6 +699,7 @@ class SiLU(Activation):
     """
 
     _rule = OfInput(_silu)
+    _suited_initializers = _FOR_RECTIFIERS
 
 
 def _mish_pair(x):
@@ -750,6 +763,7 @@ class Mish(Activation):
     """
 
     _rule = OfInput(_mish)
+    _suited_initializers = _FOR_RECTIFIERS
 
 
 @inline

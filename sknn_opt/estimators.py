@@ -1,6 +1,7 @@
 """The two estimators: what scikit-learn asks of a classifier and of a regressor."""
 
 import numpy as np
+from scipy import sparse
 from scipy.special import log_softmax
 from sklearn.base import ClassifierMixin, RegressorMixin, _fit_context
 from sklearn.preprocessing import LabelBinarizer
@@ -180,7 +181,7 @@ class MLPClassifier(ClassifierMixin, SklearnConversion, BaseMLP):
             In the order of ``classes_``; for multilabel targets the probability of each
             label.
         """
-        return self._predictions(X)
+        return self._predictions(self._raw_outputs(X))
 
     @available_if(_check_probabilities)
     def predict_log_proba(self, X):
@@ -308,6 +309,11 @@ class MLPRegressor(RegressorMixin, SklearnConversion, BaseMLP):
         self._store(locals())
 
     def _validate_input(self, X, y, dtype, reset):
+        if sparse.issparse(y):
+            raise TypeError(
+                "Sparse data was passed for y, but dense data is required. Use '.toarray()' to "
+                "convert to a dense numpy array."
+            )
         X, y = super()._validate_input(X, y, dtype, reset)
         with np.errstate(over="ignore"):
             assert_all_finite(y.astype(X.dtype, copy=False), input_name="y")
@@ -330,7 +336,7 @@ class MLPRegressor(RegressorMixin, SklearnConversion, BaseMLP):
         y : ndarray of shape (n_samples,) or (n_samples, n_outputs)
             For a list of quantiles one column each, in ascending order in each row.
         """
-        return self._predictions(X)
+        return self._predictions(self._raw_outputs(X))
 
     def score(self, X, y, sample_weight=None):
         """Return the score of the predictions for ``X``.

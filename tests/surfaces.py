@@ -4,7 +4,7 @@ import numpy as np
 
 
 class Surface:
-    """Half a sum of squares, with the methods of `sknn_opt._objective.Objective`.
+    """Half a sum of squares, with the methods of `sknn_opt._training.objective.Objective`.
 
     Parameters
     ----------

@@ -11,6 +11,7 @@ from sklearn.base import clone
 from sknn_opt import MLPRegressor
 from sknn_opt._compiler.declarations import address
 from sknn_opt.activations import ACTIVATIONS, ELU, SELU, Activation, LeakyReLU
+from sknn_opt.initializers import INITIALIZERS
 
 DTYPES = ["float64", "float32"]
 TOLERANCE = {"float64": 1e-14, "float32": 1e-6}
@@ -444,3 +445,12 @@ def test_functions_that_numba_cannot_compile(f, error, message):
 def test_a_function_that_numba_has_compiled_already():
     activation = Activation.from_functions(numba.njit(_swish), _swish_derivative)
     np.testing.assert_array_equal(forward(activation, Z)[1], forward(USER, Z)[1])
+
+
+def test_suited_initializers_are_known_and_the_first_one_is_the_one_that_is_published():
+    first = dict.fromkeys(ACTIVATIONS, "glorot_uniform")  # Glorot and Bengio 2010
+    first |= dict.fromkeys(["relu", "leaky_relu", "elu", "gelu", "silu", "mish"], "he_normal")
+    first["selu"] = "lecun_normal"  # Klambauer et al. 2017
+    suited = {name: cls._suited_initializers for name, cls in ACTIVATIONS.items()}
+    assert {name: names[0] for name, names in suited.items()} == first
+    assert set().union(*suited.values()) <= set(INITIALIZERS)

@@ -21,8 +21,8 @@ from .._network.problem import BLOCK_ROWS
 from .callbacks import CallbackSupportMixin
 from .fitting import Fit
 from .parameters import LIMITS, is_first_order, optimizer_choice
+from .pickle_format import FORMAT, unreadable
 
-_PICKLE_FORMAT = 2
 _sections = attrgetter(*(f"{name}_" for name in PARAMETERS))
 
 
@@ -121,7 +121,6 @@ class BaseMLP(CallbackSupportMixin, BaseEstimator, ABC):
 
     def _validate_input(self, X, y, dtype, reset):
         check_sparse(X)
-        check_sparse(y)
         X, y = validate_data(
             self,
             X,
@@ -156,9 +155,8 @@ class BaseMLP(CallbackSupportMixin, BaseEstimator, ABC):
         max_rows = min(BLOCK_ROWS, X.shape[0])
         return Network(X, parameters, self._fitted_architecture, max_rows).raw_outputs()
 
-    def _predictions(self, X):
-        """What the link makes of the raw outputs."""
-        raw = self._raw_outputs(X)
+    def _predictions(self, raw):
+        """What the link makes of raw outputs."""
         targets = self._targets
         return targets.predictions(self._fitted_loss.form(targets.kind), raw)
 
@@ -202,15 +200,11 @@ class BaseMLP(CallbackSupportMixin, BaseEstimator, ABC):
         return tags
 
     def __getstate__(self):
-        return {**super().__getstate__(), "_pickle_format": _PICKLE_FORMAT}
+        return {**super().__getstate__(), "_pickle_format": FORMAT}
 
     def __setstate__(self, state):
         state = dict(state)
         written = state.pop("_pickle_format", None)
-        if written != _PICKLE_FORMAT:
-            raise ValueError(
-                f"This pickle of {type(self).__name__} has format {written}; this version of "
-                f"sknn_opt reads format {_PICKLE_FORMAT}. Load it with the version that wrote "
-                "it, or fit again."
-            )
+        if written != FORMAT:
+            raise unreadable(type(self).__name__, written)
         super().__setstate__(state)

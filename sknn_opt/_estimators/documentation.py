@@ -78,11 +78,12 @@ max_norm : float, default=None
     Upper bound of the Euclidean norm of each unit's incoming weights, kept after each
     step. Optimizers: first-order.
 
-normalization : {'batch', 'layer'}, default=None
+normalization : {'batch', 'layer'}, Normalization or list of these, default=None
     Normalization of what the activation of a hidden layer sees, over the mini-batch or
-    over the layer, with a learnt scale and shift. 1e-5 is added to the variance. 'batch'
-    predicts by running averages of mean and unbiased variance, in which the newest
-    mini-batch has a share of 0.1. Optimizers: all; 'batch' needs mini-batches.
+    over the layer, with a learnt scale and shift; a list has one for each hidden layer,
+    None for a layer without. 'batch' predicts by running averages of mean and unbiased
+    variance. Objects from `sknn_opt.normalizations` have parameters:
+    ``BatchNorm(momentum=0.3)``. Optimizers: all; 'batch' needs mini-batches.
 
 residual : bool, default=False
     Add a hidden layer's input to its output wherever their widths agree. Optimizers: all.
@@ -222,13 +223,13 @@ intercepts_ : list of ndarray
     Intercepts of each layer, of shape (fan_out,).
 
 normalization_scales_ : list of ndarray
-    Scales of each hidden layer's units that `normalization` has learnt; else empty.
+    Scales of the units that `normalization` has learnt, for each hidden layer that has one.
 
 normalization_shifts_ : list of ndarray
     Their shifts.
 
 running_means_ : list of ndarray
-    Means by which ``normalization='batch'`` predicts, for each hidden layer; else empty.
+    Means by which batch normalization predicts, for each hidden layer that has it.
 
 running_variances_ : list of ndarray
     The variances.

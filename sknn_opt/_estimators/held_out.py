@@ -43,7 +43,7 @@ def split(estimator, codes, n_rows, kind, random_state):
 
 def _stratification(estimator, codes, kind):
     """Return ``codes`` if each class has a place on both sides of the split."""
-    counts = np.bincount(codes)
+    counts = np.bincount(codes.ravel())
     counts = counts[counts > 0]
     n_held_out = math.ceil(estimator.validation_fraction * len(codes))
     if not 2 <= n_held_out < len(codes):

@@ -11,6 +11,7 @@ from sklearn.utils.class_weight import compute_class_weight, compute_sample_weig
 from sklearn.utils.multiclass import is_multilabel, unique_labels
 from sklearn.utils.validation import assert_all_finite
 
+from .._network.inputs import check_sparse
 from .._warnings import warn
 
 
@@ -171,7 +172,10 @@ class ClassTargets(Targets):
         return accuracy_score(data.targets, self.decide(raw), sample_weight=data.sample_weight)
 
     def codes(self, encoded):
-        return None if self.is_multilabel else encoded.astype(int).ravel()
+        if self.is_multilabel:
+            return None
+        # Two classes are a column of bools in scikit-learn, whose error names them.
+        return encoded.astype(bool) if self.kind == "binary" else encoded.astype(int).ravel()
 
     def weights(self, estimator, y, encoded, sample_weight, incremental):
         class_weight = estimator.class_weight
@@ -228,6 +232,7 @@ def as_indicators(y):
 
     As in scikit-learn, whatever is not 0 means that a sample has the label.
     """
+    check_sparse(y)
     valid = is_multilabel(y)
     if not (valid or sparse.issparse(y)):
         return y

@@ -218,7 +218,8 @@ class MiniBatchTrainer:
         """Fill in what the compiled loop reads."""
         problem, optimizer, keep = self.problem, self.optimizer, self.evaluator.network.keep
         layout, dtype, state = problem.layout, self.theta.dtype, self.state
-        update = optimizer.kernels()[problem.alpha * problem.l1_ratio > 0]
+        kernels = optimizer.kernels()
+        update = kernels.with_l1 if problem.alpha * problem.l1_ratio > 0 else kernels.plain
         values = {
             "n_rows": problem.n_rows,
             "max_rows": self.evaluator.network.max_rows,

@@ -39,7 +39,7 @@ class Objective:
         self.l1 = problem.alpha * problem.l1_ratio * self.scale
         self.l2 = problem.alpha * (1.0 - problem.l1_ratio) * self.scale
         self._weights = slice(0, problem.layout.n_weights)
-        self._n_threads = n_threads
+        self._max_rows, self._n_threads = max_rows, n_threads
         self._open = []  # all the RowBlocks, which have threads
         self._blocks = self._row_blocks(max_rows)
         self.evaluators = self._workers(self._blocks, Evaluator)
@@ -143,7 +143,7 @@ class Objective:
         """Return the function that computes the Gauss-Newton matrix of squared error."""
         problem = self.problem
         n_outputs = problem.layout.shapes[-1][1]
-        blocks = self._row_blocks(max(1, BLOCK_ROWS // n_outputs))
+        blocks = self._row_blocks(max(1, self._max_rows // n_outputs))
         workers = self._workers(blocks, Jacobian)
         weights = np.diag_indices(problem.layout.n_weights)
 

@@ -1,4 +1,4 @@
-"""Looking into networks: gradients, diagnoses, learning rates, hidden layers, pictures."""
+"""Inspection of networks: gradients, diagnoses, learning rates, hidden layers, displays."""
 
 from .diagnosis import Diagnosis, Finding, diagnose
 from .displays import (

@@ -1,23 +1,45 @@
-"""How each illness shows: functions of what was measured that return a symptom or None.
+"""The checks of a diagnosis: functions of what was measured that return a finding or None.
 
-The arguments are two `Look`, at the estimator and at its start. A symptom is a list of the
-layers concerned and a sentence.
+The arguments are two `Measurements`, of the estimator and of the network before training. A
+finding is a list of the layers concerned and a sentence.
 """
 
 import functools
 
 import numpy as np
 
-# Root mean square of a feature or target, and norm of a row.
-_LARGE, _SMALL = 30.0, 0.01
-# Ratios: of ranges of features, of gradients and of activations over the depth.
-_UNEQUAL, _SHRUNK, _GROWN = 1000.0, 30.0, 100.0
-# What is left of the weights.
+#: Root mean square of a feature or target above which initial weights are too large for it.
+_LARGE = 30.0
+
+#: Norm of a row, or deviation of a target, below which it has next to no effect on training.
+_SMALL = 0.01
+
+#: Ratio of the ranges of two features with which the smaller one is hardly learnt from.
+_UNEQUAL = 1000.0
+
+#: Factor by which gradients shrink over the depth so that the first layers hardly learn.
+_SHRUNK = 30.0
+
+#: Factor by which gradients or activations grow over the depth where steps no longer fit all.
+_GROWN = 100.0
+
+#: What is left of the weights, as a share, where a penalty has taken all else.
 _COLLAPSED = 0.1
-# Shares of units, and of activations.
-_MANY_DEAD, _MANY_SATURATED, _FEW_DISTINCT = 0.7, 0.7, 0.5
-# Length of a step, and of all steps together, beside the weights.
-LONG_STEP, _SHORT_WAY = 0.1, 0.02
+
+#: Share of the units of a layer that are dead.
+_MANY_DEAD = 0.7
+
+#: Share of the activations of a layer that are saturated.
+_MANY_SATURATED = 0.7
+
+#: Share of the units of a layer that differ from each other.
+_FEW_DISTINCT = 0.5
+
+#: Length of a step, as a share of the weights, from which on steps overshoot.
+LONG_STEP = 0.1
+
+#: Length of all steps together, as a share of the weights, that leads nowhere.
+_SHORT_WAY = 0.02
 
 
 def _layers(selected):
@@ -34,8 +56,8 @@ def _number(x):
     return f"{x:.2g}" if x < 10 else (f"{x:.0f}" if x < 1e4 else f"{x:.0e}")
 
 
-def unscaled_inputs(look, start):
-    scales, ranges = look.features.scales, look.features.ranges
+def unscaled_inputs(measured, start):
+    scales, ranges = measured.features.scales, measured.features.ranges
     varying = ranges[ranges > 0]
     if varying.size == 0:
         return None
@@ -51,21 +73,21 @@ def unscaled_inputs(look, start):
     return None
 
 
-def unscaled_targets(look, start):
-    if look.targets is None:
+def unscaled_targets(measured, start):
+    if measured.targets is None:
         return None
-    largest, deviations = look.targets.scales.max(), look.targets.deviations
+    largest, deviations = measured.targets.scales.max(), measured.targets.deviations
     if largest > _LARGE:
-        return [look.n_hidden], f"the targets have a root mean square of {_number(largest)}"
+        return [measured.n_hidden], f"the targets have a root mean square of {_number(largest)}"
     if 0 < deviations.max() < _SMALL:
         message = f"the targets have a standard deviation of {deviations.max():.0e}"
-        return [look.n_hidden], message
+        return [measured.n_hidden], message
     return None
 
 
-def symmetric_units(look, start):
-    hidden = slice(0, look.n_hidden)
-    units, distinct = look.layers["units"][hidden], look.layers["distinct"][hidden]
+def symmetric_units(measured, start):
+    hidden = slice(0, measured.n_hidden)
+    units, distinct = measured.layers["units"][hidden], measured.layers["distinct"][hidden]
     layers = _layers((units > 1) & (distinct < _FEW_DISTINCT * units))
     if not layers:
         return None
@@ -76,30 +98,30 @@ def symmetric_units(look, start):
     )
 
 
-def strong_penalty(look, start):
-    if look is start or look.alpha == 0:
+def strong_penalty(measured, start):
+    if measured is start or measured.alpha == 0:
         return None
-    shrunk = look.layers["weights"] / start.layers["weights"]
+    shrunk = measured.layers["weights"] / start.layers["weights"]
     if not (shrunk < _COLLAPSED).all():
         return None
     message = f"training has shrunk the weights of all layers to less than {shrunk.max():.1%}"
     return list(range(shrunk.size)), message
 
 
-def _unless_explained(symptom):
+def _unless_explained(check):
     """Symmetry, or weights that are next to 0, explain all else that the layers show."""
 
-    @functools.wraps(symptom)
-    def unless(look, start):
-        explained = symmetric_units(look, start) or strong_penalty(look, start)
-        return None if explained else symptom(look, start)
+    @functools.wraps(check)
+    def unless(measured, start):
+        explained = symmetric_units(measured, start) or strong_penalty(measured, start)
+        return None if explained else check(measured, start)
 
     return unless
 
 
 @_unless_explained
-def vanishing_gradients(look, start):
-    gradients = look.layers["gradients"][: look.n_hidden]
+def vanishing_gradients(measured, start):
+    gradients = measured.layers["gradients"][: measured.n_hidden]
     # Without any gradient, dead units are in the way.
     if gradients.size < 2 or not gradients[0] > 0 or gradients[-1] < _SHRUNK * gradients[0]:
         return None
@@ -108,10 +130,10 @@ def vanishing_gradients(look, start):
 
 
 @_unless_explained
-def exploding_gradients(look, start):
-    n_hidden, layers = look.n_hidden, look.layers
+def exploding_gradients(measured, start):
+    n_hidden, layers = measured.n_hidden, measured.layers
     every = list(range(n_hidden + 1))
-    if not (np.isfinite(look.objective) and np.isfinite(layers["gradients"]).all()):
+    if not (np.isfinite(measured.objective) and np.isfinite(layers["gradients"]).all()):
         return every, "the loss or its gradient is not finite"
     gradients = layers["gradients"][:n_hidden]
     if n_hidden > 1 and gradients[0] > _GROWN * gradients[-1] > 0:
@@ -122,17 +144,17 @@ def exploding_gradients(look, start):
         grown = _number(activations[n_hidden - 1] / activations[0])
         return every[:-1], f"activations grow {grown}× over {n_hidden} layers"
     # Training may well drive the outputs for classes apart.
-    if look is not start:
+    if measured is not start:
         return None
-    wanted = 1.0 if look.targets is None else max(1.0, look.targets.deviations.max())
+    wanted = 1.0 if measured.targets is None else max(1.0, measured.targets.deviations.max())
     if activations[-1] > _GROWN * wanted:
         return every, f"the raw outputs have a standard deviation of {_number(activations[-1])}"
     return None
 
 
 @_unless_explained
-def dead_units(look, start):
-    dead = look.layers["dead"][: look.n_hidden]
+def dead_units(measured, start):
+    dead = measured.layers["dead"][: measured.n_hidden]
     layers = _layers(dead > _MANY_DEAD)
     if not layers:
         return None
@@ -143,8 +165,8 @@ def dead_units(look, start):
 
 
 @_unless_explained
-def saturated_units(look, start):
-    saturated = look.layers["saturated"][: look.n_hidden]
+def saturated_units(measured, start):
+    saturated = measured.layers["saturated"][: measured.n_hidden]
     layers = _layers(saturated > _MANY_SATURATED)
     if not layers:
         return None
@@ -155,27 +177,27 @@ def saturated_units(look, start):
 
 
 @_unless_explained
-def high_learning_rate(look, start):
-    ratios = look.layers["update_ratio"]
+def high_learning_rate(measured, start):
+    ratios = measured.layers["update_ratio"]
     layers = _layers(ratios > LONG_STEP)
-    if layers and not look.tunes_itself:
+    if layers and not measured.tunes_itself:
         longest = ratios[layers].max()
         share = f"up to {longest:.0%}" if longest < 10 else "many times their size"
         return layers, f"a step changes the weights of {_listed(layers)} by {share}"
-    has_started = not np.isnan(look.learning_rate) and np.isfinite(look.objective)
-    if not has_started or look.objective_after <= 2 * start.objective:
+    has_started = not np.isnan(measured.learning_rate) and np.isfinite(measured.objective)
+    if not has_started or measured.objective_after <= 2 * start.objective:
         return None
     return list(range(ratios.size)), (
-        f"a few steps take the loss from {look.objective:.2g} to {look.objective_after:.2g}"
+        f"a few steps take the loss from {measured.objective:.2g} to {measured.objective_after:.2g}"
     )
 
 
-def low_learning_rate(look, start):
-    has_learnt = look is not start and look.objective < 0.9 * start.objective
+def low_learning_rate(measured, start):
+    has_learnt = measured is not start and measured.objective < 0.9 * start.objective
     longest = start.layers["update_ratio"].max()
     if has_learnt or not 0 < longest * start.n_steps < _SHORT_WAY:
         return None
-    return list(range(look.n_hidden + 1)), (
+    return list(range(measured.n_hidden + 1)), (
         f"a step changes the weights by a share of {longest:.0e}, so that {start.n_steps} steps "
         "leave them about where they are"
     )

@@ -6,14 +6,14 @@ import numpy as np
 from sklearn.base import clone
 from sklearn.utils import check_random_state
 
-from .measurements import look
+from .measurements import measure
 from .probe import check_estimator_type, is_fitted
-from .remedies import ILLNESSES
+from .remedies import FAULTS
 
 
 @dataclass
 class Finding:
-    """An illness of a network, and its remedy.
+    """A fault of a network, and its remedy.
 
     Attributes
     ----------
@@ -56,7 +56,7 @@ class Diagnosis:
     Attributes
     ----------
     findings : list of Finding
-        In the order in which to treat them. Empty if the network is well.
+        In the order in which to mend them. Empty if no fault was found.
     statistics : dict of ndarray of shape (n_layers,)
         One number for each layer, in the order of ``coefs_``:
 
@@ -103,10 +103,10 @@ class Diagnosis:
 def diagnose(estimator, X, y, sample_weight=None, *, max_samples=1000, random_state=0):
     """Find out why a network does not learn, and what would help.
 
-    Looks at data, activations, gradients, and at some steps of training, of the network as it
-    is: fitted, or as it would start. Remedies for what is ill from the start have been tried on
-    the network before training and cure it. Others, for what training has made ill, are what
-    usually helps.
+    Measures the data, activations, gradients and some steps of training, of the network as it
+    is: fitted, or as it would start. Remedies for a fault that is there from the start have been
+    tried on the network before training, and mend it. The others, for faults that training has
+    led to, are what usually helps.
 
     Parameters
     ----------
@@ -117,7 +117,7 @@ def diagnose(estimator, X, y, sample_weight=None, *, max_samples=1000, random_st
     y : array-like of shape (n_samples,) or (n_samples, n_outputs)
     sample_weight : array-like of shape (n_samples,), default=None
     max_samples : int, default=1000
-        Layers are looked at on no more than so many samples, drawn at random.
+        Layers are measured on no more than so many samples, drawn at random.
     random_state : int, RandomState instance or None, default=0
         Source of that draw.
 
@@ -140,44 +140,45 @@ def diagnose(estimator, X, y, sample_weight=None, *, max_samples=1000, random_st
     check_estimator_type(estimator)
     random_state = check_random_state(random_state)
 
-    def look_at(estimator):
-        return look(estimator, X, y, sample_weight, max_samples, random_state)
+    def measured(estimator):
+        return measure(estimator, X, y, sample_weight, max_samples, random_state)
 
     fresh = clone(estimator)
-    start = look_at(fresh)
-    now = look_at(estimator) if is_fitted(estimator) else start
-    at_start = _symptoms(start, start)
+    start = measured(fresh)
+    now = measured(estimator) if is_fitted(estimator) else start
+    at_start = _found(start, start)
 
-    def cures(name, change):
-        """Whether a change takes this symptom from the start, and brings no other."""
+    def mends(change, name):
+        """Whether a change takes this fault from the start, and brings no other."""
         try:
-            changed = look_at(clone(fresh).set_params(**change))
-        except ValueError:  # it goes with no other parameter that is set
+            changed = measured(clone(fresh).set_params(**change))
+        except ValueError:  # the change does not go with another parameter
             return False
-        return _symptoms(changed, changed).keys() <= at_start.keys() - {name}
+        return _found(changed, changed).keys() <= at_start.keys() - {name}
 
     findings = []
-    for name, (layers, message) in _symptoms(now, start).items():
-        illness = ILLNESSES[name]
+    for name, (layers, message) in _found(now, start).items():
+        fault = FAULTS[name]
         if name in at_start:
-            groups = illness.changes(fresh, start)
-            changes = [next((c for c in group if cures(name, c)), None) for group in groups]
+            groups = fault.changes(fresh, start)
+            changes = [next((c for c in group if mends(c, name)), None) for group in groups]
             changes = [change for change in changes if change]
         else:
-            changes = [group[0] for group in illness.changes_in_training(fresh, start)]
-        findings.append(Finding(name, layers, message, _remedy(changes, illness), changes))
+            changes = [group[0] for group in fault.changes_in_training(fresh, start)]
+        findings.append(Finding(name, layers, message, _remedy(changes, fault), changes))
     statistics = {name: values for name, values in now.layers.items() if name != "distinct"}
     return Diagnosis(findings, statistics)
 
 
-def _symptoms(look, start):
-    found = {name: illness.symptom(look, start) for name, illness in ILLNESSES.items()}
-    return {name: symptom for name, symptom in found.items() if symptom is not None}
+def _found(measured, start):
+    """Return layers and message of each fault that is found, by its name."""
+    found = {name: fault.check(measured, start) for name, fault in FAULTS.items()}
+    return {name: finding for name, finding in found.items() if finding is not None}
 
 
-def _remedy(changes, illness):
+def _remedy(changes, fault):
     if not changes:
-        return illness.advice
+        return fault.advice
     settings = [f"{name}={value!r}" for change in changes for name, value in change.items()]
     *others, last = settings
     return f"Set {', '.join(others)} or {last}." if others else f"Set {last}."

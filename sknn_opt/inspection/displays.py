@@ -8,7 +8,6 @@ from sklearn.utils.validation import check_is_fitted
 
 from .._estimators.parameters import Configuration
 from .._training.mini_batch import Rates
-from ..optimizers import FirstOrder
 from ..schedules import SCHEDULES
 from .diagnosis import diagnose
 from .learning_rate import find_learning_rate
@@ -346,7 +345,7 @@ class ScheduleDisplay(_Display):
         """
         check_estimator_type(estimator)
         configuration = Configuration(estimator)
-        if not isinstance(configuration.optimizer, FirstOrder):
+        if not configuration.is_first_order:
             raise ValueError(f"{type(configuration.optimizer).__name__} has no learning rate.")
         rates = configuration.rates()
         name = str(estimator.learning_rate) if name is None else name

@@ -147,9 +147,8 @@ def check_gradients(estimator, X, y, sample_weight=None, *, n_checks=50, tol=1e-
     """
     trainer = make_trainer(estimator, X, y, sample_weight, dtype=np.dtype(np.float64))
     problem, theta = trainer.problem, trainer.theta
-    normalization = problem.architecture.normalization
-    whole = normalization is not None and normalization.uses_batch_statistics
     n_rows = problem.n_rows
+    whole = problem.architecture.uses_batch_statistics
     probe = Probe(problem, theta, n_rows if whole else min(BLOCK_ROWS, n_rows))
     loss = probe.objective()
     analytic = probe.gradient.copy()

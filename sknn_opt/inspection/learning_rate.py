@@ -4,8 +4,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from .._estimators.parameters import Configuration
-from ..optimizers import FirstOrder
+from .._estimators.parameters import Configuration, is_first_order
 from ..schedules import Schedule
 from .probe import check_estimator_type, make_trainer, train_steps
 
@@ -117,7 +116,7 @@ def find_learning_rate(estimator, X, y, sample_weight=None, *, start=1e-6, end=1
         raise ValueError(f"n_steps must be at least 2, got {n_steps}.")
     check_estimator_type(estimator)
     optimizer = Configuration(estimator).optimizer
-    if not isinstance(optimizer, FirstOrder) or optimizer.needs_all_samples:
+    if not is_first_order(estimator) or optimizer.needs_all_samples:
         raise ValueError(
             f"{type(optimizer).__name__} chooses its steps by itself: there is no "
             "learning rate to find. Choose another first-order optimizer, such as 'adam'."

@@ -1,4 +1,4 @@
-"""What one look at a network measures: its data, its layers and some steps of training."""
+"""What a diagnosis measures: the data, the layers and some steps of training."""
 
 from dataclasses import dataclass, replace
 
@@ -8,7 +8,7 @@ from sklearn.base import is_regressor
 from sklearn.utils.sparsefuncs import mean_variance_axis, min_max_axis
 
 from .._compiler.declarations import address
-from .._training.mini_batch import MiniBatchTrainer
+from .._estimators.parameters import is_first_order
 from ..schedules import Constant
 from .probe import Probe, make_trainer, train_steps
 
@@ -23,8 +23,8 @@ _DEAD = 1e-3
 
 
 @dataclass
-class Look:
-    """Measurements of one network on one data set.
+class Measurements:
+    """What was measured of one network on one data set.
 
     Attributes
     ----------
@@ -77,8 +77,11 @@ class Spread:
         self.ranges = largest - smallest
 
 
-def look(estimator, X, y, sample_weight, max_samples, random_state):
-    """Return the `Look` at an estimator, fitted or not; at no more than ``max_samples`` rows."""
+def measure(estimator, X, y, sample_weight, max_samples, random_state):
+    """Return the `Measurements` of an estimator, fitted or not.
+
+    Layers are measured on no more than ``max_samples`` rows.
+    """
     trainer = make_trainer(estimator, X, y, sample_weight)
     problem = trainer.problem
     rows = np.arange(problem.n_rows)
@@ -90,18 +93,18 @@ def look(estimator, X, y, sample_weight, max_samples, random_state):
     with np.errstate(all="ignore"):
         probe = Probe(sample, trainer.theta.copy())
         objective = probe.objective()
-        seen = Look(
+        measured = Measurements(
             layers=_measure_layers(probe),
             features=Spread(problem.X),
             targets=Spread(problem.y) if predicts_targets else None,
             alpha=problem.alpha,
             objective=objective,
         )
-        if isinstance(trainer, MiniBatchTrainer):
-            _measure_steps(trainer, seen)
-            seen.objective_after = Probe(sample, trainer.trained.copy()).objective()
-            seen.n_steps = estimator.max_iter * -(-problem.n_rows // trainer.batch_size(0, 0))
-    return seen
+        if is_first_order(estimator):
+            _measure_steps(trainer, measured)
+            measured.objective_after = Probe(sample, trainer.trained.copy()).objective()
+            measured.n_steps = estimator.max_iter * -(-problem.n_rows // trainer.batch_size(0, 0))
+    return measured
 
 
 def _measure_layers(probe):
@@ -161,7 +164,7 @@ def _slopes(activation, z):
     return slopes
 
 
-def _measure_steps(trainer, seen):
+def _measure_steps(trainer, measured):
     """Take some steps; note how long they are beside the weights before all of them."""
     coefs = trainer.problem.layout.by_name(trainer.trained)["coefs"]
     start = [np.linalg.norm(c) for c in coefs]
@@ -172,7 +175,7 @@ def _measure_steps(trainer, seen):
         for b, c in zip(before, coefs, strict=True):
             b[:] = c
 
-    seen.learning_rate = trainer.rates.initial
-    seen.tunes_itself = trainer.optimizer.needs_all_samples
-    train_steps(trainer, _N_STEPS, seen.learning_rate, Constant(), observe)
-    seen.layers["update_ratio"] = np.mean(ratios, axis=0) / start
+    measured.learning_rate = trainer.rates.initial
+    measured.tunes_itself = trainer.optimizer.needs_all_samples
+    train_steps(trainer, _N_STEPS, measured.learning_rate, Constant(), observe)
+    measured.layers["update_ratio"] = np.mean(ratios, axis=0) / start

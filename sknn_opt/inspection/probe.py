@@ -1,6 +1,6 @@
-"""Networks opened for looking: copies of estimators, and what their layers hold.
+"""Networks open to inspection: copies of estimators, and what their layers hold.
 
-Whatever is looked at here is a copy. The estimator that a user passes never changes.
+Everything here works on a copy. The estimator that a user passes never changes.
 """
 
 import copy

@@ -211,6 +211,10 @@ class Loss(Component):
     def check_targets(self, y):
         """Raise ValueError where the loss is not defined for targets ``y``."""
 
+    def is_least_squares(self, form):
+        """Whether it is half the sum of squares of raw outputs minus targets, in this form."""
+        return False
+
     def n_outputs(self, n_columns):
         """Return the number of raw outputs for this many columns of continuous targets."""
         return n_columns

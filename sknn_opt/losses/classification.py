@@ -404,3 +404,6 @@ class SquaredError(Loss):
         ),
         "continuous": Separable(_squared_error),
     }
+
+    def is_least_squares(self, form):
+        return form.link is None

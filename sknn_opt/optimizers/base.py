@@ -299,7 +299,7 @@ class FullBatch(Optimizer):
             )
 
     def minimize(self, objective, iteration, tol, max_iter):
-        """Minimize an ``sknn_opt._objective.Objective`` from ``objective.vector()`` on.
+        """Minimize an ``sknn_opt._training.objective.Objective`` from ``objective.vector()`` on.
 
         Parameters
         ----------

@@ -8,7 +8,6 @@ from scipy.optimize import OptimizeResult
 from sklearn.utils._param_validation import Interval
 
 from .._components import NON_NEGATIVE, POSITIVE
-from ..losses import SquaredError
 from .base import FullBatch
 
 # Beyond this no step is short enough: the loss is at its rounding.
@@ -85,7 +84,7 @@ class LM(FullBatch):
 
     def check(self, problem):
         super().check(problem)
-        if not isinstance(problem.loss, SquaredError) or problem.form.link is not None:
+        if not problem.loss.is_least_squares(problem.form):
             raise ValueError(
                 "LM minimizes the squared error of regression only. Choose optimizer='lbfgs' or "
                 "'newton-cg' for classification and for other losses."

@@ -9,6 +9,7 @@ from sklearn.datasets import load_iris
 from sknn_opt import MLPClassifier, MLPRegressor
 from sknn_opt.activations import ACTIVATIONS, Activation, ReLU, Tanh
 from sknn_opt.losses import CLASSIFIER_LOSSES, REGRESSOR_LOSSES, LogLoss
+from sknn_opt.normalizations import BatchNorm
 from sknn_opt.optimizers import LBFGS, OPTIMIZERS, SGD, Adam
 from sknn_opt.schedules import SCHEDULES, InvScaling
 
@@ -228,6 +229,14 @@ def test_everything_that_it_lacks_is_named():
         "residual connections",
         "the loss Focal()",
     )
+
+
+def test_each_normalization_that_it_lacks_is_named_once():
+    normalization = ["layer", BatchNorm(momentum=0.3), None, "layer"]
+    network = MLPClassifier((3,) * 4, normalization=normalization, max_iter=1).fit(X, Y)
+    reasons = [f"the normalization {n}" for n in ("BatchNorm(momentum=0.3)", "LayerNorm()")]
+    _assert_lacking(network, *reasons)
+    assert_same(*(n := fit("binary", normalization=[None] * 2), n.to_sklearn()), Y > 0)
 
 
 def test_residual_connections_that_find_no_equal_widths_are_none():

@@ -2,12 +2,11 @@ import itertools
 
 import numpy as np
 import pytest
+from problems import make_layout
 
 from sknn_opt._network.layout import (
-    PARAMETER_ATTRIBUTES,
+    PARAMETERS,
     Architecture,
-    Layout,
-    Parameters,
     check_parameters,
 )
 from sknn_opt.activations import Tanh
@@ -15,7 +14,7 @@ from sknn_opt.normalizations import NORMALIZATIONS
 
 
 def test_layout_table():
-    table = Layout([4, 5, 2]).table[0]
+    table = make_layout([4, 5, 2]).table[0]
     assert (table["n_parameters"], table["n_layers"], table["n_arrays"]) == (37, 2, 4)
     assert table["stride"] == 48  # so that every vector of the state is aligned
 
@@ -23,19 +22,22 @@ def test_layout_table():
 @pytest.mark.parametrize("units", [(4, 1), (4, 5, 2), (1, 1, 1, 1), (3, 6, 2, 5)])
 @pytest.mark.parametrize("dtype", ["float64", "float32"])
 def test_layout_packs_what_views_show(units, dtype):
-    layout = Layout(units)
+    layout = make_layout(units)
     assert layout.shapes == list(itertools.pairwise(units))
     theta = np.arange(layout.n_parameters, dtype=dtype)
-    coefs, intercepts, *others = layout.views(theta)
+    coefs, intercepts, *others = layout.by_name(theta).values()
     assert others == [[]] * 4
     assert [c.shape for c in coefs] == layout.shapes
     assert [b.shape for b in intercepts] == [(n,) for n in units[1:]]
-    packed = layout.pack(layout.views(theta), dtype)
+    packed = layout.pack(layout.by_layer(theta), dtype)
     assert packed.dtype == dtype
     assert not np.shares_memory(packed, theta)
     np.testing.assert_array_equal(packed, theta)
-    fortran = layout.pack([[np.asfortranarray(c) for c in coefs], intercepts], dtype)
-    np.testing.assert_array_equal(fortran, theta)
+    fortran = [
+        {name: np.asfortranarray(array) for name, array in layer.items()}
+        for layer in layout.by_layer(theta)
+    ]
+    np.testing.assert_array_equal(layout.pack(fortran, dtype), theta)
 
     coefs[-1][...] = -1
     intercepts[0][...] = -2
@@ -47,9 +49,9 @@ def test_layout_packs_what_views_show(units, dtype):
 @pytest.mark.parametrize("normalization", [None, *NORMALIZATIONS])
 def test_each_trained_array_has_a_row(normalization):
     normalization = None if normalization is None else NORMALIZATIONS[normalization]()
-    layout = Layout([3, 6, 2, 5, 4], normalization)
+    layout = make_layout([3, 6, 2, 5, 4], normalization)
     theta = np.arange(layout.n_parameters)
-    arrays = [array for section in layout.views(theta) for array in section]
+    arrays = [array for section in layout.by_name(theta).values() for array in section]
     assert len(arrays) == layout.table[0]["n_arrays"]
     for i, (row, array) in enumerate(zip(layout.arrays, arrays, strict=True)):
         assert row["rows"] * row["columns"] == array.size
@@ -61,20 +63,24 @@ def test_each_trained_array_has_a_row(normalization):
 @pytest.mark.parametrize("name", NORMALIZATIONS)
 def test_layout_with_normalization(name):
     normalization = NORMALIZATIONS[name]()
-    layout = Layout([3, 5, 4, 2], normalization)
-    plain = Layout([3, 5, 4, 2])
+    layout = make_layout([3, 5, 4, 2], normalization)
+    plain = make_layout([3, 5, 4, 2])
     assert layout.n_weights == plain.n_weights
     assert layout.n_parameters == plain.n_parameters + 2 * (5 + 4)
     n_statistics = 2 * (5 + 4) if name == "batch" else 0
     assert layout.n_values == layout.n_parameters + n_statistics
-    views = layout.views(np.arange(layout.n_values))
-    np.testing.assert_array_equal(layout.pack(views, int), np.arange(layout.n_values))
-    assert [v.shape for v in views.scales] == [v.shape for v in views.shifts] == [(5,), (4,)]
-    assert [v.shape for v in views.means] == ([(5,), (4,)] if n_statistics else [])
-    gradient = layout.views(np.arange(layout.n_parameters))
-    assert isinstance(gradient, Parameters)
-    np.testing.assert_array_equal(gradient.shifts[-1], views.shifts[-1])
-    assert gradient.means == gradient.variances == []
+    theta = np.arange(layout.n_values)
+    np.testing.assert_array_equal(layout.pack(layout.by_layer(theta), int), theta)
+    views = layout.by_name(theta)
+    shapes = {name: [view.shape for view in views[name]] for name in PARAMETERS[2:]}
+    assert shapes["normalization_scales"] == shapes["normalization_shifts"] == [(5,), (4,)]
+    statistics = [(5,), (4,)] if n_statistics else []
+    assert shapes["running_means"] == shapes["running_variances"] == statistics
+    gradient = layout.by_name(np.arange(layout.n_parameters))
+    assert tuple(gradient) == PARAMETERS
+    last = "normalization_shifts"
+    np.testing.assert_array_equal(gradient[last][-1], views[last][-1])
+    assert gradient["running_means"] == gradient["running_variances"] == []
 
 
 N_FEATURES, HIDDEN, N_OUTPUTS = 3, (5, 5, 4), 2
@@ -82,13 +88,14 @@ BATCH = NORMALIZATIONS["batch"]()
 
 
 def _check(parameters, normalization=BATCH):
-    architecture = Architecture([Tanh()] * len(HIDDEN), [0.0] * len(HIDDEN), 0.0, normalization)
+    n_hidden = len(HIDDEN)
+    architecture = Architecture([Tanh()] * n_hidden, [0.0] * n_hidden, [normalization] * n_hidden)
     return check_parameters(list(parameters), architecture, N_FEATURES, N_OUTPUTS)
 
 
 def _parameters(dtype="float64", hidden=HIDDEN, normalization=BATCH):
-    layout = Layout([N_FEATURES, *hidden, N_OUTPUTS], normalization)
-    return layout.views(np.arange(layout.n_values, dtype=dtype))
+    layout = make_layout([N_FEATURES, *hidden, N_OUTPUTS], normalization)
+    return list(layout.by_name(np.arange(layout.n_values, dtype=dtype)).values())
 
 
 FORMS = {
@@ -112,18 +119,20 @@ def test_fitted_arrays_that_fit(normalization, dtype, form):
     given = [[FORMS[form](array) for array in section] for section in parameters]
     checked = _check(given, normalization)
     kept = form in ("as it is", "Fortran order", "backwards", "every second")
-    for section, expected in zip(checked, parameters, strict=True):
-        for array, other in zip(section, expected, strict=True):
+    for name, expected in zip(PARAMETERS, parameters, strict=True):
+        arrays = [layer[name] for layer in checked if name in layer]
+        for array, other in zip(arrays, expected, strict=True):
             np.testing.assert_array_equal(array, other)
             assert array.flags.c_contiguous
             assert array.dtype == (dtype if kept else "float64")
-    if form == "as it is":
-        assert all(map(np.shares_memory, checked.coefs, parameters.coefs))
+            if form == "as it is" and name == "coefs":
+                assert np.shares_memory(array, other)
 
 
 def test_fitted_arrays_of_other_widths_that_fit():
     parameters = _parameters(hidden=(1, 6, 2))
-    assert [w.shape for w in _check(parameters).coefs] == [(3, 1), (1, 6), (6, 2), (2, 2)]
+    shapes = [layer["coefs"].shape for layer in _check(parameters)]
+    assert shapes == [(3, 1), (1, 6), (6, 2), (2, 2)]
 
 
 MISSHAPEN = {
@@ -143,15 +152,16 @@ UNREAL = {
     "ragged": lambda a: [[1.0], [1.0, 2.0]],
     "None": lambda a: None,
 }
+ATTRIBUTES = [f"{name}_" for name in PARAMETERS]
 places = pytest.mark.parametrize(
     ("name", "i"),
-    [(n, i) for n in PARAMETER_ATTRIBUTES for i in range(3)],
+    [(n, i) for n in ATTRIBUTES for i in range(3)],
 )
 
 
 def _replaced(name, i, change):
     sections = list(map(list, _parameters()))
-    section = sections[PARAMETER_ATTRIBUTES.index(name)]
+    section = sections[ATTRIBUTES.index(name)]
     section[i] = change(section[i])
     return sections
 
@@ -170,9 +180,9 @@ def test_the_error_names_the_list_with_what_is_no_real_number(name, i, change):
         _check(_replaced(name, i, UNREAL[change]))
 
 
-@pytest.mark.parametrize("name", PARAMETER_ATTRIBUTES)
+@pytest.mark.parametrize("name", ATTRIBUTES)
 def test_the_error_names_the_list_of_another_length(name):
-    place = PARAMETER_ATTRIBUTES.index(name)
+    place = ATTRIBUTES.index(name)
     for change, words in {
         lambda s: s[:-1]: "must hold . arrays, but holds .",
         lambda s: s + s[-1:]: "must hold . arrays, but holds .",

@@ -4,27 +4,26 @@ from problems import N_ROWS, make_problem
 from scipy.special import expit
 
 from sknn_opt import MLPRegressor
-from sknn_opt._network.inputs import Input
 from sknn_opt._network.network import Network
 
 
 @pytest.mark.parametrize("max_rows", [1, 3, 7, 20])
 def test_raw_outputs_stream_over_blocks(max_rows):
     problem, theta = make_problem(hidden=(5,), activation="logistic")
-    (coefs, last_coefs), (intercepts, last_intercepts) = problem.layout.views(theta)[:2]
+    layers = problem.layout.by_layer(theta)
+    (coefs, intercepts), (last_coefs, last_intercepts) = (layer.values() for layer in layers)
     expected = expit(problem.X @ coefs + intercepts) @ last_coefs + last_intercepts
-    network = Network(problem.layout.views(theta), problem.architecture, max_rows)
-    source = Input(problem.X, max_rows)
-    np.testing.assert_allclose(network.raw_outputs(source), expected, rtol=1e-12)
+    network = Network(problem.X, layers, problem.architecture, max_rows)
+    np.testing.assert_allclose(network.raw_outputs(), expected, rtol=1e-12)
 
 
 def test_parameters_are_read_in_place():
     problem, theta = make_problem(hidden=(5,), activation="identity")
-    network = Network(problem.layout.views(theta), problem.architecture, N_ROWS)
-    source = Input(problem.X, N_ROWS)
-    assert network.raw_outputs(source).any()
+    layers = problem.layout.by_layer(theta)
+    network = Network(problem.X, layers, problem.architecture, N_ROWS)
+    assert network.raw_outputs().any()
     theta[:] = 0
-    np.testing.assert_array_equal(network.raw_outputs(source), 0)
+    np.testing.assert_array_equal(network.raw_outputs(), 0)
 
 
 @pytest.mark.filterwarnings("ignore::sklearn.exceptions.ConvergenceWarning")

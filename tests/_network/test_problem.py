@@ -5,7 +5,7 @@ import pytest
 from problems import N_ROWS, TARGETS, loss_and_gradient, make_problem
 from scipy.special import expit
 
-from sknn_opt._network.problem import Batches
+from sknn_opt._network.problem import Evaluator
 from sknn_opt.activations import ACTIVATIONS
 from sknn_opt.losses import CLASSIFIER_LOSSES, REGRESSOR_LOSSES
 
@@ -32,10 +32,10 @@ def finite_differences(function, theta, step=1e-6):
 @pytest.mark.parametrize(("loss", "target_type"), LOSSES)
 def test_gradient_is_that_of_finite_differences(loss, target_type, activation):
     problem, theta = make_problem(loss, target_type, activation)
-    batches = Batches(problem, theta, N_ROWS, None)
+    evaluator = Evaluator(problem, theta, N_ROWS, None)
     scale = 1 / problem.total_weight()
-    gradient = batches(0, N_ROWS, scale)[1].copy()
-    expected = finite_differences(lambda: batches(0, N_ROWS, scale)[0], theta)
+    gradient = evaluator(0, N_ROWS, scale)[1].copy()
+    expected = finite_differences(lambda: evaluator(0, N_ROWS, scale)[0], theta)
     assert np.abs(expected).max() > 1e-2
     np.testing.assert_allclose(gradient, expected, rtol=0, atol=1e-6 * np.abs(expected).max())
 
@@ -50,10 +50,10 @@ def test_that_every_type_of_target_is_tested():
 def test_loss_is_that_of_numpy(hidden, weighted):
     problem, theta = make_problem(hidden=hidden, weighted=weighted, activation="logistic")
     a = problem.X
-    *inner, last = zip(*problem.layout.views(theta)[:2], strict=True)
-    for coefs, intercepts in inner:
-        a = expit(a @ coefs + intercepts)
-    residual = a @ last[0] + last[1] - problem.y
+    *inner, last = problem.layout.by_layer(theta)
+    for layer in inner:
+        a = expit(a @ layer["coefs"] + layer["intercepts"])
+    residual = a @ last["coefs"] + last["intercepts"] - problem.y
     weight = np.ones(N_ROWS) if problem.sample_weight is None else problem.sample_weight
     expected = 0.5 * weight @ (residual**2).sum(axis=1)
     loss, _ = loss_and_gradient(problem, theta, 0.25)
@@ -100,7 +100,7 @@ def test_float32_is_close_to_float64(loss, target_type):
     for dtype in ("float64", "float32"):
         problem, theta = make_problem(loss, target_type, weighted=True, dtype=dtype)
         results.append(loss_and_gradient(problem, theta, block=3))
-        assert Batches(problem, theta, 3, None).gradient.dtype == dtype
+        assert Evaluator(problem, theta, 3, None).gradient.dtype == dtype
     (loss_64, gradient_64), (loss_32, gradient_32) = results
     assert loss_32 == pytest.approx(loss_64, rel=1e-5)
     np.testing.assert_allclose(gradient_32, gradient_64, rtol=1e-4, atol=1e-4)

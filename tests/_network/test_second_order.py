@@ -4,14 +4,17 @@ import numpy as np
 import pytest
 from cases import FACTORS, N_SAMPLES, make_case, name, pairwise
 
-from sknn_opt._network.inputs import Input
 from sknn_opt._network.network import Network
-from sknn_opt._network.problem import Batches
+from sknn_opt._network.problem import Evaluator
 from sknn_opt._network.second_order import HessianProduct, Jacobian
 from sknn_opt.activations import ACTIVATIONS
 from sknn_opt.losses import CLASSIFIER_LOSSES, REGRESSOR_LOSSES
 
-_STILL = {"normalization": [None, "layer"], "dropout": [0.0], "input_dropout": [0.0]}
+_STILL = {
+    "normalization": [None, "layer", ("layer", None, "layer")],
+    "dropout": [0.0],
+    "input_dropout": [0.0],
+}
 _CURVED = {
     **FACTORS,
     **_STILL,
@@ -38,8 +41,8 @@ def _product(problem, theta, vector, exact):
 
 
 def _raw_outputs(problem, theta):
-    network = Network(problem.layout.views(theta), problem.architecture, N_SAMPLES)
-    return network.raw_outputs(Input(problem.X, N_SAMPLES))
+    layers = problem.layout.by_layer(theta)
+    return Network(problem.X, layers, problem.architecture, N_SAMPLES).raw_outputs()
 
 
 def _jacobian(problem, theta, step=1e-5):
@@ -60,7 +63,7 @@ def _loss_gradients(problem, theta, vector, step=1e-5):
     gradients = []
     for sign in (1, -1):
         there = theta + sign * step * vector
-        gradients.append(Batches(problem, there, N_SAMPLES, None)(0, N_SAMPLES, 1.0)[1])
+        gradients.append(Evaluator(problem, there, N_SAMPLES, None)(0, N_SAMPLES, 1.0)[1])
     return (gradients[0] - gradients[1]) / (2 * step)
 
 

@@ -5,7 +5,6 @@ import pytest
 from problems import make_problem
 from scipy.special import log_expit
 
-from sknn_opt._training import objective as _objective
 from sknn_opt._training.objective import Objective
 from sknn_opt.activations import ACTIVATIONS, Activation
 from sknn_opt.losses import LogLoss
@@ -16,20 +15,15 @@ ROWS = np.array([5, 0, 3, 6, 2])
 every_penalty = pytest.mark.parametrize(("alpha", "l1_ratio"), PENALTIES.values(), ids=PENALTIES)
 
 
-@pytest.fixture(autouse=True)
-def _several_blocks(monkeypatch):
-    monkeypatch.setattr(_objective, "BLOCK_ROWS", 2)
-
-
 @pytest.fixture
 def make():
-    """A function that makes an objective, whose threads are ended."""
+    """A function that makes an objective over several blocks, whose threads are ended."""
     made = []
 
-    def make(alpha=0.0, l1_ratio=0.0, n_threads=1, between=None, **params):
+    def make(alpha=0.0, l1_ratio=0.0, n_threads=1, between=None, max_rows=2, **params):
         problem, theta = make_problem(**params)
         problem.alpha, problem.l1_ratio = alpha, l1_ratio
-        made.append(Objective(problem, theta, n_threads, between))
+        made.append(Objective(problem, theta, n_threads, between, max_rows))
         return made[-1]
 
     before = set(threading.enumerate())
@@ -42,10 +36,10 @@ def make():
 def raw_outputs(problem, theta):
     """In NumPy, of the rows to train on."""
     a = problem.X if problem.row_indices is None else problem.X[problem.row_indices]
-    *inner, (coefs, intercepts) = zip(*problem.layout.views(theta)[:2], strict=True)
-    for w, b in inner:
-        a = np.tanh(a @ w + b)
-    return a @ coefs + intercepts
+    *inner, last = problem.layout.by_layer(theta)
+    for layer in inner:
+        a = np.tanh(a @ layer["coefs"] + layer["intercepts"])
+    return a @ last["coefs"] + last["intercepts"]
 
 
 def data(problem):
@@ -152,10 +146,9 @@ def _gauss_newton(objective, x):
 @pytest.mark.parametrize("weighted", [False, True])
 @pytest.mark.parametrize("alpha", [0.0, 2.0])
 @pytest.mark.parametrize("rows", [None, ROWS], ids=["all rows", "rows"])
-@pytest.mark.parametrize("block_rows", [1, 6, 100])
-def test_gauss_newton_matrix(make, monkeypatch, block_rows, rows, alpha, weighted):
-    monkeypatch.setattr(_objective, "BLOCK_ROWS", block_rows)
-    objective = make(alpha, weighted=weighted, rows=rows)
+@pytest.mark.parametrize("max_rows", [1, 6, 100])
+def test_gauss_newton_matrix(make, max_rows, rows, alpha, weighted):
+    objective = make(alpha, max_rows=max_rows, weighted=weighted, rows=rows)
     x = objective.vector()
     compute = objective.gauss_newton_matrix()
     for _ in range(2):
@@ -233,9 +226,8 @@ def _derivatives(objective):
 
 @pytest.mark.parametrize("is_sparse", [False, True], ids=["dense", "CSR"])
 @pytest.mark.parametrize("dtype", ["float32", "float64"])
-def test_results_do_not_depend_on_the_number_of_threads(make, monkeypatch, dtype, is_sparse):
-    monkeypatch.setattr(_objective, "BLOCK_ROWS", 1)
-    params = {"alpha": 1.0, "dtype": dtype, "is_sparse": is_sparse, "weighted": True}
+def test_results_do_not_depend_on_the_number_of_threads(make, dtype, is_sparse):
+    params = {"max_rows": 1, "alpha": 1.0, "dtype": dtype, "is_sparse": is_sparse, "weighted": True}
     expected = _derivatives(make(**params))
     for n_threads in (2, 3, 5):
         results = _derivatives(make(n_threads=n_threads, **params))

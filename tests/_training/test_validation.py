@@ -24,7 +24,7 @@ from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import StandardScaler, scale
 
 from sknn_opt import MLPClassifier, MLPRegressor
-from sknn_opt._estimators import base as _base
+from sknn_opt._estimators import fitting
 from sknn_opt.losses import Quantile
 
 pytestmark = [
@@ -416,8 +416,8 @@ def no_training(monkeypatch):
     def begin(*args, **kwargs):
         raise AssertionError("training began")
 
-    monkeypatch.setattr(_base, "MiniBatchTrainer", begin)
-    monkeypatch.setattr(_base, "FullBatch", begin)
+    monkeypatch.setattr(fitting, "MiniBatchTrainer", begin)
+    monkeypatch.setattr(fitting, "FullBatchTrainer", begin)
 
 
 def _not_a_number(model, X, y):

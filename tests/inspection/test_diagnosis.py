@@ -9,7 +9,8 @@ from sknn_opt import MLPClassifier, MLPRegressor
 from sknn_opt.activations import ACTIVATIONS
 from sknn_opt.initializers import Normal
 from sknn_opt.inspection import diagnose
-from sknn_opt.inspection.remedies import ILLNESSES
+from sknn_opt.inspection.remedies import FAULTS
+from sknn_opt.normalizations import BatchNorm
 from sknn_opt.optimizers import OPTIMIZERS
 
 pytestmark = [
@@ -32,7 +33,7 @@ VANISHING, EXPLODING, DEAD = "vanishing_gradients", "exploding_gradients", "dead
 SATURATED, SYMMETRIC = "saturated_units", "symmetric_units"
 HIGH, LOW = "high_learning_rate", "low_learning_rate"
 
-#: Networks that are ill from the start: the illness, the network, how many layers show it.
+#: Networks with a fault from the start: its name, the network, how many layers show it.
 FAULTY = {
     "shrinking tanh": (VANISHING, network((32,) * 15, "tanh", initializer=Normal(0.05)), 15),
     "deep logistic": (VANISHING, network((32,) * 6, "logistic"), 6),
@@ -40,6 +41,7 @@ FAULTY = {
     "large weights": (EXPLODING, network((32,) * 8, initializer=Normal(0.7)), 8),
     "chaotic tanh": (EXPLODING, network((32,) * 12, "tanh", initializer=Normal(1.0)), 12),
     "very large weights": (EXPLODING, network((32,), initializer=Normal(10.0)), 2),
+    "very large weights, linear": (EXPLODING, network((), initializer=Normal(100.0)), 1),
     "overflow": (EXPLODING, network((32,) * 8, initializer=Normal(1e200)), 9),
     "growing activations": (EXPLODING, network((16,) * 24, residual=True), 24),
     "narrow relu": (DEAD, network((4,) * 25), None),
@@ -54,7 +56,7 @@ FAULTY = {
     "slow sgd": (LOW, network((32,), optimizer="sgd", learning_rate_init=1e-6), 2),
 }
 BY_SCALING = {"unscaled_inputs", "unscaled_targets"}
-patients = pytest.mark.parametrize("patient", FAULTY)
+every_fault = pytest.mark.parametrize("case", FAULTY)
 
 
 def find(name, *arguments):
@@ -63,14 +65,14 @@ def find(name, *arguments):
     return findings.get(name)
 
 
-def test_that_there_is_a_patient_for_each_illness():
+def test_that_there_is_a_network_with_each_fault():
     tested = {name for name, *_ in [*FAULTY.values(), *FAULTY_AFTER_TRAINING.values()]}
-    assert tested == set(ILLNESSES) - BY_SCALING
+    assert tested == set(FAULTS) - BY_SCALING
 
 
-@patients
-def test_the_illness_is_found_and_each_remedy_cures_it(patient):
-    name, estimator, n_layers = FAULTY[patient]
+@every_fault
+def test_the_fault_is_found_and_each_remedy_mends_it(case):
+    name, estimator, n_layers = FAULTY[case]
     finding = find(name, estimator, X, Y)
     assert n_layers in (None, len(finding.layers))
     assert finding.changes
@@ -80,10 +82,10 @@ def test_the_illness_is_found_and_each_remedy_cures_it(patient):
 
 
 @pytest.mark.parametrize(
-    "patient", ["shrinking tanh", "large weights", "zeros", "fast sgd", "slow adam", "wide tanh"]
+    "case", ["shrinking tanh", "large weights", "zeros", "fast sgd", "slow adam", "wide tanh"]
 )
-def test_the_first_remedy_lets_a_network_learn(patient):
-    name, estimator, _ = FAULTY[patient]
+def test_the_first_remedy_lets_a_network_learn(case):
+    name, estimator, _ = FAULTY[case]
 
     def accuracy(change):
         try:
@@ -95,7 +97,7 @@ def test_the_first_remedy_lets_a_network_learn(patient):
     assert accuracy({}) < accuracy(best_known) - 0.2
 
 
-#: Networks that training makes ill; the illness is that of the fitted network.
+#: Networks in which training leads to a fault; it is that of the fitted network.
 FAULTY_AFTER_TRAINING = {
     "relu": (DEAD, network((32,) * 3, learning_rate_init=0.3)),
     "sgd": (DEAD, network((32,) * 2, optimizer="sgd", learning_rate_init=3.0)),
@@ -108,9 +110,9 @@ FAULTY_AFTER_TRAINING = {
 }
 
 
-@pytest.mark.parametrize("patient", FAULTY_AFTER_TRAINING)
-def test_remedies_for_what_training_spoils(patient):
-    name, estimator = FAULTY_AFTER_TRAINING[patient]
+@pytest.mark.parametrize("case", FAULTY_AFTER_TRAINING)
+def test_remedies_for_what_training_leads_to(case):
+    name, estimator = FAULTY_AFTER_TRAINING[case]
     assert find(name, estimator, X, Y) is None
     finding = find(name, estimator.fit(X, Y), X, Y)
     assert finding.changes
@@ -118,7 +120,7 @@ def test_remedies_for_what_training_spoils(patient):
         assert find(name, clone(estimator).set_params(**change).fit(X, Y), X, Y) is None
 
 
-def test_illness_from_the_start_is_found_after_training():
+def test_a_fault_from_the_start_is_found_after_training():
     name, estimator, _ = FAULTY["shrinking tanh"]
     fitted = clone(estimator).fit(X, Y)
     assert find(name, fitted, X, Y).changes == find(name, estimator, X, Y).changes
@@ -158,10 +160,14 @@ DATA = {
     "breast_cancer": (MLPClassifier, scale(CANCER), IS_BENIGN),
     "diabetes": (MLPRegressor, DIABETES, PROGRESS),
 }
-WELL = {
+SOUND = {
     "default": {},
     "deep": {"hidden_layer_sizes": (50,) * 8, "initializer": "he_normal"},
     "normalized": {"hidden_layer_sizes": (30,) * 5, "normalization": "batch", "residual": True},
+    "normalized layer by layer": {
+        "hidden_layer_sizes": (30,) * 3,
+        "normalization": [BatchNorm(momentum=0.3), "layer", None],
+    },
     "linear": {"hidden_layer_sizes": ()},
     "lbfgs": {"optimizer": "lbfgs"},
     "warm-up": {"warmup": 0.2, "learning_rate": "one_cycle", "dropout": 0.2},
@@ -169,22 +175,22 @@ WELL = {
 
 
 @pytest.mark.parametrize("seed", range(3))
-@pytest.mark.parametrize("settings", WELL)
+@pytest.mark.parametrize("settings", SOUND)
 @pytest.mark.parametrize("data", DATA)
-def test_healthy_networks_give_no_finding(data, settings, seed):
+def test_sound_networks_give_no_finding(data, settings, seed):
     cls, X, y = DATA[data]
-    estimator = cls(**WELL[settings], max_iter=50, random_state=seed)
+    estimator = cls(**SOUND[settings], max_iter=50, random_state=seed)
     before_and_after = diagnose(estimator, X, y), diagnose(estimator.fit(X, y), X, y)
     assert [d.findings for d in before_and_after] == [[], []]
 
 
 @pytest.mark.parametrize("activation", ACTIVATIONS)
-def test_healthy_activations_give_no_finding(activation):
+def test_sound_activations_give_no_finding(activation):
     assert not diagnose(MLPClassifier((30, 30), activation, random_state=0), X, Y).findings
 
 
 @pytest.mark.parametrize("optimizer", OPTIMIZERS)
-def test_healthy_optimizers_give_no_finding(optimizer):
+def test_sound_optimizers_give_no_finding(optimizer):
     estimator, data = MLPClassifier((30,)), (X, Y)
     if optimizer == "lm":
         estimator, data = MLPRegressor((30,)), (DIABETES, PROGRESS)
@@ -264,11 +270,11 @@ def test_some_classes_are_enough_for_a_fitted_network():
 
 
 def test_the_report():
-    well = repr(diagnose(network((9,)), X, Y)).splitlines()
-    assert well[0] == "No findings"
-    assert well[1].split() == ["layer", *diagnose(network((9,)), X, Y).statistics]
-    assert len(well) == 4
-    ill = repr(diagnose(*[FAULTY["shrinking tanh"][1], X, Y])).splitlines()
-    assert ill[0] == "1 finding"
-    assert ill[1].startswith("- vanishing_gradients: gradients shrink")
-    assert "Set initializer='glorot_uniform', normalization='layer' or residual=True." in ill[2]
+    sound = repr(diagnose(network((9,)), X, Y)).splitlines()
+    assert sound[0] == "No findings"
+    assert sound[1].split() == ["layer", *diagnose(network((9,)), X, Y).statistics]
+    assert len(sound) == 4
+    faulty = repr(diagnose(*[FAULTY["shrinking tanh"][1], X, Y])).splitlines()
+    assert faulty[0] == "1 finding"
+    assert faulty[1].startswith("- vanishing_gradients: gradients shrink")
+    assert "Set initializer='glorot_uniform', normalization='layer' or residual=True." in faulty[2]

@@ -1038,3 +1038,11 @@ def test_a_fit_with_a_loss_from_functions():
 def test_parameters_of_a_loss_are_parameters_of_the_estimator():
     network = MLPClassifier(loss=Hinge()).set_params(loss__margin=2.0)
     assert network.loss.margin == 2.0
+
+
+@every_form
+def test_least_squares_are_half_the_squares_of_the_residuals(key):
+    loss, form, y, raw, weight = make(key)
+    _, delta = evaluate(loss, form, y, raw, weight)
+    residual = np.broadcast_to(weight[:, np.newaxis] * (raw - y), raw.shape)
+    assert loss.is_least_squares(form) == np.allclose(delta, residual)

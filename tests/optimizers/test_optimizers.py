@@ -4,6 +4,7 @@ import re
 
 import numpy as np
 import pytest
+from problems import make_layout
 from sklearn.base import clone
 from sklearn.datasets import load_digits
 from sklearn.model_selection import train_test_split
@@ -14,7 +15,6 @@ import sknn_opt.optimizers
 from sknn_opt import MLPClassifier
 from sknn_opt._compiler.declarations import address
 from sknn_opt._components import resolve
-from sknn_opt._network.layout import Layout
 from sknn_opt.normalizations import LayerNorm
 from sknn_opt.optimizers import (
     BFGS,
@@ -190,9 +190,9 @@ def _lamb(
     m, v = _moments(g, state, step, beta_1, beta_2)
     direction = m / (np.sqrt(v) + epsilon) + _decay(layout, weight_decay) * theta
     theta = theta.copy()
-    for section, part in zip(layout.views(theta), layout.views(direction), strict=True):
-        for parameter, u in zip(section, part, strict=True):
-            parameter -= lr * np.linalg.norm(parameter) / np.linalg.norm(u) * u
+    pairs = zip(layout.arrays_in(theta), layout.arrays_in(direction), strict=True)
+    for (_, parameter), (_, u) in pairs:
+        parameter -= lr * np.linalg.norm(parameter) / np.linalg.norm(u) * u
     return theta
 
 
@@ -215,7 +215,7 @@ def _muon(
     direction = _average(state, "momentum", g, momentum)
     if nesterov:
         direction = momentum * direction + (1 - momentum) * g
-    hidden = [layout.views(vector).coefs[:-1] for vector in (theta, direction, new)]
+    hidden = [layout.by_name(vector)["coefs"][:-1] for vector in (theta, direction, new)]
     for w, d, w_new in zip(*hidden, strict=True):
         fan_in, fan_out = w.shape
         rate = lr * np.sqrt(max(1, fan_out / fan_in))
@@ -473,7 +473,7 @@ def random_steps(layout, n_steps=10):
 @pytest.mark.parametrize("n_steps", [1, 10])
 @pytest.mark.parametrize(("name", "parameters"), CASES)
 def test_steps_are_those_of_the_transcription(name, parameters, n_steps, normalization):
-    layout = Layout(UNITS, normalization)
+    layout = make_layout(UNITS, normalization)
     expected, gradients, rates = random_steps(layout, n_steps)
     stepper = Stepper(FIRST_ORDER[name](**parameters), expected.copy(), layout)
     state = {}
@@ -487,7 +487,7 @@ def test_steps_are_those_of_the_transcription(name, parameters, n_steps, normali
 
 @pytest.mark.parametrize(("name", "parameters"), CASES)
 def test_float32_steps_are_close_to_those_of_float64(name, parameters):
-    layout = Layout(UNITS)
+    layout = make_layout(UNITS)
     theta, gradients, rates = random_steps(layout)
     optimizer = FIRST_ORDER[name](**parameters)
     steppers = [Stepper(optimizer, theta.astype(dtype), layout) for dtype in ("f8", "f4")]
@@ -500,7 +500,7 @@ def test_float32_steps_are_close_to_those_of_float64(name, parameters):
 
 @pytest.mark.parametrize("name", FIRST_ORDER)
 def test_steps_go_on_from_a_pickled_state(name):
-    layout = Layout(UNITS)
+    layout = make_layout(UNITS)
     theta, gradients, rates = random_steps(layout)
     steppers = [Stepper(FIRST_ORDER[name](), theta.copy(), layout) for _ in range(2)]
     for step, (gradient, lr) in enumerate(zip(gradients, rates, strict=True)):
@@ -519,14 +519,14 @@ def rosenbrock(x):
     return [-400 * a * (b - a * a) - 2 * (1 - a), 200 * (b - a * a), 0]
 
 
-PARABOLA = Layout(UNITS)
+PARABOLA = make_layout(UNITS)
 MINIMUM, START = np.random.default_rng(1).normal(size=(2, PARABOLA.n_parameters))
 HESSIAN_PRODUCT = np.linspace(1, 10, PARABOLA.n_parameters)
 
 #: Gradient, layout, start and minimum.
 PROBLEMS = {
     "parabola": (lambda x: HESSIAN_PRODUCT * (x - MINIMUM), PARABOLA, START, MINIMUM),
-    "rosenbrock": (rosenbrock, Layout([2, 1]), np.array([-0.5, 1, 0]), [1, 1, 0]),
+    "rosenbrock": (rosenbrock, make_layout([2, 1]), np.array([-0.5, 1, 0]), [1, 1, 0]),
 }
 
 
@@ -543,7 +543,7 @@ def test_convergence(name, problem):
 
 @pytest.mark.parametrize("name", FIRST_ORDER)
 def test_a_hopeless_gradient_is_seen(name):
-    stepper = Stepper(FIRST_ORDER[name](), np.ones(5), Layout([4, 1]))
+    stepper = Stepper(FIRST_ORDER[name](), np.ones(5), make_layout([4, 1]))
     stepper.step(np.array([np.nan, 1, 1, 1, 1]), 0.1)
     np.testing.assert_array_equal(np.isnan(stepper.theta), [True, False, False, False, False])
 
@@ -556,7 +556,7 @@ def test_adam_divides_gradients_of_any_size(n, dtype, epsilon):
     gradient = np.array([0, smallest, largest, 0, largest, -smallest])[:n].astype(dtype)
     if dtype == "float32" and epsilon < 1e-8:
         epsilon = 1e-30  # a normal number there
-    stepper = Stepper(Adam(epsilon=epsilon), np.zeros(n, dtype), Layout([n - 1, 1]))
+    stepper = Stepper(Adam(epsilon=epsilon), np.zeros(n, dtype), make_layout([n - 1, 1]))
     stepper.step(gradient, 0.1)
     root = np.sqrt(0.001)  # of what a single step leaves in v, beside |g|
     expected = -0.1 * root * gradient.astype(float) / (root * np.abs(gradient) + epsilon)
@@ -566,7 +566,7 @@ def test_adam_divides_gradients_of_any_size(n, dtype, epsilon):
 
 @pytest.mark.parametrize("name", DECAYING)
 def test_weights_alone_decay(name):
-    layout = Layout(UNITS, LayerNorm())
+    layout = make_layout(UNITS, LayerNorm())
     theta, _, _ = random_steps(layout)
     stepper = Stepper(FIRST_ORDER[name](weight_decay=0.5), theta.copy(), layout)
     for _ in range(3):
@@ -577,7 +577,7 @@ def test_weights_alone_decay(name):
 
 
 def test_momentum_as_an_exponential_average():
-    layout = Layout(UNITS)
+    layout = make_layout(UNITS)
     theta, gradients, _ = random_steps(layout)
     stepper = Stepper(SGD(0.9, nesterovs_momentum=False, dampening=0.9), theta.copy(), layout)
     average = np.zeros_like(theta)
@@ -590,18 +590,18 @@ def test_momentum_as_an_exponential_average():
 
 @pytest.mark.parametrize("units", [[30, 20, 5], [20, 30, 5]], ids=["tall", "wide"])
 def test_muon_steps_are_nearly_orthogonal(units):
-    layout = Layout(units)
+    layout = make_layout(units)
     random = np.random.default_rng(0)
     stepper = Stepper(Muon(), np.zeros(layout.n_parameters), layout)
     stepper.step(random.normal(size=layout.n_parameters), 0.1)
-    weights = layout.views(stepper.theta).coefs[0]
+    weights = layout.by_name(stepper.theta)["coefs"][0]
     rate = 0.1 * max(1, units[1] / units[0]) ** 0.5
     singular_values = np.linalg.svd(weights / rate, compute_uv=False)
     assert 0.6 < singular_values.min() < singular_values.max() < 1.3
 
 
 def test_muon_without_hidden_layers_is_adamw():
-    layout = Layout([4, 3])
+    layout = make_layout([4, 3])
     theta, gradients, rates = random_steps(layout)
     muon = Stepper(Muon(weight_decay=0.5), theta.copy(), layout)
     adamw = Stepper(AdamW(weight_decay=0.5), theta.copy(), layout)
@@ -612,7 +612,7 @@ def test_muon_without_hidden_layers_is_adamw():
 
 
 def test_lamb_without_a_norm_to_go_by():
-    layout = Layout(UNITS)
+    layout = make_layout(UNITS)
     gradient = np.ones(layout.n_parameters)
     stepper = Stepper(LAMB(), np.zeros(layout.n_parameters), layout)
     stepper.step(gradient, 0.1)
@@ -626,7 +626,7 @@ def test_lamb_without_a_norm_to_go_by():
 
 @pytest.mark.parametrize("name", FIRST_ORDER)
 def test_a_learning_rate_of_0_takes_no_step(name):
-    layout = Layout(UNITS)
+    layout = make_layout(UNITS)
     theta, gradients, _ = random_steps(layout)
     stepper = Stepper(FIRST_ORDER[name](), theta.copy(), layout)
     if name == "sgd":
@@ -640,7 +640,7 @@ def test_a_learning_rate_of_0_takes_no_step(name):
 
 
 def test_schedule_free_finds_back_from_what_predicts():
-    layout = Layout(UNITS)
+    layout = make_layout(UNITS)
     theta, gradients, rates = random_steps(layout)
     stepper = Stepper(ScheduleFree(), theta, layout)
     for gradient, lr in zip(gradients, rates, strict=True):
