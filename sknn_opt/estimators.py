@@ -1,5 +1,7 @@
 """The two estimators: what scikit-learn asks of a classifier and of a regressor."""
 
+from typing import Self
+
 import numpy as np
 from scipy.special import log_softmax
 from sklearn.base import ClassifierMixin, RegressorMixin, _fit_context
@@ -118,7 +120,7 @@ class MLPClassifier(ClassifierMixin, SklearnConversion, BaseMLP):
         raw = self._raw_outputs(X)
         return self._targets.decode(raw)
 
-    def decision_function(self, X):
+    def decision_function(self, X) -> np.ndarray:
         """Return how confident the network is of each class.
 
         Parameters
@@ -139,7 +141,7 @@ class MLPClassifier(ClassifierMixin, SklearnConversion, BaseMLP):
             return log_softmax(raw, axis=1)
         return raw.ravel() if raw.shape[1] == 1 else raw
 
-    def score(self, X, y, sample_weight=None):
+    def score(self, X, y, sample_weight=None) -> float:
         """Return the accuracy of the predictions for ``X``.
 
         Parameters
@@ -167,7 +169,7 @@ class MLPClassifier(ClassifierMixin, SklearnConversion, BaseMLP):
         return True
 
     @available_if(_check_probabilities)
-    def predict_proba(self, X):
+    def predict_proba(self, X) -> np.ndarray:
         """Predict class probabilities.
 
         Parameters
@@ -183,7 +185,7 @@ class MLPClassifier(ClassifierMixin, SklearnConversion, BaseMLP):
         return self._predictions(X)
 
     @available_if(_check_probabilities)
-    def predict_log_proba(self, X):
+    def predict_log_proba(self, X) -> np.ndarray:
         """Predict logarithms of class probabilities.
 
         Computed from the raw outputs, so finite wherever these are finite.
@@ -211,7 +213,7 @@ class MLPClassifier(ClassifierMixin, SklearnConversion, BaseMLP):
         X_val=None,
         y_val=None,
         sample_weight_val=None,
-    ):
+    ) -> Self:
         """Train for one epoch on the given data.
 
         Calls that follow each other go on with the same optimizer state; the first one
@@ -318,7 +320,7 @@ class MLPRegressor(RegressorMixin, SklearnConversion, BaseMLP):
     def _make_targets(self, y, continues, incremental):
         return self._targets
 
-    def predict(self, X):
+    def predict(self, X) -> np.ndarray:
         """Predict targets.
 
         Parameters
@@ -332,7 +334,7 @@ class MLPRegressor(RegressorMixin, SklearnConversion, BaseMLP):
         """
         return self._predictions(X)
 
-    def score(self, X, y, sample_weight=None):
+    def score(self, X, y, sample_weight=None) -> float:
         """Return the score of the predictions for ``X``.
 
         Parameters
@@ -353,7 +355,7 @@ class MLPRegressor(RegressorMixin, SklearnConversion, BaseMLP):
     @_fit_context(prefer_skip_nested_validation=True)
     def partial_fit(
         self, X, y, sample_weight=None, *, X_val=None, y_val=None, sample_weight_val=None
-    ):
+    ) -> Self:
         """Train for one epoch on the given data.
 
         Calls that follow each other go on with the same optimizer state; the first one
