@@ -26,6 +26,7 @@ from sknn_opt.averaging import EMA
 from sknn_opt.normalizations import BatchNorm, LayerNorm
 
 pytestmark = [
+    pytest.mark.smoke,
     pytest.mark.usefixtures("one_blas_thread"),
     pytest.mark.filterwarnings("ignore::sklearn.exceptions.ConvergenceWarning"),
 ]
