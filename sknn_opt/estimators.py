@@ -1,5 +1,7 @@
 """The two estimators: what scikit-learn asks of a classifier and of a regressor."""
 
+from typing import Self
+
 import numpy as np
 from scipy import sparse
 from scipy.special import log_softmax
@@ -119,7 +121,7 @@ class MLPClassifier(ClassifierMixin, SklearnConversion, BaseMLP):
         raw = self._raw_outputs(X)
         return self._targets.decode(raw)
 
-    def decision_function(self, X):
+    def decision_function(self, X) -> np.ndarray:
         """Return how confident the network is of each class.
 
         Parameters
@@ -140,7 +142,7 @@ class MLPClassifier(ClassifierMixin, SklearnConversion, BaseMLP):
             return log_softmax(raw, axis=1)
         return raw.ravel() if raw.shape[1] == 1 else raw
 
-    def score(self, X, y, sample_weight=None):
+    def score(self, X, y, sample_weight=None) -> float:
         """Return the accuracy of the predictions for ``X``.
 
         Parameters
@@ -168,7 +170,7 @@ class MLPClassifier(ClassifierMixin, SklearnConversion, BaseMLP):
         return True
 
     @available_if(_check_probabilities)
-    def predict_proba(self, X):
+    def predict_proba(self, X) -> np.ndarray:
         """Predict class probabilities.
 
         Parameters
@@ -184,7 +186,7 @@ class MLPClassifier(ClassifierMixin, SklearnConversion, BaseMLP):
         return self._predictions(self._raw_outputs(X))
 
     @available_if(_check_probabilities)
-    def predict_log_proba(self, X):
+    def predict_log_proba(self, X) -> np.ndarray:
         """Predict logarithms of class probabilities.
 
         Computed from the raw outputs, so finite wherever these are finite.
@@ -212,7 +214,7 @@ class MLPClassifier(ClassifierMixin, SklearnConversion, BaseMLP):
         X_val=None,
         y_val=None,
         sample_weight_val=None,
-    ):
+    ) -> Self:
         """Train for one epoch on the given data.
 
         Calls that follow each other go on with the same optimizer state; the first one
@@ -324,7 +326,7 @@ class MLPRegressor(RegressorMixin, SklearnConversion, BaseMLP):
     def _make_targets(self, y, continues, incremental):
         return self._targets
 
-    def predict(self, X):
+    def predict(self, X) -> np.ndarray:
         """Predict targets.
 
         Parameters
@@ -338,7 +340,7 @@ class MLPRegressor(RegressorMixin, SklearnConversion, BaseMLP):
         """
         return self._predictions(self._raw_outputs(X))
 
-    def score(self, X, y, sample_weight=None):
+    def score(self, X, y, sample_weight=None) -> float:
         """Return the score of the predictions for ``X``.
 
         Parameters
@@ -359,7 +361,7 @@ class MLPRegressor(RegressorMixin, SklearnConversion, BaseMLP):
     @_fit_context(prefer_skip_nested_validation=True)
     def partial_fit(
         self, X, y, sample_weight=None, *, X_val=None, y_val=None, sample_weight_val=None
-    ):
+    ) -> Self:
         """Train for one epoch on the given data.
 
         Calls that follow each other go on with the same optimizer state; the first one

@@ -8,6 +8,7 @@ from abc import ABC, abstractmethod
 from contextlib import contextmanager
 from functools import cache
 from operator import attrgetter
+from typing import Self
 
 import numpy as np
 from sklearn.base import BaseEstimator, _fit_context
@@ -55,7 +56,9 @@ class BaseMLP(CallbackSupportMixin, BaseEstimator, ABC):
     # -- fit -----------------------------------------------------------------------------
 
     @_fit_context(prefer_skip_nested_validation=True)
-    def fit(self, X, y, sample_weight=None, *, X_val=None, y_val=None, sample_weight_val=None):
+    def fit(
+        self, X, y, sample_weight=None, *, X_val=None, y_val=None, sample_weight_val=None
+    ) -> Self:
         """Fit the network to ``X`` and ``y``.
 
         Parameters

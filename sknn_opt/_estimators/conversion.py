@@ -2,6 +2,7 @@
 
 import copy
 from numbers import Integral
+from typing import Self
 
 import numpy as np
 from sklearn import neural_network
@@ -47,7 +48,7 @@ _SHARED = (
 class SklearnConversion:
     """Adds the methods that convert."""
 
-    def to_sklearn(self):
+    def to_sklearn(self) -> neural_network.MLPClassifier | neural_network.MLPRegressor:
         """Convert to scikit-learn's class of the same name, with the same predictions.
 
         Keywords that scikit-learn has are carried over. Those that matter only in training and
@@ -83,7 +84,7 @@ class SklearnConversion:
         return estimator
 
     @classmethod
-    def from_sklearn(cls, estimator):
+    def from_sklearn(cls, estimator) -> Self:
         """Convert a fitted network of scikit-learn's class of the same name.
 
         Parameters

@@ -1,5 +1,7 @@
 """One call of fit: from an estimator and its data to a trainer."""
 
+from typing import Protocol, runtime_checkable
+
 import numpy as np
 from sklearn.utils import check_random_state
 from sklearn.utils.validation import _check_sample_weight
@@ -15,6 +17,18 @@ from ..activations import Identity
 from .callbacks import CallbackRunner
 from .held_out import check_given, check_held_out, score_function, split, try_scoring
 from .parameters import Configuration
+
+
+@runtime_checkable
+class Trainer(Protocol):
+    """What a fit asks of a trainer."""
+
+    callbacks: CallbackRunner
+    state: OptimizerState | None
+
+    def fit(self) -> None: ...
+
+    def conclude(self) -> np.ndarray: ...
 
 
 class Fit:
@@ -99,7 +113,7 @@ class Fit:
             l1_ratio=estimator.l1_ratio,
         )
 
-    def trainer(self, context):
+    def trainer(self, context) -> Trainer:
         """Return what trains, ready to start, with callbacks in a `CallbackContext`."""
         estimator, problem = self.estimator, self.problem
         random_state = check_random_state(estimator.random_state)

@@ -51,6 +51,9 @@ GRADIENT = """void (input *source, int64 start, int64 rows, real *delta, real *g
 int64 units, real beta)"""
 ADD_ROWS = "void (input *source, int64 start, int64 rows, real *out)"
 
+#: What features may be.
+Features = np.ndarray | sparse.csr_matrix | sparse.csr_array
+
 #: As many as int32 can number.
 _MAX_COLUMNS = 2**31 - 1
 

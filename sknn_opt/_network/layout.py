@@ -4,12 +4,13 @@ import math
 from functools import lru_cache
 from itertools import groupby, islice, pairwise
 from operator import attrgetter
-from typing import NamedTuple
+from typing import NamedTuple, Protocol, runtime_checkable
 
 import numpy as np
 
-from .._compiler.declarations import address
+from .._compiler.declarations import Kernel, address
 from .._compiler.memory import aligned_zeros, padded
+from ..activations import ActivationKernels
 from ..optimizers.base import ARRAY, LAYOUT
 
 #: The types in which kernels compute.
@@ -52,6 +53,33 @@ class ParameterSpec(NamedTuple):
     trained: bool = True
 
 
+@runtime_checkable
+class Activation(Protocol):
+    """What a layer asks of an activation."""
+
+    is_linear: bool
+    is_twice_differentiable: bool
+    overwrites_input: bool
+
+    def kernels(self) -> ActivationKernels: ...
+
+    def kernel_parameters(self) -> np.ndarray: ...
+
+
+@runtime_checkable
+class Normalization(Protocol):
+    """What a layer asks of a normalization."""
+
+    uses_batch_statistics: bool
+    parameters: tuple[tuple[str, float, bool], ...]
+
+    _forward: Kernel
+    _backward: Kernel
+    _predict: Kernel
+
+    def kernel_parameters(self) -> np.ndarray: ...
+
+
 class Architecture(NamedTuple):
     """What a network does between its matrix products.
 
@@ -65,9 +93,9 @@ class Architecture(NamedTuple):
     residual : bool
     """
 
-    activations: list
-    dropout: list
-    normalizations: list
+    activations: list[Activation]
+    dropout: list[float]
+    normalizations: list[Normalization | None]
     input_dropout: float = 0.0
     residual: bool = False
 

@@ -1,11 +1,14 @@
 """What is to be learnt, and its loss and gradient at given parameters."""
 
 from dataclasses import dataclass
+from typing import Protocol, runtime_checkable
 
 import numpy as np
 
 from .._compiler.declarations import address
 from .._compiler.memory import aligned_zeros
+from ..losses.base import Form
+from .inputs import Features
 from .layout import Architecture, Layout
 from .network import Network
 from .passes import LOSS, batch_gradient
@@ -20,6 +23,21 @@ def without_subnormals(sample_weight):
     Compiled code flushes these to 0 where it meets them, but not wherever it divides by their sum.
     """
     return sample_weight * (sample_weight >= np.finfo(sample_weight.dtype).smallest_normal)
+
+
+@runtime_checkable
+class Loss(Protocol):
+    """What a problem asks of a loss."""
+
+    is_twice_differentiable: bool
+
+    def form(self, target_type: str) -> Form: ...
+
+    def check_targets(self, y: np.ndarray) -> None: ...
+
+    def n_outputs(self, n_columns: int) -> int: ...
+
+    def kernel_parameters(self) -> np.ndarray: ...
 
 
 @dataclass
@@ -43,11 +61,11 @@ class Problem:
         The rows to train on; None means all.
     """
 
-    X: object
+    X: Features
     y: np.ndarray
     sample_weight: np.ndarray | None
-    loss: object
-    form: object
+    loss: Loss
+    form: Form
     architecture: Architecture
     layout: Layout
     alpha: float

@@ -20,6 +20,7 @@ from .._compiler.declarations import (
     address,
     at,
     doubles,
+    inline,
     kernel,
     offset,
     pointers_to,
@@ -64,29 +65,30 @@ int64 rows, double scale, int64 n_parameters, real *inputs)"""
 _tangents = pointers_to("tangent")
 
 
-@kernel(PRODUCT)
-def _product(source, layers, layers_dot, tangents, n_layers, loss, start, rows, scale, exact):
-    """Write the derivative along the direction of this block's gradient to the gradient.
+@inline
+def _tangent_of_product(source, layers, tangents, i, start, rows):
+    """Write the tangent of layer ``i``'s product and intercepts to its z."""
+    layer, tangent = at(layers, i), at(tangents, i)
+    units, z, direction = layer.fan_out, reals(tangent.z), reals(tangent.weights)
+    repeat_row(reals(tangent.intercepts), z, rows, units)
+    if i == 0:
+        call_multiply(at(source, 0).multiply, source, start, rows, direction, z, units)
+        return
+    below, below_tangent = at(layers, i - 1), at(tangents, i - 1)
+    gemm(0, 0, rows, units, layer.fan_in, real(1), reals(below.out), layer.fan_in,
+         direction, units, real(1), z, units)  # fmt: skip
+    gemm(0, 0, rows, units, layer.fan_in, real(1), reals(below_tangent.out),
+         layer.fan_in, reals(layer.weights), units, real(1), z, units)  # fmt: skip
 
-    ``layers_dot`` are the same layers, but their delta is the tangent of the delta.
-    """
-    terms = at(loss, 0)
-    forward_pass(source, layers, n_layers, start, rows)
-    gather_targets(terms, start, rows)
+
+@inline
+def _tangents_forward(source, layers, tangents, n_layers, start, rows):
+    """Carry the tangents of all layers forward, after `forward_pass`."""
     for i in range(n_layers):
         layer, tangent = at(layers, i), at(tangents, i)
         units, n = layer.fan_out, rows * layer.fan_out
         z, pre, out = reals(tangent.z), reals(tangent.pre), reals(tangent.out)
-        repeat_row(reals(tangent.intercepts), z, rows, units)
-        if i == 0:
-            direction = reals(tangent.weights)
-            call_multiply(at(source, 0).multiply, source, start, rows, direction, z, units)
-        else:
-            below, below_tangent = at(layers, i - 1), at(tangents, i - 1)
-            gemm(0, 0, rows, units, layer.fan_in, real(1), reals(below.out), layer.fan_in,
-                 reals(tangent.weights), units, real(1), z, units)  # fmt: skip
-            gemm(0, 0, rows, units, layer.fan_in, real(1), reals(below_tangent.out),
-                 layer.fan_in, reals(layer.weights), units, real(1), z, units)  # fmt: skip
+        _tangent_of_product(source, layers, tangents, i, start, rows)
         if layer.normalization != 0:
             norm = normalizations(layer.normalization)
             call_normalize_tangent(at(norm, 0).tangent, norm, reals(layer.z), z, pre, rows, units)
@@ -104,13 +106,16 @@ def _product(source, layers, layers_dot, tangents, n_layers, loss, start, rows, 
             for j in range(n):
                 out[j] += below[j]
 
-    last, raw = at(layers, n_layers - 1), reals(at(layers, n_layers - 1).z)
-    change, to_change = reals(at(tangents, n_layers - 1).out), at(layers_dot, n_layers - 1)
+
+@inline
+def _differentiate_loss(last, last_dot, tangent, terms, rows, scale, exact):
+    """Write the tangent of the last layer's delta, and with ``exact`` the delta itself."""
+    raw, delta_dot, raw_dot = reals(last.z), reals(last_dot.delta), reals(tangent.out)
     for j in range(rows * last.fan_out):
-        reals(to_change.delta)[j] = change[j]
+        delta_dot[j] = raw_dot[j]
     call_hessian_product(
         terms.hessian_product, raw, reals(terms.y_block), reals(terms.weight_block),
-        reals(to_change.delta), rows, last.fan_out, scale, doubles(terms.parameters),
+        delta_dot, rows, last.fan_out, scale, doubles(terms.parameters),
     )  # fmt: skip
     if exact != 0:
         call_evaluate(
@@ -118,50 +123,82 @@ def _product(source, layers, layers_dot, tangents, n_layers, loss, start, rows, 
             reals(last.delta), rows, last.fan_out, scale, doubles(terms.parameters),
         )  # fmt: skip
 
-    for i in range(n_layers - 1, -1, -1):
-        layer, layer_dot, tangent = at(layers, i), at(layers_dot, i), at(tangents, i)
-        units, n = layer.fan_out, rows * layer.fan_out
-        delta, delta_tangent = reals(layer.delta), reals(layer_dot.delta)
-        second = reals(tangent.pre)
-        curves = exact != 0 and tangent.second != 0
-        if curves:
-            for j in range(n):
-                second[j] *= delta[j]
-            call_backward(
-                tangent.second, reals(layer.pre), reals(layer.a), second, rows, units,
-                doubles(layer.parameters),
-            )  # fmt: skip
-        to_preactivation(layers_dot, i, start, rows)
-        if exact != 0:
-            to_preactivation(layers, i, start, rows)
-        if curves:
-            for j in range(n):
-                delta_tangent[j] += second[j]
-        if layer.normalization != 0:
-            norm = normalizations(layer.normalization)
-            call_normalize_curvature(
-                at(norm, 0).curvature, norm, reals(layer.z), reals(tangent.z), delta,
-                delta_tangent, exact, rows, units, real(0),
-            )  # fmt: skip
-        gradient = reals(layer.weights_gradient)
-        add_column_sums(delta_tangent, rows, units, reals(layer.intercepts_gradient), real(0))
+
+@inline
+def _deltas_to_z(layers, layers_dot, tangents, i, start, rows, exact):
+    """Turn delta and its tangent, derivatives by layer ``i``'s output, into those by z."""
+    layer, tangent = at(layers, i), at(tangents, i)
+    units, n = layer.fan_out, rows * layer.fan_out
+    delta, delta_dot, second = (
+        reals(layer.delta),
+        reals(at(layers_dot, i).delta),
+        reals(tangent.pre),
+    )
+    curves = exact != 0 and tangent.second != 0
+    if curves:
+        for j in range(n):
+            second[j] *= delta[j]
+        call_backward(
+            tangent.second, reals(layer.pre), reals(layer.a), second, rows, units,
+            doubles(layer.parameters),
+        )  # fmt: skip
+    to_preactivation(layers_dot, i, start, rows)
+    if exact != 0:
+        to_preactivation(layers, i, start, rows)
+    if curves:
+        for j in range(n):
+            delta_dot[j] += second[j]
+    if layer.normalization != 0:
+        norm = normalizations(layer.normalization)
+        call_normalize_curvature(
+            at(norm, 0).curvature, norm, reals(layer.z), reals(tangent.z), delta,
+            delta_dot, exact, rows, units, real(0),
+        )  # fmt: skip
+
+
+@inline
+def _deltas_to_layer_below(layers, layers_dot, tangents, i, rows, exact):
+    """Pass the deltas on from z of layer ``i``, whose weights' gradient is written."""
+    layer, tangent = at(layers, i), at(tangents, i)
+    below, below_tangent = at(layers, i - 1), at(tangents, i - 1)
+    units, gradient = layer.fan_out, reals(layer.weights_gradient)
+    gemm(1, 0, layer.fan_in, units, rows, real(1), reals(below.out), layer.fan_in,
+         reals(at(layers_dot, i).delta), units, real(0), gradient, units)  # fmt: skip
+    to_layer_below(layers_dot, i, rows)
+    if exact != 0:
+        delta = reals(layer.delta)
+        gemm(1, 0, layer.fan_in, units, rows, real(1), reals(below_tangent.out),
+             layer.fan_in, delta, units, real(1), gradient, units)  # fmt: skip
+        gemm(0, 1, rows, layer.fan_in, units, real(1), delta, units,
+             reals(tangent.weights), units, real(1), reals(at(layers_dot, i - 1).delta),
+             layer.fan_in)  # fmt: skip
+        to_layer_below(layers, i, rows)
+
+
+@kernel(PRODUCT)
+def _product(source, layers, layers_dot, tangents, n_layers, loss, start, rows, scale, exact):
+    """Write the derivative along the direction of this block's gradient to the gradient.
+
+    ``layers_dot`` are the same layers, but their delta is the tangent of the delta.
+    """
+    terms, output = at(loss, 0), n_layers - 1
+    forward_pass(source, layers, n_layers, start, rows)
+    gather_targets(terms, start, rows)
+    _tangents_forward(source, layers, tangents, n_layers, start, rows)
+    _differentiate_loss(
+        at(layers, output), at(layers_dot, output), at(tangents, output), terms, rows, scale, exact
+    )
+    for i in range(output, -1, -1):
+        layer, delta_dot = at(layers, i), reals(at(layers_dot, i).delta)
+        _deltas_to_z(layers, layers_dot, tangents, i, start, rows, exact)
+        add_column_sums(delta_dot, rows, layer.fan_out, reals(layer.intercepts_gradient), real(0))
         if i == 0:
             call_gradient(
-                at(source, 0).gradient, source, start, rows, delta_tangent, gradient,
-                units, real(0),
+                at(source, 0).gradient, source, start, rows, delta_dot,
+                reals(layer.weights_gradient), layer.fan_out, real(0),
             )  # fmt: skip
-            return
-        below, below_tangent = at(layers, i - 1), at(tangents, i - 1)
-        gemm(1, 0, layer.fan_in, units, rows, real(1), reals(below.out), layer.fan_in,
-             delta_tangent, units, real(0), gradient, units)  # fmt: skip
-        to_layer_below(layers_dot, i, rows)
-        if exact != 0:
-            gemm(1, 0, layer.fan_in, units, rows, real(1), reals(below_tangent.out),
-                 layer.fan_in, delta, units, real(1), gradient, units)  # fmt: skip
-            gemm(0, 1, rows, layer.fan_in, units, real(1), delta, units,
-                 reals(tangent.weights), units, real(1), reals(at(layers_dot, i - 1).delta),
-                 layer.fan_in)  # fmt: skip
-            to_layer_below(layers, i, rows)
+        else:
+            _deltas_to_layer_below(layers, layers_dot, tangents, i, rows, exact)
 
 
 class HessianProduct(Evaluator):
@@ -224,6 +261,49 @@ class HessianProduct(Evaluator):
         return (self.gradient,)
 
 
+@inline
+def _start_of_output(last, output, terms, rows, scale):
+    """Let the last layer's delta be the derivative of one output, times the roots of weights."""
+    delta, outputs = reals(last.delta), last.fan_out
+    for row in range(rows):
+        for j in range(outputs):
+            delta[row * outputs + j] = real(0)
+        delta[row * outputs + output] = math.sqrt(real(scale) * reals(terms.weight_block)[row])
+
+
+@inline
+def _rows_of_normalization(layer, first, rows, n_parameters):
+    """Write each row's derivatives by scales and shifts; pass delta on through the layer's."""
+    units, delta, normalized = layer.fan_out, reals(layer.delta), reals(layer.z)
+    norm = at(normalizations(layer.normalization), 0)
+    for row in range(rows):
+        there = first + row * n_parameters
+        by_gamma = offset(reals(norm.gamma_gradient), there)
+        by_beta = offset(reals(norm.beta_gradient), there)
+        for j in range(row * units, (row + 1) * units):
+            by_gamma[j - row * units] = delta[j] * normalized[j]
+            by_beta[j - row * units] = delta[j]
+    call_normalize_backward(
+        norm.backward, normalizations(layer.normalization), normalized, delta, rows, units, real(0)
+    )
+
+
+@inline
+def _rows_of_weights(layer, below, first, rows, n_parameters):
+    """Write each row's derivatives by weights and intercepts: ``below`` times delta."""
+    units, delta = layer.fan_out, reals(layer.delta)
+    for row in range(rows):
+        there = first + row * n_parameters
+        by_weights = offset(reals(layer.weights_gradient), there)
+        by_intercepts = offset(reals(layer.intercepts_gradient), there)
+        slope, x = offset(delta, row * units), offset(below, row * layer.fan_in)
+        for k in range(layer.fan_in):
+            for j in range(units):
+                by_weights[k * units + j] = x[k] * slope[j]
+        for j in range(units):
+            by_intercepts[j] = slope[j]
+
+
 @kernel(JACOBIAN)
 def _jacobian(source, layers, n_layers, loss, start, rows, scale, n_parameters, inputs):
     """Write each row's and output's derivative, times the root of its weight, to a row.
@@ -237,47 +317,18 @@ def _jacobian(source, layers, n_layers, loss, start, rows, scale, n_parameters, 
         inputs[j] = real(0)
     call_add_rows(at(source, 0).add_rows, source, start, rows, inputs)
     last = at(layers, n_layers - 1)
-    outputs = last.fan_out
-    for output in range(outputs):
-        for row in range(rows):
-            for j in range(outputs):
-                reals(last.delta)[row * outputs + j] = real(0)
-            reals(last.delta)[row * outputs + output] = math.sqrt(
-                real(scale) * reals(terms.weight_block)[row]
-            )
+    for output in range(last.fan_out):
+        _start_of_output(last, output, terms, rows, scale)
         first = (1 + output * rows) * n_parameters
         for i in range(n_layers - 1, -1, -1):
             layer = at(layers, i)
-            units = layer.fan_out
             to_preactivation(layers, i, start, rows)
-            delta = reals(layer.delta)
             if layer.normalization != 0:
-                norm = at(normalizations(layer.normalization), 0)
-                normalized = reals(layer.z)
-                for row in range(rows):
-                    there = first + row * n_parameters
-                    by_gamma = offset(reals(norm.gamma_gradient), there)
-                    by_beta = offset(reals(norm.beta_gradient), there)
-                    for j in range(row * units, (row + 1) * units):
-                        by_gamma[j - row * units] = delta[j] * normalized[j]
-                        by_beta[j - row * units] = delta[j]
-                call_normalize_backward(
-                    norm.backward, normalizations(layer.normalization), normalized, delta,
-                    rows, units, real(0),
-                )  # fmt: skip
+                _rows_of_normalization(layer, first, rows, n_parameters)
             below = inputs
             if i > 0:
                 below = reals(at(layers, i - 1).out)
-            for row in range(rows):
-                there = first + row * n_parameters
-                by_weights = offset(reals(layer.weights_gradient), there)
-                by_intercepts = offset(reals(layer.intercepts_gradient), there)
-                slope, x = offset(delta, row * units), offset(below, row * layer.fan_in)
-                for k in range(layer.fan_in):
-                    for j in range(units):
-                        by_weights[k * units + j] = x[k] * slope[j]
-                for j in range(units):
-                    by_intercepts[j] = slope[j]
+            _rows_of_weights(layer, below, first, rows, n_parameters)
             if i > 0:
                 to_layer_below(layers, i, rows)
 

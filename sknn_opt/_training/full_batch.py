@@ -1,11 +1,15 @@
 """Training on the loss of all samples at once."""
 
+from collections.abc import Callable
 from contextlib import closing, nullcontext
+from typing import Protocol, runtime_checkable
 
 import numpy as np
 from joblib import effective_n_jobs
+from scipy.optimize import OptimizeResult
 from sklearn.exceptions import ConvergenceWarning
 
+from .._network.problem import Problem
 from .._warnings import warn
 from .objective import Objective
 from .row_blocks import one_blas_thread
@@ -13,6 +17,21 @@ from .row_blocks import one_blas_thread
 
 class _Stop(Exception):
     """Ends a minimization at the last iterate, with a warning or, without a text, not."""
+
+
+@runtime_checkable
+class Minimizer(Protocol):
+    """What full-batch training asks of an optimizer."""
+
+    def check(self, problem: Problem) -> None: ...
+
+    def minimize(
+        self,
+        objective: Objective,
+        iteration: Callable[[np.ndarray, float], None],
+        tol: float,
+        max_iter: int,
+    ) -> OptimizeResult: ...
 
 
 class FullBatchTrainer:
@@ -46,7 +65,7 @@ class FullBatchTrainer:
         progress,
         callbacks,
         *,
-        optimizer,
+        optimizer: Minimizer,
         tol,
         max_iter,
         max_fun,

@@ -3,20 +3,44 @@
 import copy
 import time
 from dataclasses import dataclass, replace
-from typing import NamedTuple
+from typing import NamedTuple, Protocol, runtime_checkable
 
 import numpy as np
 from sklearn.exceptions import ConvergenceWarning
 
 from .._compiler.declarations import address
 from .._compiler.memory import aligned_copy, aligned_zeros
+from .._network.layout import Layout
 from .._network.passes import batch_gradient
 from .._network.problem import BLOCK_ROWS, Evaluator
 from .._warnings import warn
+from ..optimizers.base import UpdateKernels
+from ..schedules import Schedule, WarmUp
 from .epoch import RUN, clip, constrain, renew_masks, train_batches, update_average
 
 #: Seconds between two chances for Ctrl-C.
 _LONGEST_CALL = 0.2
+
+
+@runtime_checkable
+class Optimizer(Protocol):
+    """What mini-batch training asks of an optimizer."""
+
+    def kernels(self) -> UpdateKernels: ...
+
+    def kernel_parameters(self) -> np.ndarray: ...
+
+    def initial_state(self, layout: Layout, theta: np.ndarray) -> np.ndarray: ...
+
+    def scratch_size(self, layout: Layout) -> int: ...
+
+    def prediction_parameters(
+        self, theta: np.ndarray, state: np.ndarray, layout: Layout
+    ) -> np.ndarray: ...
+
+    def training_parameters(
+        self, theta: np.ndarray, state: np.ndarray, layout: Layout
+    ) -> np.ndarray: ...
 
 
 @dataclass
@@ -52,7 +76,7 @@ class OptimizerState:
     rate_factor: float = 1.0
 
     @classmethod
-    def fresh(cls, optimizer, layout, theta, seed):
+    def fresh(cls, optimizer: Optimizer, layout, theta, seed):
         """Return the state before the first step from ``theta``."""
         return cls(type(optimizer).__name__, optimizer.initial_state(layout, theta), seed)
 
@@ -91,8 +115,8 @@ class Rates:
     """
 
     initial: float
-    schedule: object
-    warm_up: object
+    schedule: Schedule
+    warm_up: WarmUp | None
     max_iter: int
 
     def of_epoch(self, state, samples_seen, n_batches):
@@ -151,7 +175,7 @@ class MiniBatchTrainer:
         progress,
         callbacks,
         *,
-        optimizer,
+        optimizer: Optimizer,
         state,
         rates,
         batch_size,

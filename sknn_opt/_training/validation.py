@@ -4,6 +4,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from .._network.inputs import Features
 from .._network.network import Network
 from .._network.problem import BLOCK_ROWS
 
@@ -24,7 +25,7 @@ class ValidationSet:
         The rows of ``X`` that the others belong to; None means all.
     """
 
-    X: object
+    X: Features
     y: np.ndarray
     targets: np.ndarray
     sample_weight: np.ndarray | None

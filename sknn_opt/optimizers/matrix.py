@@ -134,6 +134,27 @@ def _newton_schulz(x, y, scale, rows, columns, steps):
     return x
 
 
+@inline
+def _adamw_from(first, theta, gradient, state, layout, lr, step, weight_decay):
+    """AdamW's step, at its default rates of decay, for the arrays from ``first`` on."""
+    table = at(layout, 0)
+    m, v = state, offset(state, table.stride)
+    root = math.sqrt(1.0 - 0.999 ** float(step))
+    beta_1, beta_2 = (real(0.9), real(0.1)), (real(0.999), real(0.001))
+    epsilon = real(1e-8 * root)
+    for k in range(first, table.n_arrays):
+        array = at(arrays_at(table.arrays), k)
+        if array.rate == 0.0:
+            continue
+        array_lr = lr * array.rate
+        rate = real(array_lr * root / (1.0 - 0.9 ** float(step)))
+        keep = real(1.0 - array_lr * weight_decay * array.decays)
+        for i in range(array.offset, array.offset + array.rows * array.columns):
+            g = gradient[i]
+            m[i], v[i] = blend(m[i], g, beta_1), blend(v[i], g * g, beta_2)
+            theta[i] = keep * theta[i] - rate * m[i] / (math.sqrt(v[i]) + epsilon)
+
+
 @kernel(UPDATE)
 def _muon(theta, gradient, state, layout, scratch, lr, step, parameters, l1):
     table = at(layout, 0)
@@ -161,23 +182,8 @@ def _muon(theta, gradient, state, layout, scratch, lr, step, parameters, l1):
         rate = real(rate * math.sqrt(columns / rows) if columns > rows else rate)
         for i in range(size):
             w[i] = keep * w[i] - rate * x[i]
-    # AdamW for what is left.
-    m, v = state, offset(state, table.stride)
-    root = math.sqrt(1.0 - 0.999 ** float(step))
-    beta_1, beta_2 = (real(0.9), real(0.1)), (real(0.999), real(0.001))
-    epsilon = real(1e-8 * root)
-    for k in range(output, table.n_arrays):
-        array = at(arrays_at(table.arrays), k)
-        if array.rate == 0.0:
-            continue
-        small = 0.05 * lr * array.rate
-        rate = real(small * root / (1.0 - 0.9 ** float(step)))
-        keep = real(1.0 - small * parameters[3] * array.decays)
-        for i in range(array.offset, array.offset + array.rows * array.columns):
-            g = gradient[i]
-            m[i], v[i] = blend(m[i], g, beta_1), blend(v[i], g * g, beta_2)
-            theta[i] = keep * theta[i] - rate * m[i] / (math.sqrt(v[i]) + epsilon)
-    soft_threshold, threshold_weights(theta, layout, lr * l1)
+    _adamw_from(output, theta, gradient, state, layout, 0.05 * lr, step, parameters[3])
+    threshold_weights(theta, layout, lr * l1)
 
 
 class Muon(FirstOrder):

@@ -345,6 +345,11 @@ class NewtonCG(_NewtonMethod):
         self.c2 = c2
         self.curvature = curvature
 
+    def _options(self, tol):
+        options = super()._options(tol)
+        # SciPy 1.12 takes no step, and fails, where xtol is 0.
+        return {**options, "xtol": max(options["xtol"], np.finfo(float).tiny)}
+
 
 class TrustNCG(_NewtonMethod):
     r"""Newton's method in a trust region, by conjugate gradients (Steihaug).
