@@ -19,7 +19,13 @@ from ._estimators.base import BaseMLP
 from ._estimators.conversion import SklearnConversion
 from ._estimators.documentation import CLASSIFIER, REGRESSOR
 from ._estimators.parameters import keyword_limits
-from ._estimators.targets import ClassTargets, NumberTargets, as_indicators, check_labels
+from ._estimators.targets import (
+    ClassTargets,
+    NumberTargets,
+    as_indicators,
+    check_classes,
+    check_labels,
+)
 from ._network.inputs import check_sparse
 from .losses import CLASSIFIER_LOSSES, REGRESSOR_LOSSES, Loss
 
@@ -90,15 +96,69 @@ class MLPClassifier(ClassifierMixin, SklearnConversion, BaseMLP):
         check_labels(y, "y")
         return X, y
 
-    def _make_targets(self, y, continues, incremental):
+    @_fit_context(prefer_skip_nested_validation=True)
+    def fit(
+        self,
+        X,
+        y,
+        sample_weight=None,
+        *,
+        classes=None,
+        X_val=None,
+        y_val=None,
+        sample_weight_val=None,
+    ) -> Self:
+        """Fit the network to ``X`` and ``y``.
+
+        Parameters
+        ----------
+        X : {array-like, sparse matrix} of shape (n_samples, n_features)
+            Features. CSR matrices are trained on as they are, CSC ones converted once.
+        y : array-like of shape (n_samples,) or (n_samples, n_classes)
+            Classes, or an indicator matrix of labels.
+        sample_weight : array-like of shape (n_samples,), default=None
+            Non-negative weights of the samples; None means 1 each.
+        classes : array-like of shape (n_classes,), default=None
+            All classes, of which ``y`` may lack some, as a fold of rare classes does; None
+            means those of ``y``.
+        X_val : {array-like, sparse matrix} of shape (n_val, n_features), default=None
+            Features to validate on after each epoch or iteration: for `early_stopping`, which
+            then holds out no samples of ``X``, or, without it, for `history_` only. In a
+            pipeline it is transformed as ``X`` with ``transform_input=["X_val"]``.
+        y_val : array-like of shape (n_val,) or (n_val, n_classes), default=None
+            Their targets.
+        sample_weight_val : array-like of shape (n_val,), default=None
+            Their weights.
+
+        Returns
+        -------
+        self : object
+
+        Raises
+        ------
+        ValueError
+            If the input is not valid, or if training diverged and there is no better epoch
+            to go back to, which only early stopping keeps.
+            The estimator is then as it was before.
+        """
+        context = self._init_callback_context(max_subtasks=self.max_iter)
+        with self._unchanged_on_error():
+            validation = X_val, y_val, sample_weight_val
+            return self._fit(
+                X, y, sample_weight, validation, context, incremental=False, classes=classes
+            )
+
+    def _make_targets(self, y, continues, incremental, classes):
+        if classes is not None:
+            classes = check_classes(classes, y)
         if not (continues or incremental):
-            self._label_binarizer = LabelBinarizer().fit(y)
+            self._label_binarizer = LabelBinarizer().fit(y if classes is None else classes)
             self.classes_ = self._label_binarizer.classes_
         targets = self._targets
-        if incremental:
+        if incremental or classes is not None:
             targets.check_known(y)
-        elif continues:
-            targets.check_same(y)
+        if continues and not incremental:
+            targets.check_same(y if classes is None else classes)
         return targets
 
     @property
@@ -323,7 +383,7 @@ class MLPRegressor(RegressorMixin, SklearnConversion, BaseMLP):
 
     _targets = NumberTargets()
 
-    def _make_targets(self, y, continues, incremental):
+    def _make_targets(self, y, continues, incremental, classes):
         return self._targets
 
     def predict(self, X) -> np.ndarray:

@@ -29,6 +29,9 @@ class Schedule(Component):
     #: factor is 1 whatever the time.
     _unit = "epochs"
 
+    #: Whether it takes its end from ``max_iter``: then training is planned to last so long.
+    ends_at_max_iter = False
+
     #: What is printed when a plateau ends training.
     _last_words = "Stopping."
 
@@ -237,6 +240,7 @@ class Polynomial(Schedule):
     [1.   0.25 0.  ]
     """
 
+    ends_at_max_iter = True
     _parameter_constraints = {"power": _POSITIVE, "end": _FRACTION}
 
     def __init__(self, power=1, end=0):
@@ -270,6 +274,7 @@ class Cosine(Schedule):
     [1.   0.55 0.1 ]
     """
 
+    ends_at_max_iter = True
     _parameter_constraints = {"end": _FRACTION}
 
     def __init__(self, end=0):
@@ -425,6 +430,7 @@ class OneCycle(Schedule):
     [0.04 1.   0.  ]
     """
 
+    ends_at_max_iter = True
     _parameter_constraints = {
         "peak_at": [Interval(Real, 0, 1, closed="neither")],
         "start": _FRACTION,

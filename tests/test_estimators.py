@@ -15,7 +15,7 @@ from scipy import sparse
 from scipy.special import expit, log_expit, log_softmax, softmax
 from sklearn.base import clone, is_classifier
 from sklearn.calibration import CalibratedClassifierCV
-from sklearn.datasets import load_digits
+from sklearn.datasets import load_digits, load_iris
 from sklearn.exceptions import ConvergenceWarning
 from sklearn.linear_model import ElasticNet, LogisticRegression, Ridge
 from sklearn.metrics import accuracy_score, average_precision_score, log_loss, make_scorer
@@ -1600,3 +1600,31 @@ def test_lists_that_leave_a_keyword_off_are_no_use_of_it():
     X, y = np.arange(20.0)[:, np.newaxis], np.arange(20) % 2
     for off in ([0.0, 0.0], np.zeros(2)):
         MLPClassifier((2, 2), dropout=off, optimizer="lbfgs", max_iter=500).fit(X / 20, y)
+
+
+def test_classes_that_y_lacks():
+    rng = np.random.default_rng(0)
+    X, y = rng.normal(size=(40, 3)), rng.integers(0, 2, 40)
+    network = MLPClassifier((4,), max_iter=3, tol=1, n_iter_no_change=1, random_state=0)
+    network.fit(X, y, classes=[2, 0, 1])
+    np.testing.assert_array_equal(network.classes_, [0, 1, 2])
+    assert network.predict_proba(X).shape == (40, 3)
+    assert network.out_activation_ == "softmax"
+    network.set_params(warm_start=True).fit(X, y, classes=[0, 1, 2])
+    with pytest.raises(ValueError, match="has classes not in"):
+        clone(network).fit(X, y + 1, classes=[0, 1])
+    with pytest.raises(ValueError, match="warm_start can only be used"):
+        network.fit(X, y, classes=[0, 1, 2, 3])
+    with pytest.raises(ValueError, match="classes does not apply to multilabel"):
+        clone(network).fit(X, np.c_[y, 1 - y], classes=[0, 1])
+    with pytest.raises(ValueError, match="contains None"):
+        clone(network).fit(X, y, classes=[0, None])
+
+
+def test_classes_named_change_nothing_where_y_has_all():
+    X, y = load_iris(return_X_y=True)
+    plain, named = (MLPClassifier((4,), max_iter=5, tol=1, random_state=0) for _ in range(2))
+    plain.fit(X, y)
+    named.fit(X, y, classes=[0, 1, 2])
+    for a, b in zip(plain.coefs_, named.coefs_, strict=True):
+        np.testing.assert_array_equal(a, b)

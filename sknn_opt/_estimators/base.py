@@ -38,7 +38,7 @@ class BaseMLP(CallbackSupportMixin, BaseEstimator, ABC):
         """The `Targets` of the fitted estimator."""
 
     @abstractmethod
-    def _make_targets(self, y, continues, incremental):
+    def _make_targets(self, y, continues, incremental, classes):
         """Return the `Targets` that ``y`` belongs to; raise ValueError where it fits no earlier."""
 
     @classmethod
@@ -94,12 +94,16 @@ class BaseMLP(CallbackSupportMixin, BaseEstimator, ABC):
             validation = X_val, y_val, sample_weight_val
             return self._fit(X, y, sample_weight, validation, context, incremental=False)
 
-    def _fit(self, X, y, sample_weight, validation, context, incremental):
-        fit = Fit(self, X, y, sample_weight, validation, incremental)
+    def _fit(self, X, y, sample_weight, validation, context, incremental, classes=None):
+        fit = Fit(self, X, y, sample_weight, validation, incremental, classes)
         trainer = fit.trainer(context)
-        trainer.callbacks.begin_fit()
-        trainer.fit()
-        theta = trainer.conclude()
+        try:
+            trainer.callbacks.begin_fit()
+            trainer.fit()
+            theta = trainer.conclude()
+        except BaseException:
+            fit.progress.undo()
+            raise
         # After fit the state of the optimizer would only make pickles larger.
         state = trainer.state.to_dict() if incremental else None
         vars(self).update(fit.attributes(theta), _optimizer_state_=state)

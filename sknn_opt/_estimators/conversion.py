@@ -135,6 +135,9 @@ class SklearnConversion:
             _architecture=configuration.architecture._asdict(),
             _fitted_loss=configuration.loss,
             _optimizer_state_=None,
+            _first_loss=np.inf,
+            best_iter_=ours.n_iter_,
+            n_parameters_=sum(map(np.size, (*ours.coefs_, *ours.intercepts_))),
         )
         ours._fitted_parameters()
         return ours

@@ -252,6 +252,13 @@ out_activation_ : str
 n_iter_ : int
     Number of epochs or iterations of the last call of fit; 1 after partial_fit.
 
+best_iter_ : int
+    The epoch, counted from 1, whose parameters were kept: with early stopping the one that
+    scored best, 0 if that was the start of a warm fit; otherwise the last one.
+
+n_parameters_ : int
+    Number of weights, intercepts, and scales and shifts of normalization, all that is trained.
+
 t_ : int
     Number of training samples seen, each one in each epoch counted.
 

@@ -46,9 +46,11 @@ class Fit:
     validation : tuple of X_val, y_val, sample_weight_val
     incremental : bool
         Whether it is partial_fit.
+    classes : array-like, default=None
+        All classes, for a classifier.
     """
 
-    def __init__(self, estimator, X, y, sample_weight, validation, incremental):
+    def __init__(self, estimator, X, y, sample_weight, validation, incremental, classes=None):
         self.estimator = estimator
         self.incremental = incremental
         self.continues = hasattr(estimator, "coefs_") and (estimator.warm_start or incremental)
@@ -56,15 +58,15 @@ class Fit:
         if incremental:
             self.configuration.check_incremental()
         self.fitted = estimator._fitted_parameters() if self.continues else None
-        self._bind_data(X, y, sample_weight)
+        self._bind_data(X, y, sample_weight, classes)
         self._bind_validation(*validation)
         self._describe()
 
-    def _bind_data(self, X, y, sample_weight):
+    def _bind_data(self, X, y, sample_weight, classes):
         estimator = self.estimator
         dtype = self.fitted[0]["coefs"].dtype if self.continues else estimator._wanted_dtype()
         self.X, self.y = estimator._validate_input(X, y, dtype, reset=not self.continues)
-        self.targets = estimator._make_targets(self.y, self.continues, self.incremental)
+        self.targets = estimator._make_targets(self.y, self.continues, self.incremental, classes)
         self.encoded = self._columns(self.targets.encode(self.y))
         self.sample_weight = check_weights(sample_weight, self.X)
         weight = self.targets.weights(
@@ -256,6 +258,7 @@ class Fit:
             **{f"{name}_": arrays[name] for name in PARAMETERS},
             "n_layers_": len(problem.layout.shapes) + 1,
             "n_outputs_": problem.layout.shapes[-1][1],
+            "n_parameters_": problem.layout.n_parameters,
             "out_activation_": problem.form.out_activation,
             "_architecture": problem.architecture._asdict(),
             "_fitted_loss": problem.loss,

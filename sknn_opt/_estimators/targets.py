@@ -7,6 +7,7 @@ import numpy as np
 from scipy import sparse
 from scipy.special import log_expit, log_softmax
 from sklearn.metrics import accuracy_score
+from sklearn.utils import column_or_1d
 from sklearn.utils.class_weight import compute_class_weight, compute_sample_weight
 from sklearn.utils.multiclass import is_multilabel, unique_labels
 from sklearn.utils.validation import assert_all_finite
@@ -263,3 +264,14 @@ def check_labels(labels, name):
             f"Input {name} contains None. Leave out the samples without a class, or give the "
             "class a name, such as 'missing'."
         )
+
+
+def check_classes(classes, y):
+    """Return the classes that a user names, an array; raise ValueError where they can't be."""
+    check_labels(classes, "classes")
+    if is_multilabel(y):
+        raise ValueError(
+            "classes does not apply to multilabel targets, whose columns are the labels. Leave it "
+            "out."
+        )
+    return column_or_1d(classes)

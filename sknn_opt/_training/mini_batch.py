@@ -291,7 +291,7 @@ class MiniBatchTrainer:
                 if self._is_over():
                     break
             else:
-                if not self.incremental:
+                if not (self.incremental or self._is_planned()):
                     warn(
                         f"Stochastic Optimizer: Maximum iterations ({self.max_iter}) reached "
                         "and the optimization hasn't converged yet.",
@@ -301,6 +301,10 @@ class MiniBatchTrainer:
             self._end_at_interrupt()
         finally:
             self.state.trained = self.trained if self.averaging is not None else None
+
+    def _is_planned(self):
+        """Whether training was to last until ``max_iter``, and so has come to its end there."""
+        return self.rates.schedule.ends_at_max_iter and self.progress.n_iter_no_change == np.inf
 
     def _is_over(self):
         """Whether the epoch that has ended was the last one."""

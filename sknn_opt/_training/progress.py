@@ -7,6 +7,9 @@ from sklearn.exceptions import ConvergenceWarning
 
 from .._warnings import warn
 
+#: So many epochs of partial_fit are kept; those of fit are never cut.
+KEPT_EPOCHS = 10_000
+
 _COLUMNS = ("loss", "learning_rate", "grad_norm", "time")
 
 #: Training has diverged where its loss exceeds the first epoch's, or 1, by this factor.
@@ -64,11 +67,15 @@ class Progress:
         self.n_iter_no_change = n_iter_no_change
         self.verbose = verbose
         self.max_time = max_time
-        history = previous.get("history_", dict.fromkeys(_COLUMNS, ()))
-        self.history = {name: list(values) for name, values in history.items()}
+        self._incremental = incremental
+        history = previous.get("history_") or {name: [] for name in _COLUMNS}
+        # Calls of partial_fit add to the same lists: copies would cost more with each of them.
+        self.history = {
+            name: values if incremental else list(values) for name, values in history.items()
+        }
         self._n_before = len(self.history["loss"])
         # A warm start may be on other data, whose loss is of another size.
-        self._first = 0 if incremental else self._n_before
+        self._first_loss = previous.get("_first_loss", np.inf) if incremental else np.inf
         self.has_diverged = False
         self.early_stopping = early_stopping
         self._scores_before = previous.get("validation_scores_") or ()
@@ -109,6 +116,8 @@ class Progress:
         """Add an epoch or iteration."""
         entry = {"loss": loss, "learning_rate": learning_rate, "grad_norm": grad_norm}
         entry["time"] = self.seconds
+        if self._first_loss == np.inf and np.isfinite(loss):
+            self._first_loss = loss
         self.has_diverged = loss > self._largest_loss() or not self._is_finite()
         score = np.nan
         if self._validation is not None and not self.has_diverged:
@@ -138,8 +147,7 @@ class Progress:
         They are those that scored best, or else the last ones. Raises ValueError if training
         has diverged and there are no others.
         """
-        for column in self.history.values():
-            del column[self._n_before + self.n_iter :]  # an epoch that was half noted
+        self._cut(self._n_before + self.n_iter)  # an epoch that was half noted
         diverged = self.has_diverged or not self._is_finite()
         if diverged and self.best_theta is None:
             raise ValueError(_DIVERGED)
@@ -149,6 +157,14 @@ class Progress:
         if reservation is not None:
             warn(reservation, ConvergenceWarning)
         return self._theta if self.best_theta is None else self.best_theta
+
+    def undo(self):
+        """Forget what this training has noted, after an exception that ends it."""
+        self._cut(self._n_before)
+
+    def _cut(self, end):
+        for column in self.history.values():
+            del column[end:]
 
     def _reservation(self, diverged):
         """Return what is to be said against the parameters that are kept, or None."""
@@ -194,9 +210,7 @@ class Progress:
 
     def _largest_loss(self):
         """The largest finite loss that is no divergence."""
-        losses = self.history["loss"][self._first :]
-        first = next(filter(np.isfinite, losses), np.inf)
-        return _DIVERGENCE_FACTOR * max(1.0, abs(first))
+        return _DIVERGENCE_FACTOR * max(1.0, abs(self._first_loss))
 
     @property
     def validation_scores(self):
@@ -231,6 +245,9 @@ class Progress:
 
     def fitted_attributes(self):
         """What training leaves on the estimator."""
+        if self._incremental:
+            for column in self.history.values():
+                del column[:-KEPT_EPOCHS]
         return {
             "history_": self.history,
             "loss_curve_": self.history["loss"],
@@ -239,6 +256,8 @@ class Progress:
             "validation_scores_": self.validation_scores,
             "best_validation_score_": None if self.best_theta is None else self.best_score,
             "n_iter_": self.n_iter,
+            "best_iter_": self.n_iter if self.best_theta is None else self.best_epoch,
             "t_": self.samples_seen,
             "_no_improvement_count": self.stalled,
+            "_first_loss": self._first_loss,
         }

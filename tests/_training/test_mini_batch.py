@@ -283,7 +283,7 @@ def test_l1_is_a_soft_threshold_after_the_step(regression):
     weight = np.random.default_rng(0).uniform(0.5, 2, len(y))
     lr, alpha, l1_ratio, n = 0.05, 40.0, 0.7, len(y)
     fitted = MLPRegressor(
-        (), optimizer="adam", alpha=alpha, l1_ratio=l1_ratio, batch_size=n, shuffle=False,
+        (), optimizer=SGD(momentum=0), alpha=alpha, l1_ratio=l1_ratio, batch_size=n, shuffle=False,
         learning_rate_init=lr, max_iter=1, random_state=0,
     )  # fmt: skip
     stepped = clone(fitted).set_params(alpha=alpha * (1 - l1_ratio), l1_ratio=0.0)

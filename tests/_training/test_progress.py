@@ -3,6 +3,8 @@ import pytest
 import sklearn.neural_network
 from sklearn.exceptions import ConvergenceWarning
 
+from sknn_opt import MLPRegressor
+from sknn_opt._training import progress as _progress
 from sknn_opt._training.progress import Progress
 
 
@@ -270,3 +272,71 @@ def test_what_is_printed(capsys):
     make_progress().say("nothing")
     add_all(make_progress(), [1.0])
     assert capsys.readouterr().out == ""
+
+
+def test_partial_fit_keeps_the_last_epochs(monkeypatch):
+    monkeypatch.setattr(_progress, "KEPT_EPOCHS", 5)
+    X, y = np.eye(4), np.arange(4.0)
+    network = MLPRegressor((2,), optimizer="sgd", random_state=0)
+    losses = [network.partial_fit(X, y).loss_ for _ in range(8)]
+    for name, column in network.history_.items():
+        assert len(column) == 5, name
+    assert network.loss_curve_ == losses[3:]
+    assert network.t_ == 8 * 4  # what counts goes on counting
+    assert network._optimizer_state_["epoch"] == 8
+
+
+def test_a_call_of_partial_fit_copies_no_history():
+    X, y = np.eye(4), np.arange(4.0)
+    network = MLPRegressor((2,), optimizer="sgd", random_state=0).partial_fit(X, y)
+    columns = list(network.history_.values())
+    network.partial_fit(X, y)
+    assert all(a is b for a, b in zip(network.history_.values(), columns, strict=True))
+
+
+def test_a_call_that_fails_leaves_the_history_as_it_was():
+    X, y = np.eye(4), np.arange(4.0)
+    network = MLPRegressor((2,), optimizer="sgd", random_state=0).partial_fit(X, y)
+    before = {name: list(column) for name, column in network.history_.items()}
+    with pytest.raises(ValueError, match=r"^Solver produced non-finite"):
+        network.partial_fit(X, 1e5 * y + 1e5)
+    assert network.history_ == before
+
+
+def test_a_fit_is_never_cut(monkeypatch):
+    monkeypatch.setattr(_progress, "KEPT_EPOCHS", 5)
+    network = MLPRegressor((2,), max_iter=8, tol=0, random_state=0)
+    with pytest.warns(match="Maximum iterations"):
+        network.fit(np.eye(4), np.arange(4.0))
+    assert len(network.loss_curve_) == 8
+    network.partial_fit(np.eye(4), np.arange(4.0))
+    assert len(network.loss_curve_) == 5
+
+
+@pytest.mark.parametrize("early_stopping", [False, True])
+def test_best_iter_and_n_parameters(early_stopping):
+    rng = np.random.default_rng(0)
+    X, y = rng.normal(size=(60, 3)), rng.normal(size=60)
+    network = MLPRegressor(
+        (7,), early_stopping=early_stopping, normalization="batch", n_iter_no_change=3, tol=0.1,
+        learning_rate_init=0.05, random_state=0,
+    ).fit(X, y)  # fmt: skip
+    assert network.n_parameters_ == 3 * 7 + 7 + 7 + 1 + 2 * 7
+    if early_stopping:
+        scores = network.validation_scores_
+        assert network.best_iter_ == 1 + int(np.argmax(scores)) < network.n_iter_
+    else:
+        assert network.best_iter_ == network.n_iter_
+
+
+@pytest.mark.parametrize("schedule", ["polynomial", "cosine", "one_cycle", "exponential"])
+def test_a_planned_length_is_no_failure_to_converge(schedule):
+    network = MLPRegressor((2,), learning_rate=schedule, max_iter=3, n_iter_no_change=np.inf)
+    X, y = np.eye(4), np.arange(4.0)
+    if schedule == "exponential":  # it has no end
+        with pytest.warns(match="Maximum iterations"):
+            network.fit(X, y)
+    else:
+        network.fit(X, y)
+        with pytest.warns(match="Maximum iterations"):
+            network.set_params(n_iter_no_change=10).fit(X, y)
