@@ -27,7 +27,8 @@ def warn(message, category=UserWarning):
         category,
         frame.f_code.co_filename,
         frame.f_lineno,
-        module=frame.f_globals.get("__name__"),
+        # None would let Python drop the warning.
+        module=frame.f_globals.get("__name__", frame.f_code.co_filename),
         registry=frame.f_globals.setdefault("__warningregistry__", {}),
     )
 

@@ -19,7 +19,11 @@ _POSITIVE = [Interval(Real, 0, None, closed="neither")]
 class Initializer(Component):
     """Base of the initializers: the intercepts are 0, the weights those of ``_coefs``."""
 
-    def draw(self, fan_in, fan_out, activation, random_state, layer=0):
+    def draw_layer(self, layer, fan_in, fan_out, activation, random_state):
+        """Draw the layer of this index; `draw` serves where all layers are drawn alike."""
+        return self.draw(fan_in, fan_out, activation, random_state)
+
+    def draw(self, fan_in, fan_out, activation, random_state):
         """Draw one layer.
 
         Parameters
@@ -64,7 +68,7 @@ class Auto(Initializer):
     0.141 True
     """
 
-    def draw(self, fan_in, fan_out, activation, random_state, layer=0):
+    def draw(self, fan_in, fan_out, activation, random_state):
         bound = math.sqrt(activation._auto_factor / (fan_in + fan_out))
         coefs = random_state.uniform(-bound, bound, (fan_in, fan_out))
         return coefs, random_state.uniform(-bound, bound, fan_out)

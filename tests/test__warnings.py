@@ -134,3 +134,10 @@ def test_nothing_else_in_the_package_warns():
     assert {file.name for file in package.rglob("*.py") if [*calls_to_warn(file)]} == {
         "_warnings.py"
     }
+
+
+def test_code_without_a_module_is_warned_too():
+    code = compile("few().fit(X, Y)", "a cell", "exec")
+    with pytest.warns(UserWarning, match="Maximum iterations") as caught:
+        exec(code, {"few": few, "X": X, "Y": Y})
+    assert [warning.filename for warning in caught] == ["a cell"]

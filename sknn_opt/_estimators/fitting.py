@@ -188,8 +188,8 @@ class Fit:
         # The output layer is drawn as the layer before it.
         following = [*activations, activations[-1] if activations else Identity()]
         for i, layer in enumerate(layout.by_layer(theta)):
-            layer["coefs"][:], layer["intercepts"][:] = self.configuration.initializer.draw(
-                *layout.shapes[i], following[i], random_state, layer=i
+            layer["coefs"][:], layer["intercepts"][:] = self.configuration.initializer.draw_layer(
+                i, *layout.shapes[i], following[i], random_state
             )
         return theta
 
