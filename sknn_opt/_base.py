@@ -10,11 +10,13 @@ import warnings
 from abc import ABC, abstractmethod
 from contextlib import contextmanager
 from functools import cache, partial
+from inspect import Parameter, signature
 from numbers import Integral, Real
+from operator import attrgetter
 
 import numpy as np
-from sklearn.base import BaseEstimator, _fit_context
-from sklearn.metrics import check_scoring, get_scorer_names
+from sklearn.base import BaseEstimator, _fit_context, is_regressor
+from sklearn.metrics import check_scoring, get_scorer, get_scorer_names
 from sklearn.model_selection import train_test_split
 from sklearn.utils import check_random_state, column_or_1d
 from sklearn.utils._param_validation import Interval, Options, RealNotInt, StrOptions
@@ -23,10 +25,10 @@ from sklearn.utils.validation import _check_sample_weight, check_is_fitted, vali
 from ._callbacks import CallbackSupportMixin, Tasks
 from ._configuration import Configuration, is_first_order, optimizer_choice
 from ._full_batch import FullBatch
-from ._inputs import Input
-from ._layout import Layout, Parameters
+from ._inputs import Input, check_sparse
+from ._layout import FLOATS, PARAMETER_ATTRIBUTES, Layout, check_parameters
 from ._network import Network
-from ._problem import BLOCK_ROWS, Problem
+from ._problem import BLOCK_ROWS, Problem, without_subnormals
 from ._record import Record
 from ._training import MiniBatches, OptimizerState
 from ._validation import Validation, ValidationSet
@@ -38,23 +40,8 @@ from .normalizations import NORMALIZATIONS
 from .optimizers import OPTIMIZERS, FirstOrder, Optimizer
 from .schedules import SCHEDULES, Schedule
 
-_FLOATS = (np.float64, np.float32)
 _PICKLE_FORMAT = 1
-
-_PARAMETER_ATTRIBUTES = (
-    "coefs_",
-    "intercepts_",
-    "normalization_scales_",
-    "normalization_shifts_",
-    "running_means_",
-    "running_variances_",
-)
-
-_DIVERGED = (
-    "Solver produced non-finite parameter weights. The input data may contain large values "
-    "and need to be preprocessed. Scale the features (StandardScaler) and, in regression, "
-    "the targets (TransformedTargetRegressor); lower learning_rate_init; or raise alpha."
-)
+_sections = attrgetter(*PARAMETER_ATTRIBUTES)
 
 
 class BaseMLP(CallbackSupportMixin, BaseEstimator, ABC):
@@ -112,7 +99,7 @@ class BaseMLP(CallbackSupportMixin, BaseEstimator, ABC):
         "n_jobs": [Integral, None],
         "dtype": [
             StrOptions({"float32", "float64"}),
-            Options(object, {*_FLOATS, *map(np.dtype, _FLOATS)}),
+            Options(object, {*FLOATS, *(dtype.type for dtype in FLOATS)}),
             None,
         ],
     }
@@ -171,7 +158,8 @@ class BaseMLP(CallbackSupportMixin, BaseEstimator, ABC):
         Raises
         ------
         ValueError
-            If the input is not valid, or if training diverged to non-finite parameters.
+            If the input is not valid, or if training diverged and there is no better epoch
+            to go back to, which only early stopping keeps.
             The estimator is then as it was before.
         """
         context = self._init_callback_context(max_subtasks=self.max_iter)
@@ -184,10 +172,7 @@ class BaseMLP(CallbackSupportMixin, BaseEstimator, ABC):
         trainer.tasks.begin_fit()
         trainer.partial_fit() if incremental else trainer.fit()
 
-        best = trainer.record.best_theta
-        theta = trainer.theta if best is None else best
-        if not np.isfinite(theta).all():
-            raise ValueError(_DIVERGED)
+        theta = trainer.record.conclude()
         if self.averaging is not None and self.normalization == "batch":
             trainer.renew_statistics(theta)
         # After fit it would only make pickles larger.
@@ -205,7 +190,7 @@ class BaseMLP(CallbackSupportMixin, BaseEstimator, ABC):
         architecture = configuration.architecture
         continues = hasattr(self, "coefs_") and (self.warm_start or incremental)
 
-        dtype = self._fitted_dtype() if continues else self._wanted_dtype()
+        dtype = self._fitted_parameters().coefs[0].dtype if continues else self._wanted_dtype()
         X, y = self._validate_input(X, y, dtype, reset=not continues)
         targets, target_type = self._validate_targets(y, continues, incremental)
         targets = np.ascontiguousarray(targets, X.dtype).reshape(X.shape[0], -1)
@@ -220,13 +205,15 @@ class BaseMLP(CallbackSupportMixin, BaseEstimator, ABC):
                 "X_val and y_val, or set scoring to None."
             )
 
+        weight = self._training_weights(y, targets, sample_weight, incremental)
+        weight = None if weight is None else without_subnormals(weight)
         random_state = check_random_state(self.random_state)
         n_outputs = self._n_outputs(loss, targets, target_type)
         units = [X.shape[1], *configuration.hidden_sizes, n_outputs]
         problem = Problem(
             X=X,
             y=targets,
-            sample_weight=self._training_weights(y, targets, sample_weight, incremental),
+            sample_weight=weight,
             loss=loss,
             form=loss.form(target_type),
             architecture=architecture,
@@ -242,6 +229,8 @@ class BaseMLP(CallbackSupportMixin, BaseEstimator, ABC):
             problem.rows, held_out = self._split(targets, target_type, random_state)
             weight = None if sample_weight is None else sample_weight[held_out]
             data = ValidationSet(X, y[held_out], targets[held_out], weight, held_out)
+        if data is not None:
+            self._check_held_out(data, loss)
         if problem.total_weight() == 0:
             raise ValueError(
                 "The rows to train on have no weight: sample_weight times class_weight is 0 for "
@@ -254,6 +243,7 @@ class BaseMLP(CallbackSupportMixin, BaseEstimator, ABC):
             self.early_stopping,
             vars(self) if continues else {},
             np.inf if self.max_time is None else self.max_time,
+            incremental,
         )
         attributes = partial(self._fitted_attributes, problem, target_type, record)
 
@@ -264,6 +254,7 @@ class BaseMLP(CallbackSupportMixin, BaseEstimator, ABC):
         if data is not None:
             score = self._score_function(data, problem, attributes_now)
             validation = Validation(problem, theta, data, score)
+            self._try_scoring(validation)
         tasks = Tasks(self, context, (X, y, sample_weight), problem.rows, attributes_now)
         if isinstance(optimizer, FirstOrder):
             trainer = MiniBatches(
@@ -303,7 +294,7 @@ class BaseMLP(CallbackSupportMixin, BaseEstimator, ABC):
         """Return what fit leaves on the estimator, the parameters being in ``theta``."""
         parameters = problem.layout.views(theta)
         return dict(
-            zip(_PARAMETER_ATTRIBUTES, parameters, strict=True),
+            zip(PARAMETER_ATTRIBUTES, parameters, strict=True),
             n_layers_=len(problem.layout.shapes) + 1,
             n_outputs_=problem.layout.shapes[-1][1],
             out_activation_=problem.form.out_activation,
@@ -328,9 +319,11 @@ class BaseMLP(CallbackSupportMixin, BaseEstimator, ABC):
     # -- input ---------------------------------------------------------------------------
 
     def _wanted_dtype(self):
-        return _FLOATS if self.dtype is None else np.dtype(self.dtype)
+        return FLOATS if self.dtype is None else np.dtype(self.dtype)
 
     def _validate_input(self, X, y, dtype, reset):
+        check_sparse(X)
+        check_sparse(y)
         X, y = validate_data(
             self,
             X,
@@ -351,6 +344,7 @@ class BaseMLP(CallbackSupportMixin, BaseEstimator, ABC):
         sample_weight = _check_sample_weight(
             sample_weight, X, dtype=X.dtype, ensure_non_negative=True
         )
+        sample_weight = without_subnormals(sample_weight)
         if not sample_weight.any():
             raise ValueError("Sample weights must contain at least one non-zero number.")
         return sample_weight
@@ -373,9 +367,25 @@ class BaseMLP(CallbackSupportMixin, BaseEstimator, ABC):
         targets = targets.reshape(X_val.shape[0], -1)
         if targets.shape[1] != n_columns:
             raise ValueError(f"y_val has {targets.shape[1]} outputs, but y has {n_columns}.")
-        return ValidationSet(
-            X_val, y_val, targets, self._validate_weights(X_val, sample_weight_val)
-        )
+        try:
+            sample_weight_val = self._validate_weights(X_val, sample_weight_val)
+        except ValueError as error:
+            raise ValueError(f"sample_weight_val: {error}") from error
+        return ValidationSet(X_val, y_val, targets, sample_weight_val)
+
+    def _check_held_out(self, data, loss):
+        """Raise ValueError where no score of this `ValidationSet` could be a number."""
+        scores_by_r2 = loss._scores_by_r2 if self.scoring is None else self.scoring == "r2"
+        if is_regressor(self) and scores_by_r2 and len(data) < 2:
+            raise ValueError(
+                "The validation set is too small. R² needs at least two samples, X_val has "
+                f"{len(data)}: pass more, or set scoring to 'loss'."
+            )
+        if data.sample_weight is not None and not data.sample_weight.any():
+            raise ValueError(
+                "The rows held out for validation have no weight: sample_weight is 0 for each "
+                "of them. Increase validation_fraction, or pass X_val and y_val."
+            )
 
     def _score_function(self, data, problem, attributes):
         """Return a function of raw outputs on ``data`` and their loss: the score.
@@ -389,22 +399,46 @@ class BaseMLP(CallbackSupportMixin, BaseEstimator, ABC):
             return lambda raw, loss: score(raw)
         scorer = check_scoring(self, self.scoring)
         X, weights = data.features(), {}
-        if data.sample_weight is not None:
+        if data.sample_weight is not None and _takes_weights(scorer):
             weights["sample_weight"] = data.sample_weight
+        elif data.sample_weight is not None:
+            warnings.warn(
+                f"scoring={self.scoring!r} takes no sample_weight: all samples count the same in "
+                "the validation score.",
+                stacklevel=6,
+            )
         fitted = copy.copy(self)
         vars(fitted).pop("feature_names_in_", None)  # X is an array by now
 
         def score_by_scorer(raw, loss):
+            if not np.isfinite(problem.form.predictions(raw)).all():
+                return np.nan
             vars(fitted).update(attributes())
             return scorer(fitted, X, data.y, **weights)
 
         return score_by_scorer
 
+    def _try_scoring(self, validation):
+        """Raise ValueError before training where a scorer would, after the first epoch.
+
+        Only those of scikit-learn are tried: a function of the user's is called once an epoch.
+        """
+        if self.scoring in (None, "loss") or not hasattr(get_scorer(self.scoring), "_score_func"):
+            return
+        try:
+            validation()
+        except Exception as error:
+            raise ValueError(
+                f"scoring={self.scoring!r} cannot score this {type(self).__name__}. Choose a "
+                "scorer for its kind of targets and for methods that it has, or leave scoring "
+                f"None. It raised {type(error).__name__}: {error}"
+            ) from error
+
     def _split(self, targets, target_type, random_state):
         """Return the rows to train on and those held out for early stopping."""
-        stratify = targets.astype(bool) if target_type == "binary" else None
-        if target_type == "multiclass":
-            stratify = self._stratification(targets.astype(int).ravel())
+        stratify = None
+        if target_type in ("binary", "multiclass"):
+            stratify = self._stratification(targets.astype(int).ravel(), target_type)
         rows, held_out = train_test_split(
             np.arange(len(targets), dtype=np.int64),
             random_state=random_state,
@@ -418,11 +452,14 @@ class BaseMLP(CallbackSupportMixin, BaseEstimator, ABC):
             )
         return rows, held_out
 
-    def _stratification(self, codes):
+    def _stratification(self, codes, target_type):
         """Return ``codes`` if each class has a place on both sides of the split."""
         counts = np.bincount(codes)
         counts = counts[counts > 0]
         n_held_out = math.ceil(self.validation_fraction * len(codes))
+        if not 2 <= n_held_out < len(codes):
+            # There is no such split: scikit-learn stratifies two classes when it says so.
+            return codes if target_type == "binary" else None
         if counts.min() > 1 and len(counts) <= min(n_held_out, len(codes) - n_held_out):
             return codes
         warnings.warn(
@@ -450,7 +487,10 @@ class BaseMLP(CallbackSupportMixin, BaseEstimator, ABC):
         return theta
 
     def _fitted_parameters(self):
-        return Parameters(*(getattr(self, name) for name in _PARAMETER_ATTRIBUTES))
+        """Return the fitted `Parameters`, checked, in the floating type of ``coefs_``."""
+        return check_parameters(
+            _sections(self), self._architecture, self.n_features_in_, self.n_outputs_
+        )
 
     def _fitted_theta(self, layout, dtype):
         """Pack the fitted parameters, to go on from them."""
@@ -468,32 +508,30 @@ class BaseMLP(CallbackSupportMixin, BaseEstimator, ABC):
         return layout.pack(parameters, dtype)
 
     def _optimizer_state(self, optimizer, problem, theta, random_state, incremental):
-        theta = theta[: problem.layout.n_parameters]
+        n_parameters = problem.layout.n_parameters
         previous = getattr(self, "_optimizer_state_", None)
-        if incremental and previous is not None and previous.fits(optimizer, theta):
+        if incremental and previous is not None and previous.fits(optimizer, theta, n_parameters):
             return previous.copy()
         architecture = problem.architecture
         drops = architecture.input_dropout > 0 or any(architecture.dropout)
         # Drawn only where it is used, so that the other draws stay scikit-learn's.
         seed = random_state.randint(np.iinfo(np.int32).max) if drops else 0
-        return OptimizerState(optimizer, theta, seed)
-
-    def _fitted_dtype(self):
-        """The floating type of ``coefs_``, to which users may assign other numbers."""
-        dtype = np.asarray(self.coefs_[0]).dtype
-        return dtype if dtype in _FLOATS else np.dtype(np.float64)
+        return OptimizerState(optimizer, theta[:n_parameters], seed)
 
     def _raw_outputs(self, X):
         """Outputs before the link, of shape (n_samples, n_outputs)."""
         check_is_fitted(self, "coefs_")
-        dtype = self._fitted_dtype()
-        if not self._is_plainly_valid(X, dtype):
-            X = validate_data(self, X, accept_sparse="csr", dtype=dtype, reset=False)
-        parameters = Parameters(
-            *([np.ascontiguousarray(a, dtype) for a in s] for s in self._fitted_parameters())
-        )
+        parameters = self._fitted_parameters()
+        X = self._validate_features(X, parameters.coefs[0].dtype)
         block = min(BLOCK_ROWS, X.shape[0])
         return Network(parameters, self._architecture, block).raw_outputs(Input(X, block))
+
+    def _validate_features(self, X, dtype):
+        """Return features to predict on, as kernels read them."""
+        if self._is_plainly_valid(X, dtype):
+            return X
+        check_sparse(X)
+        return validate_data(self, X, accept_sparse="csr", dtype=dtype, reset=False)
 
     def _is_plainly_valid(self, X, dtype):
         """Whether validation would find nothing: told at once of the commonest valid input.
@@ -540,3 +578,11 @@ class BaseMLP(CallbackSupportMixin, BaseEstimator, ABC):
                 "it, or fit again."
             )
         super().__setstate__(state)
+
+
+def _takes_weights(scorer):
+    """Whether a scorer, or the metric that scikit-learn's ``make_scorer`` wraps, takes weights."""
+    parameters = signature(getattr(scorer, "_score_func", scorer)).parameters
+    return "sample_weight" in parameters or any(
+        parameter.kind is Parameter.VAR_KEYWORD for parameter in parameters.values()
+    )

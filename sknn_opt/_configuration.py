@@ -1,11 +1,12 @@
 """An estimator's parameters as objects: the only place where names become objects."""
 
+import copy
 import warnings
 from numbers import Integral, Real
 
 import numpy as np
 
-from ._component import resolve
+from ._component import Component, resolve
 from ._layout import Architecture
 from ._training import Limits, Rates
 from .activations import ACTIVATIONS, Activation
@@ -27,6 +28,13 @@ _FIRST_ORDER_ONLY = {
     "clip_value": None,
     "warmup": 0,
     "averaging": None,
+}
+
+# scikit-learn's keywords that full-batch optimizers ignore, there as here, with the names that
+# are ignored, the default first. Any other name, and any object, is ours and refused.
+_IGNORED_BY_FULL_BATCH = {
+    "learning_rate": ("constant", "invscaling", "adaptive"),
+    "batch_size": ("auto", "full"),
 }
 
 # The other way round.
@@ -87,7 +95,8 @@ class Configuration:
     def __init__(self, estimator):
         self._estimator = estimator
         self.optimizer = resolve(optimizer_choice(estimator), OPTIMIZERS, estimator)
-        self.loss = resolve(estimator.loss, estimator._losses, estimator)
+        # What predicts is copied, so that set_params on an object changes no fitted network.
+        self.loss = copy.copy(resolve(estimator.loss, estimator._losses, estimator))
         self.initializer = resolve(estimator.initializer, INITIALIZERS, estimator)
         self.hidden_sizes = _hidden_sizes(estimator.hidden_layer_sizes)
         self.architecture = self._architecture()
@@ -153,9 +162,9 @@ class Configuration:
         activations = self._per_layer("activation", str | Activation)
         normalization = estimator.normalization
         if normalization is not None:
-            normalization = resolve(normalization, NORMALIZATIONS, estimator)
+            normalization = copy.copy(resolve(normalization, NORMALIZATIONS, estimator))
         return Architecture(
-            [resolve(activation, ACTIVATIONS, estimator) for activation in activations],
+            [copy.copy(resolve(a, ACTIVATIONS, estimator)) for a in activations],
             self._per_layer("dropout", Real),
             estimator.input_dropout,
             normalization,
@@ -177,15 +186,23 @@ class Configuration:
     def _check_kind(self):
         """Raise ValueError for keywords that belong to the other kind of optimizer."""
         full_batch = isinstance(self.optimizer, FullBatch)
-        kind, others = ("full-batch", "first-order"), ("'lbfgs'", "'adam'")
         for name, default in (_FULL_BATCH_ONLY, _FIRST_ORDER_ONLY)[full_batch].items():
             value = getattr(self._estimator, name)
             if any(v != default for v in np.ravel(np.asarray(value, object))):
-                raise ValueError(
-                    f"{name}={value!r} does not apply to {kind[not full_batch]} optimizers. "
-                    f"Set {name} to {default!r}, or choose a {kind[full_batch]} optimizer such "
-                    f"as {others[full_batch]}."
-                )
+                self._refuse(name, default)
+        for name, known in _IGNORED_BY_FULL_BATCH.items() if full_batch else ():
+            value = getattr(self._estimator, name)
+            if isinstance(value, Component) or (isinstance(value, str) and value not in known):
+                self._refuse(name, known[0])
+
+    def _refuse(self, name, default):
+        full_batch = isinstance(self.optimizer, FullBatch)
+        kind, others = ("full-batch", "first-order"), ("'lbfgs'", "'adam'")
+        raise ValueError(
+            f"{name}={getattr(self._estimator, name)!r} does not apply to "
+            f"{kind[not full_batch]} optimizers. Set {name} to {default!r}, or choose a "
+            f"{kind[full_batch]} optimizer such as {others[full_batch]}."
+        )
 
     def _check_combinations(self):
         """Raise ValueError for keywords that exclude each other."""

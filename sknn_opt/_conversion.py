@@ -62,20 +62,23 @@ class SklearnConversion:
         Raises
         ------
         ValueError
-            If scikit-learn has no such network. The message names all that it lacks.
+            If scikit-learn has no such network. The message names all that it lacks. Or if the
+            fitted arrays do not belong to one network.
         """
         check_is_fitted(self)
+        parameters = self._fitted_parameters()
         theirs = _their_class(type(self))
-        lacking = list(_lacking(self, theirs))
+        lacking = list(_lacking(self, parameters, theirs))
         if lacking:
             raise ValueError(f"scikit-learn's {theirs.__name__} lacks {'; '.join(lacking)}.")
         estimator = theirs()
         ours = _translated_parameters(self)
         estimator.set_params(**{k: v for k, v in ours.items() if k in estimator.get_params()})
         _copy_shared(self, estimator)
+        estimator.coefs_, estimator.intercepts_ = copy.deepcopy(parameters[:2])
         if self.validation_scores_ is not None:  # for a warm start there
-            estimator._best_coefs = copy.deepcopy(self.coefs_)
-            estimator._best_intercepts = copy.deepcopy(self.intercepts_)
+            estimator._best_coefs = copy.deepcopy(estimator.coefs_)
+            estimator._best_intercepts = copy.deepcopy(estimator.intercepts_)
         return estimator
 
     @classmethod
@@ -92,6 +95,11 @@ class SklearnConversion:
         -------
         estimator : MLPClassifier or MLPRegressor
             Fitted, with the same predictions.
+
+        Raises
+        ------
+        ValueError
+            If the fitted arrays do not belong to one network.
         """
         theirs = _their_class(cls)
         if not isinstance(estimator, theirs):
@@ -108,7 +116,9 @@ class SklearnConversion:
             validation_scores_=None,
         )
         _copy_shared(estimator, ours)
-        configuration = Configuration(ours)
+        # The parameter may have been changed since.
+        sizes = [np.size(intercepts) for intercepts in ours.intercepts_[:-1]]
+        configuration = Configuration(copy.copy(ours).set_params(hidden_layer_sizes=sizes))
         unknown = [np.nan] * len(ours.loss_curve_)
         history = {"loss": ours.loss_curve_, "learning_rate": unknown, "grad_norm": unknown}
         history["time"] = [0.0] * len(unknown)
@@ -127,6 +137,7 @@ class SklearnConversion:
         )
         if is_classifier(ours):
             ours._target_type = ours._label_binarizer.y_type_
+        ours._fitted_parameters()
         return ours
 
 
@@ -135,7 +146,7 @@ def _their_class(cls):
     return neural_network.MLPClassifier if classifies else neural_network.MLPRegressor
 
 
-def _lacking(estimator, theirs):
+def _lacking(estimator, parameters, theirs):
     """Yield descriptions of what makes scikit-learn predict something else."""
     architecture, loss = estimator._architecture, estimator._fitted_loss
     activations = {type(a): a for a in architecture.activations}
@@ -145,7 +156,7 @@ def _lacking(estimator, theirs):
         yield "different activations in one network"
     if architecture.normalization is not None:
         yield f"the normalization {architecture.normalization!r}"
-    if architecture.residual and any(w.shape[0] == w.shape[1] for w in estimator.coefs_[:-1]):
+    if architecture.residual and any(w.shape[0] == w.shape[1] for w in parameters.coefs[:-1]):
         yield "residual connections"
     known = _CLASSIFIER_LOSSES if is_classifier(estimator) else _REGRESSOR_LOSSES
     # Up to 1.6 the regressor's only loss is the squared error.

@@ -99,12 +99,13 @@ clip_value : float, default=None
 batch_size : int, 'auto', 'full' or GrowingBatch, default='auto'
     Number of samples in a mini-batch. 'auto' is ``min(200, n_samples)``, for 'rprop' all;
     'full' is all; `GrowingBatch` grows it as training goes on.
-    Optimizers: first-order except rprop.
+    Optimizers: first-order except rprop. (Full-batch ones refuse `GrowingBatch`.)
 
 learning_rate : str or Schedule, default='constant'
     How the learning rate changes; see `sknn_opt.schedules`. Names:
     @SCHEDULES@.
-    Optimizers: first-order. (In scikit-learn: sgd only.)
+    Optimizers: first-order. (In scikit-learn: sgd only. Full-batch ones refuse what
+    scikit-learn lacks: objects, and names other than its three.)
 
 learning_rate_init : float or 'auto', default='auto'
     Learning rate that the schedule multiplies. 'auto' is the optimizer's own default,
@@ -152,7 +153,8 @@ nesterovs_momentum : bool, default=True
 
 early_stopping : bool, default=False
     Whether to stop when the validation score no longer rises, and to keep the parameters
-    that scored best. Optimizers: all. (In scikit-learn: not lbfgs.)
+    that scored best. Where no score is a number, the last ones are kept, with a warning.
+    Optimizers: all. (In scikit-learn: not lbfgs.)
 
 validation_fraction : float, default=0.1
     Share of the samples that `early_stopping` holds out for validation, unless fit is given
@@ -160,8 +162,9 @@ validation_fraction : float, default=0.1
 
 scoring : str or callable, default=None
     The validation score: None is @SCORE@; "loss" is minus the validation loss; else the name
-    of a scikit-learn scorer, or a function of estimator, features and targets. Needs
-    `early_stopping` or a validation set. Optimizers: all.
+    of a scikit-learn scorer, or a function of estimator, features and targets. Sample
+    weights reach it if it takes ``sample_weight``. Needs `early_stopping` or a validation
+    set. Optimizers: all.
 
 averaging : {"ema", "swa"} or Averaging, default=None
     Average of the parameters over the course of training, which then predicts, and is
@@ -264,7 +267,8 @@ validation_scores_ : list of float or None
     With early stopping, @SCORE@ on the validation set after each epoch.
 
 best_validation_score_ : float or None
-    Largest of `validation_scores_`.
+    Score of the parameters that were kept, the best one; None without early stopping, and
+    where no score was a number.
 
 history_ : dict of list
     One entry an epoch or iteration: ``"loss"``, ``"learning_rate"`` (of the last step; NaN
@@ -278,8 +282,10 @@ _RAISES = """
 Raises
 ------
 ValueError
-    By fit, if a parameter or the data are not valid, or if training diverged to
-    parameters that are not finite. The estimator is then as it was before the call.
+    By fit, if a parameter or the data are not valid, or if training diverged: to parameters
+    that are not finite, or to a loss of more than a million times the first one. The
+    estimator is then as it was before the call. With early stopping the best epoch before
+    the divergence is kept instead, with a warning.
 """
 
 _NOTES = """
@@ -337,6 +343,9 @@ CLASSIFIER = _paragraphs(
 Learns two or more classes, or several labels a sample, and takes the place of
 :class:`sklearn.neural_network.MLPClassifier`: with the same keywords and `random_state`
 the model is the same up to rounding. The user guide lists the exceptions.
+
+Several labels a sample are given as a matrix with a column for each label: 1, or any other number
+but 0, where a sample has it, and 0 where it has not.
 """,
     _OBJECTIVE,
     _HIDDEN,
@@ -353,7 +362,8 @@ loss : str or Loss, default='log_loss'
     ),
     _fill(
         _OPTIMIZER,
-        SPLIT="All classes keep their\n    shares, except for several labels a sample.",
+        SPLIT="All classes keep their\n    shares, except for several labels a sample; "
+        "where that cannot be, the split is\n    random, with a warning.",
         SCORE="the accuracy",
     ),
     """

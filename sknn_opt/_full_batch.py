@@ -1,7 +1,7 @@
 """Training on the loss of all samples at once."""
 
 import warnings
-from contextlib import ExitStack
+from contextlib import closing, nullcontext
 
 import numpy as np
 from joblib import effective_n_jobs
@@ -69,15 +69,14 @@ class FullBatch:
         """Minimize until the optimizer or the record ends it."""
         self.record.start(self.theta, self.validation)
         self.accepted = self.theta.copy()
+        n_threads = 1 if self.n_jobs is None else effective_n_jobs(self.n_jobs)
+        self.objective = Objective(self.problem, self.theta, n_threads, self._between)
         failure = None
         try:
-            with ExitStack() as stack:
-                n_threads = 1
-                if self.n_jobs is not None:
-                    n_threads = effective_n_jobs(self.n_jobs)
-                    stack.enter_context(one_blas_thread())
-                self.objective = Objective(self.problem, self.theta, n_threads, self._between)
-                stack.callback(self.objective.close)
+            with (
+                nullcontext() if self.n_jobs is None else one_blas_thread(),
+                closing(self.objective),
+            ):
                 result = self.optimizer.minimize(
                     self.objective, self._iteration, self.tol, self.max_iter
                 )
@@ -86,6 +85,8 @@ class FullBatch:
             if not result.success:
                 failure = f"(status={result.status}): {result.message.rstrip('.')}."
         except (KeyboardInterrupt, _Stop) as stop:
+            if self.objective.first_loss is None:
+                raise  # an interrupt before there is a loss to show
             self.theta[:] = self.accepted
             if self.record.n_iter == 0:
                 self.record.loss = self.objective.first_loss
@@ -93,7 +94,8 @@ class FullBatch:
                 failure = stop.args[0]
             else:
                 warnings.warn("Training interrupted by user.", stacklevel=5)
-        if failure:
+        # Of a loss that overflows the record warns.
+        if failure and np.isfinite(self.record.loss):
             name = type(self.optimizer).__name__
             warnings.warn(
                 f"{name} failed to converge after {self.record.n_iter} iteration(s) {failure} "
@@ -112,10 +114,10 @@ class FullBatch:
             self.objective.gradient_norm(x),
             self.problem.n_rows,
         )
-        if self.tasks.end():
+        if self.tasks.end() or self.record.has_diverged:
             raise _Stop(None)
         # Without early stopping, convergence is for the minimizer to judge.
-        if self.record.validation_scores is not None and self.record.has_stalled:
+        if self.record.early_stopping and self.record.has_stalled:
             self.record.say(f"{self.record.stall_message()} Stopping.")
             raise _Stop(None)
         if self.objective.n_evaluations > self.max_fun:

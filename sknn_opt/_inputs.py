@@ -48,6 +48,9 @@ GRADIENT = """void (input *source, int64 start, int64 rows, real *delta, real *g
 int64 units, real beta)"""
 ADD_ROWS = "void (input *source, int64 start, int64 rows, real *out)"
 
+#: As many as int32 can number.
+_MAX_COLUMNS = 2**31 - 1
+
 call_multiply = Call(MULTIPLY)
 call_gradient = Call(GRADIENT)
 call_add_rows = Call(ADD_ROWS)
@@ -163,6 +166,59 @@ def _csr_gradient(source, start, rows, delta, gradient, units, beta):
                 there[j] += value * here[j]
 
 
+def check_sparse(X):
+    """Raise ValueError where the indices of a sparse matrix lead outside of it.
+
+    SciPy checks few of them when a matrix is made, and none when it is converted. Its own
+    ``check_format`` passes row pointers that end at 0, and some whose differences overflow.
+    Anything but a sparse matrix passes.
+    """
+    if not sparse.issparse(X) or X.ndim != 2:
+        return
+    if X.shape[1] > _MAX_COLUMNS:
+        raise ValueError(
+            f"A sparse matrix may have {_MAX_COLUMNS} columns at most, but has {X.shape[1]}. "
+            "Select features, or hash them."
+        )
+    try:
+        if X.format == "coo":
+            _check_coordinates(X)
+        else:
+            # Converting the other formats is safe: they are made of Python's own containers.
+            _check_compressed(X if X.format in {"csr", "csc", "bsr"} else X.tocsr())
+    except ValueError as error:
+        raise ValueError(
+            f"The arrays of the {X.format.upper()} matrix of shape {X.shape} are broken: {error}."
+        ) from error
+
+
+def _check_coordinates(X):
+    if not len(X.row) == len(X.col) == len(X.data):
+        raise ValueError("row, col and data differ in length")
+    _check_indices("row", X.row, X.shape[0])
+    _check_indices("col", X.col, X.shape[1])
+
+
+def _check_compressed(X):
+    n_pointers, n_indices = reversed(X.shape) if X.format == "csc" else X.shape
+    if X.format == "bsr":
+        n_pointers, n_indices = n_pointers // X.blocksize[0], n_indices // X.blocksize[1]
+    indptr, n_stored = X.indptr, min(len(X.indices), len(X.data))
+    _check_indices("indptr", indptr, n_stored + 1)
+    if len(indptr) != n_pointers + 1 or indptr[0] != 0:
+        raise ValueError(f"indptr must be {n_pointers + 1} integers and start at 0")
+    if (indptr[1:] < indptr[:-1]).any():
+        raise ValueError("indptr decreases")
+    _check_indices("indices", X.indices[: indptr[-1]], n_indices)
+
+
+def _check_indices(name, indices, end):
+    if indices.ndim != 1 or indices.dtype.kind not in "iu":
+        raise ValueError(f"{name} must be a vector of integers")
+    if indices.size and not 0 <= indices.min() <= indices.max() < end:
+        raise ValueError(f"{name} must be integers from 0 to {end - 1}")
+
+
 class Input:
     """``X``, dense or CSR, and optionally an order of rows, as kernels read it.
 
@@ -190,11 +246,8 @@ class Input:
         if dropout > 0:
             fields["drop"] = drop.address(self.dtype)
         if sparse.issparse(X):
-            arrays = (
-                X.data,
-                X.indices.astype(np.int32, copy=False),
-                X.indptr.astype(np.int64, copy=False),
-            )
+            types = X.dtype, np.int32, np.int64
+            arrays = tuple(map(np.ascontiguousarray, (X.data, X.indices, X.indptr), types))
             fields["data"], fields["indices"], fields["indptr"] = map(address, arrays)
             self._kernels = _csr_multiply, _csr_gradient, _csr_add_rows
         else:

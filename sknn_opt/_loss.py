@@ -120,6 +120,9 @@ class Loss(Component):
     #: Whether second derivatives by the raw outputs exist everywhere.
     _twice_differentiable = True
 
+    #: Whether `score` is R², which is not defined for less than two samples.
+    _scores_by_r2 = True
+
     @staticmethod
     def from_functions(value, derivative):
         """Make a loss of regression from plain Python functions of two numbers.

@@ -32,8 +32,8 @@ def _lamb(theta, gradient, state, layout, scratch, lr, step, parameters):
             v[i] = beta_2 * v[i] + new_2 * g * g
             u = by_m * m[i] / (math.sqrt(by_v * v[i]) + epsilon) + decay * theta[i]
             scratch[i] = u
-            length += float(theta[i]) * float(theta[i])
-            distance += float(u) * float(u)
+            length += np.float64(theta[i]) * np.float64(theta[i])
+            distance += np.float64(u) * np.float64(u)
         trust = math.sqrt(length / distance) if length > 0.0 and distance > 0.0 else 1.0
         rate = real(lr * trust)
         for i in range(first, first + size):
@@ -147,7 +147,7 @@ def _muon(theta, gradient, state, layout, scratch, lr, step, parameters):
             m[i] = fade * m[i] + new * grad[i]
             direction = by_g * grad[i] + by_m * m[i]
             scratch[i] = direction
-            squares += float(direction) * float(direction)
+            squares += np.float64(direction) * np.float64(direction)
         scale = real(1.0 / math.sqrt(squares)) if squares > 1e-14 else real(1e7)
         steps = np.int64(parameters[2])
         x = _newton_schulz(scratch, shift(scratch, size), scale, rows, columns, steps)

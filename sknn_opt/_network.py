@@ -387,7 +387,7 @@ def constrain(layers, n_layers, state, threshold):
             layer = record(layers, i)
             bound_columns(
                 reals(layer.weights), layer.fan_in, layer.fan_out, run.max_norm,
-                reals(run.columns),
+                doubles(run.columns),
             )  # fmt: skip
 
 
@@ -395,7 +395,7 @@ def constrain(layers, n_layers, state, threshold):
 def _norm(vector, n):
     squares = 0.0
     for i in range(n):
-        squares += float(vector[i]) * float(vector[i])
+        squares += np.float64(vector[i]) * np.float64(vector[i])
     return math.sqrt(squares)
 
 
@@ -473,7 +473,7 @@ class Network:
     def _bind_normalization(self, i, normalization, parameters, gradients):
         norm = np.zeros(1, NORMALIZATION)
         fields = norm[0]
-        units = parameters.scales[i].size
+        units = parameters.coefs[i].shape[1]
         fields["parameters"] = self.keep(normalization.kernel_parameters())
         fields["scale"] = address(parameters.scales[i])
         fields["shift"] = address(parameters.shifts[i])

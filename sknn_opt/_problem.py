@@ -13,6 +13,14 @@ from ._network import OBJECTIVE, Network, batch_gradient
 BLOCK_ROWS = 1024
 
 
+def without_subnormals(sample_weight):
+    """Return sample weights with 0 for those below the smallest normal number of their type.
+
+    Compiled code flushes these to 0 where it meets them, but not wherever it divides by their sum.
+    """
+    return sample_weight * (sample_weight >= np.finfo(sample_weight.dtype).smallest_normal)
+
+
 @dataclass
 class Problem:
     """Data, network and loss, as both trainers see them.

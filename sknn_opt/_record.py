@@ -1,14 +1,28 @@
-"""The history of training."""
+"""The history of training, and what it says: when to stop, and which parameters to keep."""
 
 import time
+import warnings
 
 import numpy as np
+from sklearn.exceptions import ConvergenceWarning
 
 _COLUMNS = ("loss", "learning_rate", "grad_norm", "time")
 
+#: Training has diverged where its loss exceeds the first epoch's, or 1, by this factor.
+_DIVERGENCE_FACTOR = 1e6
+
+_REMEDIES = (
+    "Scale the features (StandardScaler) and, in regression, the targets "
+    "(TransformedTargetRegressor); lower learning_rate_init; or raise alpha."
+)
+_DIVERGED = (
+    "Solver produced non-finite parameter weights. The input data may contain large values "
+    f"and need to be preprocessed. {_REMEDIES}"
+)
+
 
 class Record:
-    """The history of training, and whether it still makes progress.
+    """The history of training, whether it still makes progress, and what it has led to.
 
     Parameters
     ----------
@@ -21,20 +35,45 @@ class Record:
         Fitted attributes to go on from; empty at the first fit.
     max_time : float, default=inf
         Seconds that training may take from now on.
+    incremental : bool, default=False
+        Whether the epochs of ``previous`` belong to the same training, as with partial_fit.
+
+    Attributes
+    ----------
+    best_theta : ndarray or None
+        With early stopping the parameters that scored best, once a score was a number.
+    best_epoch : int
+        The epoch after which they did; 0 is the start.
+    has_diverged : bool
+        Whether the last epoch has left a parameter that is not finite, or a finite loss far
+        above the first one.
     """
 
-    def __init__(self, tol, n_iter_no_change, verbose, early_stopping, previous, max_time=np.inf):
+    def __init__(
+        self,
+        tol,
+        n_iter_no_change,
+        verbose,
+        early_stopping,
+        previous,
+        max_time=np.inf,
+        incremental=False,
+    ):
         self.tol = tol
         self.n_iter_no_change = n_iter_no_change
         self.verbose = verbose
         self.max_time = max_time
         history = previous.get("history_", dict.fromkeys(_COLUMNS, ()))
         self.history = {name: list(values) for name, values in history.items()}
-        self.validation_scores = None
+        self._n_before = len(self.history["loss"])
+        # A warm start may be on other data, whose loss is of another size.
+        self._first = 0 if incremental else self._n_before
+        self.has_diverged = False
+        self.early_stopping = early_stopping
+        self._scores_before = previous.get("validation_scores_") or ()
         self.best_loss = previous.get("best_loss_", np.inf)
         self.best_score = None
         if early_stopping:
-            self.validation_scores = list(previous.get("validation_scores_") or ())
             self.best_score = previous.get("best_validation_score_")
             self.best_score = -np.inf if self.best_score is None else self.best_score
             self.best_loss = None
@@ -45,11 +84,12 @@ class Record:
         self.samples_seen = previous.get("t_", 0)
         self.n_iter = 0
         self.best_theta = None
+        self.best_epoch = 0
         self._seconds_before = self.history["time"][-1] if self.history["time"] else 0.0
         self._start = time.perf_counter()
 
     def start(self, theta, validation=None):
-        """Note the parameters from which training starts, the best ones so far.
+        """Note the parameters from which training starts.
 
         ``theta`` changes in place from then on. ``validation`` returns its validation loss
         and score.
@@ -58,12 +98,11 @@ class Record:
         if validation is not None:
             for name in ("validation_loss", "validation_score"):
                 self.history.setdefault(name, [np.nan] * len(self.history["loss"]))
-        if self.validation_scores is not None:
-            self.best_theta = theta.copy()
-            if self.best_score > -np.inf:
-                # On other data, or by another scoring, the previous one means nothing.
-                _, score = validation()
-                self.best_score = score if score == score else -np.inf
+        if self.early_stopping and self.best_score > -np.inf:
+            # On other data, or by another scoring, the previous one means nothing.
+            self.best_score = -np.inf
+            if np.isfinite(theta).all():
+                self._keep_if_best(validation()[1])
 
     def add(self, loss, learning_rate, grad_norm, n_samples):
         """Add an epoch or iteration."""
@@ -73,26 +112,99 @@ class Record:
         if self._validation is not None:
             entry["validation_loss"], score = self._validation()
             entry["validation_score"] = score
-        self.n_iter += 1
+        for name, column in self.history.items():  # NaN where there is no validation
+            column.append(float(entry.get(name, np.nan)))
         self.loss = loss
         self.samples_seen += n_samples
+        self.n_iter += 1
         if self.verbose:
             print(f"Iteration {self.n_iter}, loss = {loss:.8f}")
             if self._validation is not None:
                 print(f"Validation score: {score:f}")
-        for name, column in self.history.items():  # NaN where there is no validation
-            column.append(float(entry.get(name, np.nan)))
+        self.has_diverged = loss > self._largest_loss() or not self._is_finite()
         # The comparisons below are written so that a NaN is no improvement.
-        if self.validation_scores is None:
+        if not self.early_stopping:
             self.stalled = 0 if loss <= self.best_loss - self.tol else self.stalled + 1
             if loss < self.best_loss:
                 self.best_loss = loss
             return
-        self.validation_scores.append(score)
         self.stalled = 0 if score >= self.best_score + self.tol else self.stalled + 1
+        if not self.has_diverged:
+            self._keep_if_best(score)
+
+    def conclude(self):
+        """Return the parameters to keep, with a warning if there is a reservation.
+
+        They are those that scored best, or else the last ones. Raises ValueError if training
+        has diverged and there are no others.
+        """
+        for column in self.history.values():
+            del column[self._n_before + self.n_iter :]  # an epoch that was half noted
+        diverged = self.has_diverged or not self._is_finite()
+        if diverged and self.best_theta is None:
+            raise ValueError(_DIVERGED)
+        if self.best_loss is not None and self.loss < self.best_loss:
+            self.best_loss = self.loss  # at an end that is not the end of an epoch
+        reservation = self._reservation(diverged)
+        if reservation is not None:
+            warnings.warn(reservation, ConvergenceWarning, stacklevel=5)
+        return self._theta if self.best_theta is None else self.best_theta
+
+    def _reservation(self, diverged):
+        """Return what is to be said against the parameters that are kept, or None."""
+        if diverged:
+            kept = "from which it started"
+            if self.best_epoch > 0:
+                kept = f"of epoch {self.best_epoch}, which scored best,"
+            return (
+                f"Training diverged after {self.n_iter} epoch(s). The parameters {kept} are "
+                f"kept. {_REMEDIES}"
+            )
+        if self.early_stopping and self.best_theta is None and self.n_iter > 0:
+            return (
+                f"Early stopping found no best epoch among {self.n_iter}, because no validation "
+                f"score was a number: {self._why_there_is_no_score()} The parameters of the "
+                "last epoch are kept."
+            )
+        losses = [*self.history["loss"][self._n_before :], self.loss]
+        if not np.isfinite(losses).all():
+            return (
+                "The training loss overflowed: it was not finite, although all parameters are. "
+                f"{_REMEDIES}"
+            )
+        return None
+
+    def _why_there_is_no_score(self):
+        if not np.isfinite(self.history["validation_loss"][-1]):
+            return f"the validation loss was not finite. {_REMEDIES}"
+        return (
+            "scoring is not defined for this validation set and its predictions, as ranking "
+            "metrics are not where a class is missing. Validate on more samples, or choose "
+            "another scoring, such as 'loss'."
+        )
+
+    def _keep_if_best(self, score):
         if score > self.best_score:
             self.best_score = score
             self.best_theta = self._theta.copy()
+            self.best_epoch = self.n_iter
+
+    def _is_finite(self):
+        return bool(np.isfinite(self._theta).all())
+
+    def _largest_loss(self):
+        """The largest finite loss that is no divergence."""
+        losses = self.history["loss"][self._first :]
+        first = next(filter(np.isfinite, losses), np.inf)
+        return _DIVERGENCE_FACTOR * max(1.0, abs(first))
+
+    @property
+    def validation_scores(self):
+        """The scores of all epochs with early stopping; None without it."""
+        if not self.early_stopping:
+            return None
+        scores = self.history["validation_score"][self._n_before :]
+        return [*self._scores_before, *scores]
 
     @property
     def seconds(self):
@@ -107,7 +219,7 @@ class Record:
         return self.stalled > self.n_iter_no_change
 
     def stall_message(self):
-        what = "Training loss" if self.validation_scores is None else "Validation score"
+        what = "Validation score" if self.early_stopping else "Training loss"
         return (
             f"{what} did not improve more than tol={self.tol:f} for "
             f"{self.n_iter_no_change} consecutive epochs."
@@ -125,7 +237,7 @@ class Record:
             "loss_": self.loss,
             "best_loss_": self.best_loss,
             "validation_scores_": self.validation_scores,
-            "best_validation_score_": self.best_score,
+            "best_validation_score_": None if self.best_theta is None else self.best_score,
             "n_iter_": self.n_iter,
             "t_": self.samples_seen,
             "_no_improvement_count": self.stalled,

@@ -251,6 +251,10 @@ class Quantile(Loss):
     def n_outputs(self, n_columns):
         return len(self.q) if self._several else n_columns
 
+    @property
+    def _scores_by_r2(self):
+        return not self._several
+
     def score(self, y, predictions, sample_weight=None):
         """Return R²; for several quantiles minus the mean of their pinball losses."""
         if not self._several:

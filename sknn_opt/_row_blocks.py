@@ -107,24 +107,42 @@ class _OneBlasThread:
 
     def __init__(self):
         self._lock = threading.Lock()
-        self._holders = 0
+        self._holds = set()
         self._limits = None
 
     @contextmanager
     def __call__(self):
+        hold = object()
+        try:
+            try:
+                _beyond_interrupts(self._take, hold)
+                yield
+            finally:
+                _beyond_interrupts(self._release, hold)
+        finally:
+            # An interrupt may have come before the first call had begun.
+            if hold in self._holds:
+                _beyond_interrupts(self._release, hold)
+
+    def _take(self, hold):
         with self._lock:
-            if self._holders == 0:
+            if not self._holds:
                 with _control_of_openblas():
                     self._limits = threadpool_limits(1, user_api="blas")
-            self._holders += 1
-        try:
-            yield
-        finally:
-            with self._lock:
-                self._holders -= 1
-                if self._holders == 0:
-                    with _control_of_openblas():
-                        self._limits.restore_original_limits()
+            self._holds.add(hold)
+
+    def _release(self, hold):
+        with self._lock:
+            if self._holds == {hold}:
+                with _control_of_openblas():
+                    self._limits.restore_original_limits()
+            self._holds.discard(hold)
+
+
+def _beyond_interrupts(function, *arguments):
+    """Call a function in a thread of its own, as signals only reach the main thread."""
+    with ThreadPoolExecutor(1) as thread:
+        thread.submit(function, *arguments).result()
 
 
 one_blas_thread = _OneBlasThread()

@@ -40,13 +40,14 @@ class OptimizerState:
         self.trained = None  # and training goes on from these
         self.rate_factor = 1.0  # what plateaus have made of the learning rate
 
-    def fits(self, optimizer, theta):
+    def fits(self, optimizer, theta, n_parameters):
         """Whether this optimizer can go on from here with parameters like ``theta``."""
-        fresh = optimizer.initial_state(theta)
-        return (
-            self.optimizer == type(optimizer).__name__
-            and self.vectors.shape == fresh.shape
-            and self.vectors.dtype == fresh.dtype
+        predicting = theta[:n_parameters]
+        pairs = [(self.vectors, optimizer.initial_state(predicting))]
+        if self.average is not None:
+            pairs += [(self.average, predicting), (self.trained, theta)]
+        return self.optimizer == type(optimizer).__name__ and all(
+            mine.shape == other.shape and mine.dtype == other.dtype for mine, other in pairs
         )
 
     def copy(self):
@@ -199,7 +200,7 @@ class MiniBatches:
         layout, optimizer = problem.layout, self.optimizer
         parameters = optimizer.kernel_parameters()
         scratch = np.empty(optimizer.scratch_size(layout), dtype)
-        columns = np.empty(max(fan_out for _, fan_out in layout.shapes), dtype)
+        columns = np.empty(max(fan_out for _, fan_out in layout.shapes))
         run = np.zeros(1, RUN)
         fields = run[0]
         fields["n_rows"], fields["max_rows"] = problem.n_rows, batches.network.max_rows
@@ -233,6 +234,8 @@ class MiniBatches:
         try:
             for _ in range(self.max_iter):
                 stops = self._epoch()
+                if self.record.has_diverged:
+                    break
                 if self.record.is_out_of_time:
                     self._warn_of_time()
                     break
@@ -248,8 +251,7 @@ class MiniBatches:
                     stacklevel=5,
                 )
         except KeyboardInterrupt:
-            self._show()
-            warnings.warn("Training interrupted by user.", stacklevel=5)
+            self._end_at_interrupt()
 
     def partial_fit(self):
         """Train for one epoch."""
@@ -257,8 +259,7 @@ class MiniBatches:
         try:
             self._epoch()
         except KeyboardInterrupt:
-            self._show()
-            warnings.warn("Training interrupted by user.", stacklevel=5)
+            self._end_at_interrupt()
             return
         finally:
             self.state.trained = self.trained if self.averaging is not None else None
@@ -371,6 +372,16 @@ class MiniBatches:
         self.theta[:n_parameters] = self.optimizer.prediction_parameters(
             self.trained[:n_parameters], self.state.vectors
         )
+
+    def _end_at_interrupt(self):
+        """Keep what is learnt; where that is nothing, raise the interrupt again."""
+        if self.record.n_iter == 0:
+            loss, rows_seen = self.run[0][["loss", "rows_seen"]]
+            if rows_seen == 0:
+                raise
+            self.record.loss = loss / rows_seen
+        self._show()
+        warnings.warn("Training interrupted by user.", stacklevel=6)
 
     def _ends_at_plateau(self):
         message = self.record.stall_message()

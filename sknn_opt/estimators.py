@@ -1,5 +1,6 @@
 """The two estimators: what scikit-learn asks of a classifier and of a regressor."""
 
+import warnings
 from numbers import Real
 
 import numpy as np
@@ -11,11 +12,17 @@ from sklearn.preprocessing import LabelBinarizer
 from sklearn.utils._param_validation import Interval, StrOptions
 from sklearn.utils.class_weight import compute_class_weight, compute_sample_weight
 from sklearn.utils.metaestimators import available_if
-from sklearn.utils.multiclass import _check_partial_fit_first_call, type_of_target, unique_labels
+from sklearn.utils.multiclass import (
+    _check_partial_fit_first_call,
+    is_multilabel,
+    unique_labels,
+)
+from sklearn.utils.validation import assert_all_finite
 
 from ._base import BaseMLP
 from ._conversion import SklearnConversion
 from ._documentation import CLASSIFIER, REGRESSOR
+from ._inputs import check_sparse
 from .losses import CLASSIFIER_LOSSES, REGRESSOR_LOSSES, Loss
 
 
@@ -80,6 +87,11 @@ class MLPClassifier(ClassifierMixin, SklearnConversion, BaseMLP):
     ):
         self._store(locals())
 
+    def _validate_input(self, X, y, dtype, reset):
+        X, y = super()._validate_input(X, _as_indicators(y), dtype, reset)
+        _check_labels(y, "y")
+        return X, y
+
     def _validate_targets(self, y, continues, incremental):
         if incremental or continues:
             self._check_classes(unique_labels(y), incremental)
@@ -111,19 +123,32 @@ class MLPClassifier(ClassifierMixin, SklearnConversion, BaseMLP):
                 "on a large enough sample of the training data, and pass the resulting weights "
                 "as the class_weight parameter, a dict."
             )
-        if self.class_weight == "balanced" and sample_weight is not None:
+        if self.class_weight == "balanced":
             factor = _balance(targets, sample_weight)
-        elif targets.shape[1] > 1:
-            factor = compute_sample_weight(self.class_weight, targets)
         else:
-            by_class = compute_class_weight(self.class_weight, classes=self.classes_, y=y)
-            factor = by_class[targets.ravel().astype(int)]
-        if not np.all((factor >= 0) & np.isfinite(factor)):
+            factor = self._factors_by_class(y, targets)
+        with np.errstate(over="ignore"):
+            weight = factor if sample_weight is None else factor * sample_weight
+            weight = weight.astype(targets.dtype)
+        assert_all_finite(weight, input_name="class_weight")
+        return weight
+
+    def _factors_by_class(self, y, targets):
+        """Return what a dict, or for several labels a list of them, makes of each sample."""
+        several = isinstance(self.class_weight, list)
+        dicts = self.class_weight if several else [self.class_weight]
+        weights = [w for by_class in dicts for w in getattr(by_class, "values", tuple)()]
+        if not all(isinstance(w, Real) and 0 <= w < np.inf for w in weights):
             raise ValueError(
                 f"class_weight must hold finite, non-negative numbers, got {self.class_weight}."
             )
-        weight = factor if sample_weight is None else factor * sample_weight
-        return weight.astype(targets.dtype)
+        n_columns = targets.shape[1]
+        if n_columns > 1:
+            # Two rows are added because a batch of partial_fit may lack a value that a dict names.
+            both = np.repeat([[0], [1]], n_columns, axis=1)
+            return compute_sample_weight(self.class_weight, np.vstack([targets, both]))[:-2]
+        by_class = compute_class_weight(self.class_weight, classes=self.classes_, y=y)
+        return by_class[targets.ravel().astype(int)]
 
     def _n_outputs(self, loss, targets, target_type):
         return len(self.classes_) if target_type == "multiclass" else targets.shape[1]
@@ -178,7 +203,7 @@ class MLPClassifier(ClassifierMixin, SklearnConversion, BaseMLP):
         return self.classes_[decided.ravel()]
 
     def decision_function(self, X):
-        """Raw outputs (logits).
+        """Return how confident the network is of each class.
 
         Parameters
         ----------
@@ -186,19 +211,41 @@ class MLPClassifier(ClassifierMixin, SklearnConversion, BaseMLP):
 
         Returns
         -------
-        logits : ndarray of shape (n_samples,) or (n_samples, n_outputs)
-            For two classes the log odds of the second one, else one column a class.
+        confidence : ndarray of shape (n_samples,) or (n_samples, n_outputs)
+            For two classes the log odds of the second one; for more the logarithms of
+            their probabilities; for several labels the log odds of each. After training
+            with a margin loss, the margins instead. Positive numbers, or the largest of
+            several classes, decide what is predicted.
         """
         raw = self._raw_outputs(X)
+        if self.out_activation_ == "softmax":
+            # Raw outputs share an arbitrary constant in each row, so they do not compare.
+            return log_softmax(raw, axis=1)
         return raw.ravel() if raw.shape[1] == 1 else raw
 
+    def score(self, X, y, sample_weight=None):
+        """Return the accuracy of the predictions for ``X``.
+
+        Parameters
+        ----------
+        X : {array-like, sparse matrix} of shape (n_samples, n_features)
+        y : array-like of shape (n_samples,) or (n_samples, n_classes)
+        sample_weight : array-like of shape (n_samples,), default=None
+
+        Returns
+        -------
+        score : float
+            Share of the samples whose class, or whose labels all, are predicted.
+        """
+        return super().score(X, _as_indicators(y), sample_weight)
+
     def _check_probabilities(self):
-        loss = self.loss
+        loss = getattr(self, "_fitted_loss", self.loss)
         if isinstance(loss, str) and loss in CLASSIFIER_LOSSES.names:
             loss = CLASSIFIER_LOSSES[loss]
         if not getattr(loss, "has_probabilities", True):
             raise AttributeError(
-                f"loss={self.loss!r} has no probabilities. Use decision_function, wrap the "
+                f"loss={loss!r} has no probabilities. Use decision_function, wrap the "
                 "estimator in CalibratedClassifierCV, or choose loss='log_loss'."
             )
         return True
@@ -280,9 +327,11 @@ class MLPClassifier(ClassifierMixin, SklearnConversion, BaseMLP):
         """
         context = self._init_callback_context(max_subtasks=1)
         with self._unchanged_on_error():
+            check_sparse(y)
+            if classes is not None:
+                _check_labels(classes, "classes")
             if _check_partial_fit_first_call(self, classes):
-                multilabel = type_of_target(y).startswith("multilabel")
-                self._label_binarizer = LabelBinarizer().fit(y if multilabel else classes)
+                self._label_binarizer = LabelBinarizer().fit(y if is_multilabel(y) else classes)
             validation = X_val, y_val, sample_weight_val
             return self._fit(X, y, sample_weight, validation, context, incremental=True)
 
@@ -290,6 +339,43 @@ class MLPClassifier(ClassifierMixin, SklearnConversion, BaseMLP):
         tags = super().__sklearn_tags__()
         tags.classifier_tags.multi_label = True
         return tags
+
+
+def _as_indicators(y):
+    """Return multilabel targets as 0 and 1, and all others as they are.
+
+    As in scikit-learn, whatever is not 0 means that a sample has the label.
+    """
+    valid = is_multilabel(y)
+    if not (valid or sparse.issparse(y)):
+        return y
+    y = y if sparse.issparse(y) else np.asarray(y)
+    stored = y.tocoo().data if sparse.issparse(y) else y
+    values = np.unique(stored)
+    has_zeros = stored.size < np.prod(y.shape) or not values.all()
+    if len(values) == 2 and not has_zeros and np.isfinite(values).all():
+        raise ValueError(
+            "Multilabel targets are 1 where a sample has the label and 0 where it has not, but "
+            f"those of y are {values[0]} and {values[1]}. If {values[1]} means that it has, pass "
+            f"(y == {values[1]}).astype(int)."
+        )
+    if not valid:
+        return y  # LabelBinarizer refuses it in scikit-learn's words
+    y = y.astype(bool)
+    if sparse.issparse(y):
+        y = y.tocsr()
+        y.sum_duplicates()
+    return y.astype(int)
+
+
+def _check_labels(labels, name):
+    """Raise ValueError where a class is None, which nothing can be sorted among."""
+    labels = labels if sparse.issparse(labels) else np.asarray(labels)
+    if labels.dtype == object and any(label is None for label in labels.flat):
+        raise ValueError(
+            f"Input {name} contains None. Leave out the samples without a class, or give the "
+            "class a name, such as 'missing'."
+        )
 
 
 def _balance(targets, sample_weight):
@@ -361,6 +447,12 @@ class MLPRegressor(RegressorMixin, SklearnConversion, BaseMLP):
     ):
         self._store(locals())
 
+    def _validate_input(self, X, y, dtype, reset):
+        X, y = super()._validate_input(X, y, dtype, reset)
+        with np.errstate(over="ignore"):
+            assert_all_finite(y.astype(X.dtype, copy=False), input_name="y")
+        return X, y
+
     def _validate_targets(self, y, continues, incremental):
         return y, "continuous"
 
@@ -394,7 +486,15 @@ class MLPRegressor(RegressorMixin, SklearnConversion, BaseMLP):
         return self._predictions(self._raw_outputs(X))
 
     def _predictions(self, raw):
-        predictions = self._fitted_loss.form(self._target_type).predictions(raw)
+        form = self._fitted_loss.form(self._target_type)
+        predictions = form.predictions(raw)
+        if form.link is not None and not np.isfinite(predictions).all():
+            warnings.warn(
+                f"Some predictions overflow {predictions.dtype}. Scale the features "
+                "(StandardScaler), and look for samples far from those of training.",
+                RuntimeWarning,
+                stacklevel=3,
+            )
         return predictions.ravel() if predictions.shape[1] == 1 else predictions
 
     def score(self, X, y, sample_weight=None):

@@ -2,6 +2,8 @@
 
 import math
 
+import numpy as np
+
 from ._kernel import inline, real, shift
 
 
@@ -14,16 +16,16 @@ def start_gradient(theta, gradient, n_parameters, n_weights, l1, l2):
     """
     for i in range(n_weights, n_parameters):
         gradient[i] = real(0)
-    squares = real(0)
+    squares = 0.0
     if l1 == 0.0:
         for i in range(n_weights):
-            squares += theta[i] * theta[i]
+            squares += np.float64(theta[i]) * np.float64(theta[i])
             gradient[i] = real(l2) * theta[i]
         return 0.5 * l2 * squares
-    absolutes = real(0)
+    absolutes = 0.0
     for i in range(n_weights):
-        squares += theta[i] * theta[i]
-        absolutes += abs(theta[i])
+        squares += np.float64(theta[i]) * np.float64(theta[i])
+        absolutes += np.float64(abs(theta[i]))
         gradient[i] = real(l2) * theta[i]
     return 0.5 * l2 * squares + l1 * absolutes
 
@@ -39,17 +41,20 @@ def soft_threshold(theta, n_weights, threshold):
 
 @inline
 def bound_columns(weights, fan_in, fan_out, bound, squares):
-    """Scale each unit's incoming weights down to a Euclidean norm of at most ``bound``."""
+    """Scale each unit's incoming weights down to a Euclidean norm of at most ``bound``.
+
+    ``squares`` is a buffer of doubles, one for each unit.
+    """
     for j in range(fan_out):
-        squares[j] = real(0)
+        squares[j] = 0.0
     for i in range(fan_in):
         row = shift(weights, i * fan_out)
         for j in range(fan_out):
-            squares[j] += row[j] * row[j]
+            squares[j] += np.float64(row[j]) * np.float64(row[j])
     factors = squares
     for j in range(fan_out):
-        factors[j] = min(real(1), real(bound) / math.sqrt(max(squares[j], real(1e-30))))
+        factors[j] = min(1.0, bound / math.sqrt(max(squares[j], 1e-30)))
     for i in range(fan_in):
         row = shift(weights, i * fan_out)
         for j in range(fan_out):
-            row[j] *= factors[j]
+            row[j] *= real(factors[j])

@@ -127,6 +127,21 @@ def test_conversions_share_no_arrays():
     np.testing.assert_allclose(back.predict(X), before, rtol=1e-12)
 
 
+def test_assigned_lists_of_numbers_are_converted():
+    network = fit("regression", hidden_layer_sizes=(8,))
+    network.coefs_ = [np.round(8 * w).astype(int).tolist() for w in network.coefs_]
+    converted = network.to_sklearn()
+    np.testing.assert_allclose(converted.predict(X), network.predict(X), rtol=1e-12)
+
+
+@pytest.mark.parametrize("sizes", [(), (3,), (3, 3, 3)])
+def test_the_fitted_network_is_converted_whatever_the_parameter_says_by_now(sizes):
+    theirs = fit("regression", ours=False).set_params(hidden_layer_sizes=sizes)
+    ours = MLPRegressor.from_sklearn(theirs)
+    assert ours.hidden_layer_sizes == sizes
+    np.testing.assert_allclose(ours.predict(X), theirs.predict(X), rtol=1e-12)
+
+
 def test_float32_is_kept():
     network = fit("regression", dtype="float32")
     converted = network.to_sklearn()

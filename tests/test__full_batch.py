@@ -1,11 +1,14 @@
 """Training on all samples: what every full-batch optimizer has in common."""
 
+import pickle
 import threading
 
 import numpy as np
 import pytest
 import sklearn.neural_network as theirs
+from interrupts import interrupted_at_each_line
 from scipy import sparse
+from scipy.optimize import OptimizeResult
 from sklearn.base import clone
 from sklearn.datasets import load_breast_cancer, load_diabetes, load_wine
 from sklearn.exceptions import ConvergenceWarning
@@ -13,7 +16,7 @@ from sklearn.linear_model import LogisticRegression, Ridge
 from sklearn.model_selection import train_test_split
 from sklearn.preprocessing import scale
 
-from sknn_opt import MLPClassifier, MLPRegressor, _full_batch, _row_blocks
+from sknn_opt import MLPClassifier, MLPRegressor, _full_batch, _record, _row_blocks
 from sknn_opt._objective import Objective
 from sknn_opt._row_blocks import RowBlocks
 from sknn_opt.optimizers import BFGS, LM, OPTIMIZERS, FullBatch, NewtonCG
@@ -143,6 +146,99 @@ def test_ctrl_c_keeps_the_last_iterate(optimizer, n_jobs, monkeypatch):
     with pytest.warns(ConvergenceWarning):
         shorter.fit(long_X, long_y)
     np.testing.assert_allclose(model.coefs_[0], shorter.coefs_[0], rtol=1e-10)
+
+
+@each
+@pytest.mark.parametrize("n_evaluations", [0, 1])
+def test_ctrl_c_before_the_first_iteration(optimizer, n_evaluations, monkeypatch):
+    evaluate, losses = Objective.loss_and_gradient, []
+
+    def pressed(objective, x):
+        if len(losses) == n_evaluations:
+            raise KeyboardInterrupt
+        losses.append(evaluate(objective, x))
+        return losses[-1]
+
+    monkeypatch.setattr(Objective, "loss_and_gradient", pressed)
+    model = make(optimizer, early_stopping=True)
+    if n_evaluations == 0:
+        with pytest.raises(KeyboardInterrupt):
+            model.fit(X, y)
+        assert not hasattr(model, "coefs_")
+        return
+    with pytest.warns(UserWarning, match="^Training interrupted by user.$"):
+        model.fit(X, y)
+    assert model.loss_ == losses[0][0]
+    assert model.n_iter_ == len(model.loss_curve_) == len(model.validation_scores_) == 0
+    assert model.best_validation_score_ is None
+
+
+@pytest.mark.filterwarnings("ignore:Training interrupted")
+@unfinished
+@pytest.mark.parametrize(("optimizer", "early_stopping"), [("lbfgs", True), ("lm", False)])
+def test_ctrl_c_at_any_line(optimizer, early_stopping):
+    """It is raised and leaves nothing, or all that is left agrees."""
+    models, outcomes = [], set()
+
+    def train():
+        models.append(make(optimizer, max_iter=2, early_stopping=early_stopping))
+        models[-1].fit(X[:20], y[:20])
+
+    for raised in interrupted_at_each_line({_full_batch.__file__, _record.__file__}, train):
+        model = models[-1]
+        outcomes.add(raised)
+        assert raised == (not hasattr(model, "coefs_"))
+        if not raised:
+            assert {len(column) for column in model.history_.values()} == {model.n_iter_}
+            assert np.isfinite(model.loss_)
+            assert np.isfinite(pickle.loads(pickle.dumps(model)).predict(X)).all()
+    assert outcomes == {True, False}
+
+
+def test_convergence_at_the_start_leaves_no_score():
+    settings = {"initializer": "zeros", "hidden_layer_sizes": (), "early_stopping": True}
+    model = make("lbfgs", **settings).fit(X, np.zeros(len(X)))
+    assert model.n_iter_ == 0
+    assert model.best_validation_score_ is None
+    assert model.loss_ == 0
+
+
+class Runaway(FullBatch):
+    """Multiplies the parameters by some factor in each iteration, as no method should."""
+
+    def __init__(self, factor=1e3):
+        self.factor = factor
+
+    def minimize(self, objective, iteration, tol, max_iter):
+        x = objective.vector()
+        for _ in range(max_iter):
+            x = x * self.factor
+            iteration(x, objective.loss_and_gradient(x)[0])
+        return OptimizeResult(x=x, fun=0.0, success=True)
+
+
+@pytest.mark.filterwarnings("ignore:(overflow|invalid value) encountered")
+@pytest.mark.parametrize("factor", [1e3, 1e150])
+def test_divergence_ends_training_at_once(factor):
+    model = make(Runaway(factor), hidden_layer_sizes=(), max_iter=100)
+    with pytest.raises(ValueError, match=r"^Solver produced non-finite parameter weights\."):
+        model.fit(X, y)
+    assert not hasattr(model, "coefs_")
+    with pytest.warns(ConvergenceWarning, match="epoch 1, which scored best, are kept"):
+        model.set_params(early_stopping=True).fit(X, y)
+    assert model.n_iter_ <= 4
+    assert model.best_validation_score_ == model.validation_scores_[0]
+    first = make(Runaway(factor), hidden_layer_sizes=(), max_iter=1, early_stopping=True)
+    np.testing.assert_array_equal(model.coefs_[0], first.fit(X, y).coefs_[0])
+
+
+@pytest.mark.filterwarnings("ignore:(overflow|invalid value) encountered")
+@pytest.mark.parametrize("optimizer", [name for name in FULL_BATCH if name != "trust-ncg"])
+def test_a_loss_that_overflows_is_no_divergence(optimizer):
+    with pytest.warns(ConvergenceWarning, match="training loss overflowed") as caught:
+        model = make(optimizer, max_iter=5).fit(X, 1e200 * y)
+    assert sum(issubclass(w.category, ConvergenceWarning) for w in caught) == 1
+    assert np.isfinite(model.predict(X)).all()
 
 
 @each

@@ -1,9 +1,12 @@
+import re
+
 import numpy as np
 import pytest
+from broken_sparse import BROKEN_SPARSE
 from numpy.lib.stride_tricks import as_strided
 from scipy import sparse
 
-from sknn_opt._inputs import Input, call_gradient, call_multiply
+from sknn_opt._inputs import Input, call_gradient, call_multiply, check_sparse
 from sknn_opt._kernel import address, kernel, real, record
 
 DTYPES = ["float64", "float32"]
@@ -100,6 +103,21 @@ def _read_only_sparse(dtype):
     return X
 
 
+def _strided(step):
+    def make(dtype):
+        X = _sparse(dtype)
+        for name in ("data", "indices", "indptr"):
+            array = getattr(X, name)
+            # The elements between, and those before and after, lead far away.
+            wide = np.full(4 * len(array), 10**6, array.dtype)
+            view = wide[:: 2 * step][len(array) // 2 :][: len(array)]
+            view[:] = array
+            setattr(X, name, view)
+        return X
+
+    return make
+
+
 CSR = {
     "int32": _sparse,
     "int64": lambda t: _sparse(t, np.int64),
@@ -110,6 +128,8 @@ CSR = {
     "duplicates": _with_duplicates,
     "one column": lambda t: _sparse(t)[:, [1]],
     "read-only": _read_only_sparse,
+    "every second element": _strided(1),
+    "backwards": _strided(-1),
 }
 
 SOURCES = {f"dense, {name}": make for name, make in DENSE.items()} | {
@@ -196,3 +216,38 @@ def test_arrays_live_as_long_as_the_input():
     _multiply("float64", source.address, 0, 9, address(weights), address(z), 5)
     np.testing.assert_array_equal(z, _values((9, 5), "float64")[::-1, ::-1])
     assert len(garbage) == 50
+
+
+VALID = {f"CSR, {name}": make for name, make in CSR.items()} | {
+    name: lambda t, name=name: _sparse(t).asformat(name)
+    for name in ("csc", "bsr", "coo", "dia", "dok", "lil")
+}
+
+
+@pytest.mark.parametrize("name", VALID)
+def test_what_is_valid_passes_and_stays_as_it_is(name):
+    X = VALID[name]("float64")
+    before, dense = dict(vars(X)), X.toarray()
+    check_sparse(X)
+    assert all(vars(X)[key] is value for key, value in before.items())
+    np.testing.assert_array_equal(X.toarray(), dense)
+
+
+@pytest.mark.parametrize("X", [None, 1.0, "text", [[1]], np.ones((2, 2))], ids=str)
+def test_what_is_not_sparse_passes(X):
+    check_sparse(X)
+
+
+@pytest.mark.parametrize("case", BROKEN_SPARSE)
+def test_broken_sparse_matrices(case):
+    make, words = BROKEN_SPARSE[case]
+    X = make(sparse.random(30, 4, density=0.5, format="csr", random_state=0))
+    with pytest.raises(ValueError, match=rf"(?i){re.escape(X.format)} matrix.*{words}"):
+        check_sparse(X)
+
+
+def test_more_columns_than_int32_can_number():
+    X = sparse.csr_array(([1.0], [2**31], [0, 1]), shape=(1, 2**31 + 1))
+    with pytest.raises(ValueError, match="2147483647 columns at most, but has 2147483649"):
+        check_sparse(X)
+    check_sparse(sparse.csr_array(([1.0], [2**31 - 2], [0, 1]), shape=(1, 2**31 - 1)))

@@ -1,12 +1,15 @@
 import numpy as np
 import pytest
 import sklearn.neural_network
+from sklearn.exceptions import ConvergenceWarning
 
 from sknn_opt._record import Record
 
 
-def make_record(tol=0.1, n_iter_no_change=2, validates=False, previous=None, verbose=False):
-    return Record(tol, n_iter_no_change, verbose, validates, previous or {})
+def make_record(
+    tol=0.1, n_iter_no_change=2, validates=False, previous=None, verbose=False, **settings
+):
+    return Record(tol, n_iter_no_change, verbose, validates, previous or {}, **settings)
 
 
 def add_all(record, values, validates=False):
@@ -65,10 +68,150 @@ def test_stalled_epochs_of_the_score(scores, counts, best, best_epoch):
     assert record.best_loss is None
 
 
-def test_without_a_score_the_first_parameters_stay_the_best():
-    record = make_record(validates=True)
-    add_all(record, [NAN, NAN], validates=True)
-    np.testing.assert_array_equal(record.best_theta, -1)
+@pytest.mark.parametrize("scores", [[NAN, NAN], [-np.inf, NAN], [NAN]], ids=str)
+@pytest.mark.parametrize(
+    ("validation_loss", "reason"),
+    [
+        (2.0, "scoring is not defined.*'loss'"),
+        (NAN, "the validation loss was not finite.*StandardScaler"),
+    ],
+)
+def test_without_a_score_the_last_parameters_are_kept_with_a_warning(
+    scores, validation_loss, reason
+):
+    record, theta = make_record(validates=True), np.zeros(2)
+    values = iter(scores)
+    record.start(theta, lambda: (validation_loss, next(values)))
+    for _ in scores:
+        theta += 1
+        record.add(1.0, 0.5, 2.0, 10)
+    message = f"best epoch among {len(scores)}, because no validation score was a number: {reason}"
+    with pytest.warns(ConvergenceWarning, match=message):
+        np.testing.assert_array_equal(record.conclude(), len(scores))
+    assert record.fitted_attributes()["best_validation_score_"] is None
+
+
+def test_without_an_epoch_there_is_nothing_to_say():
+    record, theta = make_record(validates=True), np.ones(2)
+    record.start(theta, lambda: (2.0, 0.5))
+    record.loss = 3.0
+    assert record.conclude() is theta
+    assert record.fitted_attributes()["best_validation_score_"] is None
+
+
+def test_the_loss_at_an_early_end_is_one_of_the_losses():
+    record = make_record()
+    record.start(np.ones(2))
+    record.loss = 3.0
+    record.conclude()
+    assert record.best_loss == 3.0
+    record.add(2.0, 0.5, 2.0, 10)
+    record.loss = 2.5
+    record.conclude()
+    assert record.best_loss == 2.0
+
+
+LARGE = 1e6
+
+
+@pytest.mark.parametrize(
+    ("losses", "diverges"),
+    [
+        ([0.5, 0.99 * LARGE], False),
+        ([0.5, 1.01 * LARGE], True),
+        ([-3.0, 2.99 * LARGE], False),
+        ([-3.0, 3.01 * LARGE], True),
+        ([7e11, 6e17], False),
+        ([7e11, 9e160], True),
+        ([1e300], False),
+        ([NAN, np.inf, 4.0, 3.9 * LARGE], False),
+        ([NAN, np.inf, 4.0, 4.1 * LARGE], True),
+    ],
+    ids=str,
+)
+@pytest.mark.filterwarnings("ignore:The training loss overflowed")
+def test_an_exploding_loss_is_divergence(losses, diverges):
+    record = make_record()
+    add_all(record, losses)
+    assert record.has_diverged == diverges
+    if diverges:
+        with pytest.raises(ValueError, match=r"^Solver produced non-finite.*StandardScaler"):
+            record.conclude()
+    else:
+        assert record.conclude() is record._theta
+
+
+@pytest.mark.parametrize(("incremental", "diverges"), [(True, True), (False, False)])
+def test_which_loss_is_the_first_one(incremental, diverges):
+    """Calls of partial_fit are one training; a warm start may be on other data."""
+    first = make_record()
+    add_all(first, [1.0])
+    second = make_record(previous=first.fitted_attributes(), incremental=incremental)
+    add_all(second, [2e6])
+    assert second.has_diverged == diverges
+
+
+@pytest.mark.parametrize("bad", [NAN, np.inf, -np.inf])
+@pytest.mark.parametrize("loss", [1.0, NAN])
+def test_parameters_that_are_not_finite_are_divergence(bad, loss):
+    record, theta = make_record(), np.ones(3)
+    record.start(theta)
+    record.add(1.0, 0.5, 2.0, 10)
+    theta[1] = bad
+    record.add(loss, 0.5, 2.0, 10)
+    assert record.has_diverged
+    with pytest.raises(ValueError, match=r"^Solver produced non-finite parameter weights"):
+        record.conclude()
+
+
+def test_parameters_may_have_diverged_in_an_epoch_that_was_interrupted():
+    record, theta = make_record(), np.ones(3)
+    record.start(theta)
+    theta[0] = NAN
+    with pytest.raises(ValueError, match=r"^Solver produced non-finite parameter weights"):
+        record.conclude()
+
+
+@pytest.mark.parametrize("cause", ["loss", "parameters"])
+def test_the_best_epoch_survives_divergence(cause):
+    record, theta, scores = make_record(validates=True), np.zeros(2), iter([0.1, 0.5, 0.2, 0.9])
+    record.start(theta, lambda: (2.0, next(scores)))
+    for _ in range(3):
+        theta += 1
+        record.add(1.0, 0.5, 2.0, 10)
+    theta += 1 if cause == "loss" else np.inf
+    record.add(1e300 if cause == "loss" else 1.0, 0.5, 2.0, 10)  # scores best all the same
+    message = "diverged after 4 epoch.*parameters of epoch 2, which scored best.*StandardScaler"
+    with pytest.warns(ConvergenceWarning, match=message):
+        np.testing.assert_array_equal(record.conclude(), 2)
+    assert record.fitted_attributes()["best_validation_score_"] == 0.5
+
+
+@pytest.mark.parametrize("finite", [True, False])
+def test_a_warm_start_that_diverges_keeps_its_start_if_that_is_finite(finite):
+    previous = make_record(validates=True)
+    add_all(previous, [0.3], validates=True)
+    record = make_record(validates=True, previous=previous.fitted_attributes())
+    theta = np.full(2, 7.0 if finite else -np.inf)
+    record.start(theta, lambda: (2.0, 0.4))
+    theta[:] = NAN
+    record.add(1.0, 0.5, 2.0, 10)
+    if finite:
+        with pytest.warns(ConvergenceWarning, match="parameters from which it started are kept"):
+            np.testing.assert_array_equal(record.conclude(), 7)
+    else:
+        with pytest.raises(ValueError, match="non-finite"):
+            record.conclude()
+
+
+@pytest.mark.parametrize("losses", [[np.inf, 1.0], [1.0, NAN], [NAN] * 3], ids=str)
+def test_a_loss_that_is_not_finite_is_told_once(losses):
+    record = make_record()
+    add_all(record, losses)
+    assert not record.has_diverged
+    with pytest.warns(ConvergenceWarning, match="loss overflowed.*StandardScaler") as caught:
+        assert record.conclude() is record._theta
+    assert len(caught) == 1
 
 
 @pytest.mark.parametrize("early_stopping", [False, True])

@@ -1,8 +1,10 @@
+import contextlib
 import threading
 import time
 
 import numpy as np
 import pytest
+from interrupts import interrupted_at_each_line
 from threadpoolctl import threadpool_info, threadpool_limits
 
 from sknn_opt import _row_blocks
@@ -234,6 +236,25 @@ class TestOneBlasThread:
                 pass
         with one_blas_thread():
             assert set(_blas_threads()) == {1}
+
+    @pytest.mark.parametrize("n_outer_holds", [0, 1])
+    def test_an_interrupt_at_any_line_restores(self, n_outer_holds):
+        def hold():
+            with one_blas_thread():
+                assert set(_blas_threads()) == {1}
+
+        with contextlib.ExitStack() as stack:
+            for _ in range(n_outer_holds):
+                stack.enter_context(one_blas_thread())
+            outside = {1} if n_outer_holds else {3}
+            files = {_row_blocks.__file__, contextlib.__file__}
+            n_interrupts = 0
+            for raised in interrupted_at_each_line(files, hold):
+                assert len(one_blas_thread._holds) == n_outer_holds
+                assert set(_blas_threads()) == outside
+                n_interrupts += raised
+            assert n_interrupts > 10
+        assert set(_blas_threads()) == {3}
 
     @pytest.mark.parametrize("last", ["this thread", "another"])
     def test_holds_of_two_threads_that_overlap(self, last):

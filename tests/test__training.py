@@ -1,16 +1,18 @@
+import pickle
 import re
 import tracemalloc
 
 import numpy as np
 import pytest
 import sklearn.neural_network
+from interrupts import interrupted_at_each_line
 from scipy import sparse
 from sklearn.base import clone
 from sklearn.datasets import load_digits, make_classification, make_regression
 from sklearn.exceptions import ConvergenceWarning
 from sklearn.linear_model import ElasticNet
 
-from sknn_opt import MLPClassifier, MLPRegressor, _training
+from sknn_opt import MLPClassifier, MLPRegressor, _record, _training
 from sknn_opt._problem import BLOCK_ROWS
 from sknn_opt.optimizers import SGD
 from sknn_opt.schedules import Schedule
@@ -327,3 +329,166 @@ def test_time_that_is_not_used_up_changes_nothing():
     with_bound = MLPClassifier((5,), max_time=1000, **params).fit(X, y)
     without = MLPClassifier((5,), **params).fit(X, y)
     np.testing.assert_array_equal(with_bound.coefs_[0], without.coefs_[0])
+
+
+# -- divergence --------------------------------------------------------------------------
+
+
+class Exploding(Schedule):
+    """A rate that suits, but from an epoch on one that does not."""
+
+    def __init__(self, epoch, rate=1e12):
+        self.epoch = epoch
+        self.rate = rate
+
+    def __call__(self, time, max_iter):
+        return np.where(np.asarray(time) < self.epoch, 1.0, self.rate)
+
+
+@pytest.fixture
+def epochs(monkeypatch):
+    """The losses of the epochs that training has come to."""
+    losses, add = [], _record.Record.add
+
+    def noted(record, loss, *args):
+        losses.append(loss)
+        add(record, loss, *args)
+
+    monkeypatch.setattr(_record.Record, "add", noted)
+    return losses
+
+
+@pytest.mark.parametrize("dtype", ["float32", "float64"])
+@pytest.mark.parametrize("averaging", [None, "ema", "swa"])
+@pytest.mark.parametrize("optimizer", ["sgd", "adam"])
+def test_divergence_ends_training_at_once(regression, optimizer, averaging, dtype, epochs):
+    model = MLPRegressor(
+        4, optimizer=optimizer, averaging=averaging, learning_rate=Exploding(2),
+        learning_rate_init=0.01, dtype=dtype, random_state=0,
+    )  # fmt: skip
+    with pytest.raises(ValueError, match=r"^Solver produced non-finite parameter weights\."):
+        model.fit(*regression)
+    assert len(epochs) <= 4
+    assert not hasattr(model, "coefs_")
+
+
+@pytest.mark.parametrize("averaging", [None, "ema", "swa"])
+@pytest.mark.parametrize("optimizer", ["sgd", "adam"])
+def test_the_best_epoch_before_divergence_is_kept(regression, optimizer, averaging):
+    model = MLPRegressor(
+        4, optimizer=optimizer, averaging=averaging, learning_rate=Exploding(3),
+        early_stopping=True, learning_rate_init=0.01, validation_fraction=0.3, random_state=0,
+    )  # fmt: skip
+    with pytest.warns(ConvergenceWarning, match="diverged after .* epoch 3, which scored best"):
+        model.fit(*regression)
+    assert model.n_iter_ <= 5
+    assert model.best_validation_score_ == model.validation_scores_[2]
+    until_then = clone(model).set_params(max_iter=3)
+    with pytest.warns(ConvergenceWarning, match="max|Max"):
+        until_then.fit(*regression)
+    # The share of the last quarter of max_iter epochs is another one.
+    if averaging != "swa":
+        assert_same_parameters(model, until_then)
+
+
+def test_an_explosion_to_finite_numbers_is_divergence(regression):
+    """The targets grow in partial_fit's calls, so that no parameter overflows."""
+    X, y = regression
+    model = MLPRegressor((), optimizer="sgd", random_state=0).partial_fit(X, y)
+    before = pickle.dumps(model)
+    with pytest.raises(ValueError, match=r"^Solver produced non-finite"):
+        model.partial_fit(X, 1e5 * y)
+    assert pickle.dumps(model) == before
+    with pytest.warns(ConvergenceWarning, match="Maximum iterations"):
+        model.set_params(warm_start=True, max_iter=3).fit(X, 1e5 * y)  # a training of its own
+
+
+def test_a_loss_that_overflows_is_no_divergence(regression):
+    X, y = regression
+    params = {"clip_value": 1.0, "max_iter": 4, "random_state": 0}
+    model = MLPRegressor((), optimizer="sgd", **params)
+    with pytest.warns(ConvergenceWarning) as caught:
+        model.fit(X, 1e160 * y)
+    said = [str(warning.message) for warning in caught]
+    assert sum("loss overflowed" in message for message in said) == 1
+    assert caught[0].filename == caught[-1].filename == __file__
+    assert model.loss_curve_ == [np.inf] * 4
+    # Clipped gradients are signs, whatever the size of the residuals.
+    expected = MLPRegressor((), optimizer="sgd", **params)
+    with pytest.warns(ConvergenceWarning, match="Maximum iterations"):
+        expected.fit(X, 1e12 * y)
+    assert_same_parameters(model, expected)
+
+
+# -- Ctrl-C ------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("method", ["fit", "partial_fit"])
+@pytest.mark.parametrize("n_calls", [0, 1, 4])
+def test_ctrl_c_in_the_first_epoch(regression, method, n_calls, monkeypatch):
+    X, y = regression
+    train_batches, ends = _training.train_batches, []
+
+    def pressed(dtype, *arguments):
+        if len(ends) == n_calls:
+            raise KeyboardInterrupt
+        train_batches(dtype, *arguments)
+        ends.append(arguments[-1])
+
+    params = {"batch_size": 1, "shuffle": False, "random_state": 0}
+    model = MLPRegressor(4, **params, alpha=0.0)
+    with monkeypatch.context() as patched:
+        patched.setattr(_training, "train_batches", pressed)
+        patched.setattr(_training, "_LONGEST_CALL", 0.0)
+        train = getattr(model, method)
+        if n_calls == 0:
+            with pytest.raises(KeyboardInterrupt):
+                train(X, y)
+            assert not hasattr(model, "coefs_")
+            return
+        with pytest.warns(UserWarning, match="^Training interrupted by user.$"):
+            train(X, y)
+    seen = ends[-1]
+    assert seen < len(y)
+    expected = MLPRegressor(4, **params, alpha=0.0).partial_fit(X[:seen], y[:seen])
+    assert_same_parameters(model, expected, rtol=1e-12)
+    assert model.loss_ == model.best_loss_ == pytest.approx(expected.loss_, rel=1e-12)
+    assert model.n_iter_ == len(model.loss_curve_) == 0
+
+
+@pytest.mark.filterwarnings("ignore:Training interrupted")
+@ignores_convergence
+@pytest.mark.parametrize(
+    ("method", "early_stopping"), [("fit", False), ("fit", True), ("partial_fit", False)]
+)
+def test_ctrl_c_at_any_line(regression, method, early_stopping):
+    X, y = regression
+    models = []
+
+    def train():
+        models.append(MLPRegressor(2, early_stopping=early_stopping, max_iter=2, random_state=0))
+        getattr(models[-1], method)(X, y)
+
+    outcomes = set()
+    for raised in interrupted_at_each_line({_training.__file__, _record.__file__}, train):
+        outcomes.add(raised)
+        assert_whole(models[-1], raised, X)
+    assert outcomes == {True, False}
+
+
+def assert_whole(model, raised, X):
+    """An interrupt was raised and left nothing; or all that it left agrees."""
+    assert raised == (not hasattr(model, "coefs_"))
+    if raised:
+        return
+    n_epochs = len(model.loss_curve_)
+    assert model.n_iter_ == n_epochs
+    assert {len(column) for column in model.history_.values()} == {n_epochs}
+    assert np.isfinite(model.loss_)
+    if model.early_stopping:
+        assert len(model.validation_scores_) == n_epochs
+        best = model.best_validation_score_
+        assert best is None or best in model.validation_scores_
+    else:
+        assert model.best_loss_ == min([*model.loss_curve_, model.loss_])
+    assert np.isfinite(pickle.loads(pickle.dumps(model)).predict(X)).all()

@@ -8,10 +8,13 @@ import pytest
 from scipy import sparse
 from sklearn import config_context
 from sklearn.datasets import load_breast_cancer, load_diabetes, load_iris
+from sklearn.exceptions import ConvergenceWarning
 from sklearn.metrics import (
+    accuracy_score,
     get_scorer,
     hinge_loss,
     log_loss,
+    make_scorer,
     mean_absolute_error,
     mean_pinball_loss,
     mean_squared_error,
@@ -20,7 +23,7 @@ from sklearn.model_selection import GridSearchCV, train_test_split
 from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import StandardScaler, scale
 
-from sknn_opt import MLPClassifier, MLPRegressor
+from sknn_opt import MLPClassifier, MLPRegressor, _base
 from sknn_opt.losses import Quantile
 
 pytestmark = [
@@ -114,6 +117,56 @@ def test_scoring_may_be_a_function_or_the_loss():
     np.testing.assert_array_equal(
         history["validation_score"], np.negative(history["validation_loss"])
     )
+
+
+def _share(y, predictions):
+    return np.mean(y == predictions)
+
+
+def _share_of_the_first(model, X, y):
+    return _share(y[:5], model.predict(X[:5]))
+
+
+@pytest.mark.parametrize("early_stopping", [False, True])
+@pytest.mark.parametrize("scoring", [make_scorer(_share), _share_of_the_first])
+def test_scorers_that_take_no_weights_get_none(scoring, early_stopping):
+    X, y, held_out = split("multiclass")
+    weight = np.arange(len(y)) % 3
+    model = make("multiclass", scoring=scoring, early_stopping=early_stopping)
+    with pytest.warns(UserWarning, match=r"scoring=.* takes no sample_weight: ") as caught:
+        model.fit(X, y, weight, **({} if early_stopping else held_out))
+    named = [warning.filename for warning in caught if "sample_weight" in str(warning.message)]
+    assert named == [__file__]
+    if not early_stopping:
+        expected = scoring(model, held_out["X_val"], held_out["y_val"])
+        assert model.history_["validation_score"][-1] == expected
+
+
+def _accuracy_by_keywords(y, predictions, **keywords):
+    return accuracy_score(y, predictions, **keywords)
+
+
+@pytest.mark.parametrize("early_stopping", [False, True])
+def test_weights_reach_a_metric_that_takes_any_keyword(early_stopping):
+    X, y, held_out = split("multiclass")
+    weight = np.arange(len(y)) % 3
+    ours, expected = (
+        make("multiclass", scoring=scoring, early_stopping=early_stopping).fit(
+            X, y, weight, **({} if early_stopping else held_out)
+        )
+        for scoring in (make_scorer(_accuracy_by_keywords), "accuracy")
+    )
+    assert ours.history_["validation_score"] == expected.history_["validation_score"]
+
+
+@pytest.mark.parametrize("loss", ["poisson", "gamma"])
+def test_predictions_that_overflow_have_no_score(loss):
+    X, y, held_out = split("regression")
+    held_out["X_val"] = 1e6 * np.abs(held_out["X_val"])
+    y, held_out["y_val"] = np.abs(y) + 1, np.abs(held_out["y_val"]) + 1
+    for scoring in (None, "r2", "neg_mean_absolute_error"):
+        model = make("regression", loss=loss, scoring=scoring, random_state=0).fit(X, y, **held_out)
+        assert np.isnan(model.history_["validation_score"]).any()
 
 
 LOSSES = {
@@ -299,7 +352,7 @@ BAD = {
     "X has 3 features, but MLPClassifier is expecting 4": {"X_val": np.ones((45, 3))},
     "inconsistent numbers of samples": {"X_val": np.ones((44, 4))},
     "Negative values": {"sample_weight_val": np.full(45, -1.0)},
-    "at least one non-zero": {"sample_weight_val": np.zeros(45)},
+    "sample_weight_val: .*at least one non-zero": {"sample_weight_val": np.zeros(45)},
     "y_val has classes that y does not have": {"y_val": np.array(["a", "d", "e"] * 15)},
 }
 
@@ -352,3 +405,137 @@ def test_validation_of_a_single_class():
         X, np.ones(20), X_val=X, y_val=np.ones(20)
     )
     assert model.history_["validation_score"] == [1.0, 1.0]
+
+
+# -- nothing to score ----------------------------------------------------------------------
+
+
+@pytest.fixture
+def no_training(monkeypatch):
+    def begin(*args, **kwargs):
+        raise AssertionError("training began")
+
+    monkeypatch.setattr(_base, "MiniBatches", begin)
+    monkeypatch.setattr(_base, "FullBatch", begin)
+
+
+def _not_a_number(model, X, y):
+    return np.nan
+
+
+@pytest.mark.filterwarnings("ignore::sklearn.exceptions.UndefinedMetricWarning")
+@pytest.mark.parametrize("warm_start", [False, True])
+@pytest.mark.parametrize(
+    ("task", "scoring"),
+    [("binary", "roc_auc"), ("multiclass", _not_a_number), ("regression", _not_a_number)],
+)
+@optimizers
+def test_where_no_score_is_a_number_the_last_parameters_are_kept(
+    task, scoring, optimizer, warm_start
+):
+    X, y, held_out = split(task)
+    del held_out["sample_weight_val"]
+    if scoring == "roc_auc":
+        held_out = {name: values[held_out["y_val"] == 0] for name, values in held_out.items()}
+    params = {"optimizer": optimizer, "scoring": scoring, "warm_start": warm_start, "tol": 0}
+    model = make(task, **params, n_iter_no_change=4)
+    if warm_start:
+        model.fit(X, y, X_val=X, y_val=y)
+    expected = pickle.loads(pickle.dumps(model)).set_params(max_iter=5)
+    expected.fit(X, y, **held_out)
+    with pytest.warns(ConvergenceWarning, match="no validation score was a number: scoring is not"):
+        model.set_params(early_stopping=True).fit(X, y, **held_out)
+    assert model.n_iter_ == 5
+    assert model.best_validation_score_ is None
+    np.testing.assert_array_equal(model.coefs_[0], expected.coefs_[0])
+
+
+@pytest.mark.usefixtures("no_training")
+@pytest.mark.parametrize("early_stopping", [False, True])
+@pytest.mark.parametrize("scoring", [None, "r2"])
+@optimizers
+def test_r2_needs_two_samples(optimizer, scoring, early_stopping):
+    X, y, held_out = split("regression")
+    held_out = {name: values[:1] for name, values in held_out.items()}
+    model = make("regression", optimizer=optimizer, scoring=scoring, early_stopping=early_stopping)
+    with pytest.raises(ValueError, match=r"^The validation set is too small\..*X_val has 1"):
+        model.fit(X, y, **held_out)
+    if optimizer == "adam" and not early_stopping:
+        with pytest.raises(ValueError, match=r"^The validation set is too small\."):
+            model.partial_fit(X, y, **held_out)
+
+
+@pytest.mark.parametrize(
+    "parameters",
+    [{"scoring": "loss"}, {"scoring": "neg_mean_absolute_error"}, {"loss": Quantile([0.2, 0.8])}],
+    ids=str,
+)
+def test_other_scores_need_a_single_sample(parameters):
+    X, y, held_out = split("regression")
+    held_out = {name: values[:1] for name, values in held_out.items()}
+    model = make("regression", early_stopping=True, **parameters).fit(X, y, **held_out)
+    assert np.isfinite(model.validation_scores_).all()
+
+
+@pytest.mark.usefixtures("no_training")
+@pytest.mark.parametrize("scoring", [None, "loss"])
+@pytest.mark.parametrize("task", ["multiclass", "regression"])
+@optimizers
+def test_a_split_holds_out_two_samples(optimizer, task, scoring):
+    _, X, y = TASKS[task]
+    model = make(task, optimizer=optimizer, scoring=scoring, early_stopping=True)
+    with pytest.raises(ValueError, match=r"^The validation set is too small\. Increase 'valid"):
+        model.set_params(validation_fraction=0.5 / len(X)).fit(X, y)
+
+
+@pytest.mark.usefixtures("no_training")
+@tasks
+@optimizers
+def test_held_out_rows_need_weight(optimizer, task):
+    """Zeros draw no random numbers, so that the split is the first to do so."""
+    _, X, y = TASKS[task]
+    settings = {"hidden_layer_sizes": (), "initializer": "zeros", "random_state": 3}
+    model = make(task, optimizer=optimizer, early_stopping=True, **settings)
+    _, held_out = train_test_split(
+        np.arange(len(X)),
+        test_size=0.1,
+        random_state=np.random.RandomState(3),
+        stratify=y if task in ("binary", "multiclass") else None,
+    )
+    weight = np.ones(len(X))
+    weight[held_out] = 0
+    with pytest.raises(ValueError, match="held out for validation have no weight"):
+        model.fit(X, y, weight)
+    with pytest.raises(ValueError, match=r"sample_weight_val.*non-zero"):
+        model.fit(X, y, X_val=X, y_val=y, sample_weight_val=np.zeros(len(X)))
+
+
+@optimizers
+@pytest.mark.parametrize(
+    "y",
+    [
+        np.arange(60) == 7,
+        np.where(np.arange(60) == 7, 2, np.arange(60) % 2),
+        np.arange(60) % 20,
+    ],
+    ids=["one of two", "one of three", "more than places"],
+)
+def test_a_class_without_a_place_in_the_split(y, optimizer):
+    X = TASKS["multiclass"][1][:60]
+    settings = {
+        "hidden_layer_sizes": (),
+        "initializer": "zeros",
+        "early_stopping": True,
+        "shuffle": False,
+        "random_state": 3,
+        "optimizer": optimizer,
+    }
+    with pytest.warns(UserWarning, match="not stratified: a class has only one sample") as caught:
+        automatic = make("multiclass", **settings).fit(X, y)
+    assert caught[0].filename == __file__
+    rows, held_out = train_test_split(
+        np.arange(60), test_size=0.1, random_state=np.random.RandomState(3)
+    )
+    by_hand = make("multiclass", **settings)
+    by_hand.fit(X[rows], y[rows], X_val=X[held_out], y_val=y[held_out])
+    np.testing.assert_allclose(automatic.coefs_[0], by_hand.coefs_[0], rtol=1e-9, atol=1e-12)

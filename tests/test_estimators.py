@@ -14,15 +14,17 @@ from numpy.testing import assert_allclose, assert_array_equal
 from scipy import sparse
 from scipy.special import expit, log_expit, log_softmax, softmax
 from sklearn.base import clone, is_classifier
+from sklearn.calibration import CalibratedClassifierCV
+from sklearn.datasets import load_digits
 from sklearn.linear_model import ElasticNet, LogisticRegression, Ridge
-from sklearn.metrics import accuracy_score
+from sklearn.metrics import accuracy_score, average_precision_score, log_loss, make_scorer
 from sklearn.model_selection import train_test_split
 
 from sknn_opt import MLPClassifier, MLPRegressor
 from sknn_opt._objective import Objective
 from sknn_opt._record import Record
-from sknn_opt.activations import ACTIVATIONS
-from sknn_opt.losses import CLASSIFIER_LOSSES, REGRESSOR_LOSSES
+from sknn_opt.activations import ACTIVATIONS, LeakyReLU
+from sknn_opt.losses import CLASSIFIER_LOSSES, REGRESSOR_LOSSES, Quantile
 from sknn_opt.optimizers import LBFGS, OPTIMIZERS, SGD, Adam, FirstOrder
 from sknn_opt.schedules import SCHEDULES, Adaptive, InvScaling
 
@@ -93,6 +95,10 @@ def forward(model, X, activation=np.tanh):
     for coefs, intercepts in zip(model.coefs_[:-1], model.intercepts_[:-1], strict=True):
         X = activation(X @ coefs + intercepts)
     return X @ model.coefs_[-1] + model.intercepts_[-1]
+
+
+def _relu(z):
+    return np.maximum(z, 0)
 
 
 # -- the same model as scikit-learn ------------------------------------------------------
@@ -266,6 +272,38 @@ def test_warm_start_as_scikit_learn(params):
         for rows in (slice(None), slice(40), slice(10, None)):
             model.fit(X[rows], Y["binary"][rows])
     assert_same_model(*models)
+
+
+def test_a_warm_start_with_early_stopping_keeps_the_best_weights():
+    """scikit-learn goes on training the arrays that it has noted as the best."""
+    params = {"early_stopping": True, "warm_start": True, "validation_fraction": 0.3}
+    ours, expected = pair("binary", learning_rate_init=0.02, max_iter=30, **params)
+    for model, keeps_them in ((ours, True), (expected, False)):
+        model.fit(X, Y["binary"])
+        best = [p.copy() for p in parameters(model)]
+        model.set_params(learning_rate_init=5.0, max_iter=3).fit(X, Y["binary"])
+        assert max(model.validation_scores_[-3:]) <= model.best_validation_score_
+        same = all(np.array_equal(a, b) for a, b in zip(best, parameters(model), strict=True))
+        assert same == keeps_them
+
+
+@pytest.mark.parametrize("target", ["binary", "regression"])
+@pytest.mark.parametrize("optimizer", _options("solver"))
+def test_negative_weights_are_refused_where_scikit_learn_takes_them(target, optimizer):
+    weight = np.where(np.arange(N) == 3, -0.1, 1.0)
+    ours, expected = pair(target, solver=optimizer, max_iter=2)
+    expected.fit(X, Y[target], sample_weight=weight)
+    with pytest.raises(ValueError, match="Negative values in"):
+        ours.fit(X, Y[target], sample_weight=weight)
+
+
+@pytest.mark.parametrize("target", ["binary", "regression"])
+def test_solver_is_none_where_scikit_learn_has_adam(target):
+    ours, expected = pair(target)
+    assert (ours.solver, ours.optimizer, expected.solver) == (None, "adam", "adam")
+    assert_same_model(
+        *(m.set_params(max_iter=3, solver="adam").fit(X, Y[target]) for m in (ours, expected))
+    )
 
 
 def test_warm_lbfgs_goes_on_from_the_weights():
@@ -521,14 +559,74 @@ def test_learns(target, optimizer):
 
 
 @pytest.mark.parametrize("target", CLASSIFICATION)
-def test_decision_function_is_the_logits(target):
+def test_decisions_are_log_odds_and_log_probabilities_of_several_classes(target):
     model = make(target, activation="tanh", max_iter=3).fit(X, Y[target])
-    raw = forward(model, X)
+    raw = decisions = forward(model, X)
     link = softmax(raw, axis=1) if target == "multiclass" else expit(raw)
     if target == "binary":
-        raw, link = raw.ravel(), np.c_[1 - link, link]
-    assert_allclose(model.decision_function(X), raw, rtol=1e-12)
+        decisions, link = raw.ravel(), np.c_[1 - link, link]
+    elif target == "multiclass":
+        decisions = log_softmax(raw, axis=1)
+    assert_allclose(model.decision_function(X), decisions, rtol=1e-12)
     assert_allclose(model.predict_proba(X), link, rtol=1e-12)
+
+
+@pytest.mark.parametrize("loss", CLASSIFIER_LOSSES)
+def test_what_all_classes_share_is_in_margins_only(loss):
+    model = make("multiclass", loss=loss, activation="tanh", max_iter=3).fit(X, Y["multiclass"])
+    before, predicted = model.decision_function(X), model.predict(X)
+    model.coefs_[-1] += np.arange(4.0)[:, np.newaxis]
+    model.intercepts_[-1] += 5.0
+    after = model.decision_function(X)
+    if hasattr(model, "predict_proba"):
+        assert_allclose(after, before, rtol=1e-9, atol=1e-12)
+        assert_allclose(np.exp(after), model.predict_proba(X), rtol=1e-12)
+    else:
+        assert_allclose(after, forward(model, X), rtol=1e-12)
+    assert_array_equal(model.predict(X), predicted)
+
+
+@pytest.fixture(scope="module")
+def digits():
+    X, y = load_digits(return_X_y=True)
+    return train_test_split(X / 16, y, train_size=600, random_state=0)
+
+
+@pytest.mark.parametrize("average", ["macro", "micro"])
+def test_scorers_find_in_decisions_what_they_find_in_probabilities(average, digits):
+    X_train, X_test, y_train, y_test = digits
+    model = make("multiclass", hidden_layer_sizes=20, max_iter=20).fit(X_train, y_train)
+    scorer = make_scorer(
+        average_precision_score,
+        response_method=("decision_function", "predict_proba"),
+        average=average,
+    )
+    probabilities, raw = model.predict_proba(X_test), forward(model, X_test, _relu)
+    expected = average_precision_score(y_test, probabilities, average=average)
+    assert scorer(model, X_test, y_test) == pytest.approx(expected, rel=1e-9)
+    assert average_precision_score(y_test, raw, average=average) < expected - 0.01
+
+
+class _OnlyProbabilities(MLPClassifier):
+    @property
+    def decision_function(self):
+        raise AttributeError("calibration takes predict_proba then")
+
+
+class _RawOutputs(MLPClassifier):
+    def decision_function(self, X):
+        return forward(self, X, _relu)
+
+
+def test_calibration_is_as_good_on_decisions_as_on_probabilities(digits):
+    X_train, X_test, y_train, y_test = digits
+    losses = {}
+    for cls in (MLPClassifier, _OnlyProbabilities, _RawOutputs):
+        network = cls(40, learning_rate_init=0.01, max_iter=30, random_state=0)
+        model = CalibratedClassifierCV(network, cv=3, ensemble=False).fit(X_train, y_train)
+        losses[cls] = log_loss(y_test, model.predict_proba(X_test))
+    assert losses[MLPClassifier] < 1.1 * losses[_OnlyProbabilities]
+    assert losses[_RawOutputs] > 1.3 * losses[_OnlyProbabilities]
 
 
 @pytest.mark.parametrize(
@@ -560,6 +658,99 @@ def test_sparse_multilabel_targets(container, early_stopping):
     assert_same_model(ours, expected)
     assert sparse.issparse(ours.predict(X))
     assert_array_equal(ours.predict(X).toarray(), expected.predict(X).toarray())
+
+
+def _stored_twice(Y):
+    Y = sparse.csr_array(Y)
+    return sparse.csr_array((Y.data.repeat(2), Y.indices.repeat(2), 2 * Y.indptr), Y.shape)
+
+
+def _with_stored_zeros(Y):
+    return sparse.csr_array((Y.ravel(), np.tile(range(3), N), range(0, 3 * N + 1, 3)), Y.shape)
+
+
+#: The same labels in other types and with other numbers than 1.
+INDICATORS = {
+    "255": lambda Y: (255 * Y).astype(np.uint8),
+    "2": lambda Y: 2 * Y,
+    "-1": lambda Y: -Y,
+    "bool": lambda Y: Y.astype(bool),
+    "float": lambda Y: 3.0 * Y,
+    "list": lambda Y: (2 * Y).tolist(),
+    "frame": lambda Y: pd.DataFrame(2 * Y),
+    "csr": lambda Y: sparse.csr_array(2 * Y),
+    "stored twice": _stored_twice,
+    "stored twice, wrapping around to 0": lambda Y: _stored_twice((128 * Y).astype(np.uint8)),
+    "stored twice, coo": lambda Y: _stored_twice(Y).tocoo(),
+    "stored zeros": lambda Y: _with_stored_zeros(5 * Y),
+}
+
+
+def _trained(Y, way, optimizer="adam", loss="log_loss", **params):
+    """A network that has seen ``Y`` in training and in validation."""
+    params |= {"optimizer": optimizer, "loss": loss, "max_iter": 4, "learning_rate_init": 0.01}
+    if way == "early stopping":
+        return make("multilabel", early_stopping=True, **params).fit(X, Y)
+    model = make("multilabel", warm_start=True, **params)
+    for _ in range(2):
+        method = model.partial_fit if way == "partial_fit" else model.fit
+        classes = {"classes": range(3)} if way == "partial_fit" else {}
+        method(X, Y, X_val=X, y_val=Y, **classes)
+    return model
+
+
+WAYS = [
+    *product(["early stopping", "warm start"], CORE, ["log_loss"]),
+    *product(["early stopping"], ["adam"], list(CLASSIFIER_LOSSES)),
+    *product(["partial_fit"], FIRST_ORDER, ["log_loss"]),
+]
+
+
+@pytest.mark.parametrize("labels", INDICATORS)
+@pytest.mark.parametrize(("way", "optimizer", "loss"), WAYS)
+def test_whatever_is_not_0_is_a_label(labels, way, optimizer, loss):
+    plain, given = Y["multilabel"], INDICATORS[labels](Y["multilabel"])
+    ours, expected = (_trained(y, way, optimizer, loss) for y in (given, plain))
+    assert_same_parameters(ours, expected, 0)
+    for name in ("validation_loss", "validation_score"):
+        assert ours.history_[name] == expected.history_[name]
+    predicted = ours.predict(X)
+    assert sparse.issparse(predicted) == sparse.issparse(given)
+    predicted = predicted.toarray() if sparse.issparse(predicted) else predicted
+    assert_array_equal(predicted, expected.predict(X))
+    assert set(np.unique(predicted)) <= {0, 1}
+    assert ours.score(X, given) == expected.score(X, plain)
+
+
+@pytest.mark.parametrize("labels", INDICATORS)
+@pytest.mark.parametrize(
+    "class_weight", ["balanced", [{0: 0.5, 1: 2.0}, {0: 1.0, 1: 3.0}, {1: 0.1}]], ids=str
+)
+def test_weights_of_classes_are_for_0_and_1(labels, class_weight):
+    y = Y["multilabel"].copy()
+    y[:20] = y[0]
+    params = {"class_weight": class_weight, "scoring": "accuracy"}
+    ours, expected = (
+        _trained(given, "early stopping", **params) for given in (INDICATORS[labels](y), y)
+    )
+    assert_same_parameters(ours, expected, 0)
+    assert ours.validation_scores_ == expected.validation_scores_
+
+
+def test_labels_that_are_not_0_as_scikit_learn():
+    params = {"max_iter": 5, "early_stopping": True}
+    ours, expected = (m.fit(X, 255 * Y["multilabel"]) for m in pair("multilabel", **params))
+    assert_same_model(ours, expected)
+
+
+@pytest.mark.parametrize("convert", [np.asarray, sparse.csr_array])
+def test_every_sample_may_have_every_label(convert):
+    model = make("multilabel", max_iter=50, learning_rate_init=0.1)
+    every = np.ones((N, 2), int)
+    model.fit(X, convert(every))
+    predicted = model.predict(X)
+    assert_array_equal(predicted.toarray() if sparse.issparse(predicted) else predicted, every)
+    assert model.score(X, convert(7 * every)) == 1
 
 
 @pytest.mark.parametrize("optimizer", CORE)
@@ -626,6 +817,21 @@ def test_partial_fit_takes_a_dict_and_refuses_balanced(optimizer):
         model.partial_fit(X, y)
 
 
+@pytest.mark.parametrize("target", CLASSIFICATION)
+def test_a_batch_may_lack_what_class_weight_names(target):
+    rows = Y["binary"] == 0
+    y, class_weight = Y[target][rows], {1: 4.0}
+    if target == "multilabel":
+        y[:, 1] = 0
+        class_weight = [{1: 1.0}, {1: 4.0}, {0: 1.0}]
+    model = make(target, class_weight=class_weight)
+    expected = make(target)
+    weight = np.where(y == 1, 4.0, 1.0) if target == "multiclass" else None
+    for m, w in ((model, None), (expected, weight)):
+        m.partial_fit(X[rows], y, w, classes=np.unique(Y[target]) if y.ndim == 1 else range(3))
+    assert_same_parameters(model, expected, 1e-12)
+
+
 def test_class_weight_is_not_in_validation_scores():
     y = np.repeat([0, 1], [40, 20])
     weighted = _validation_accuracies(None, y, class_weight={0: 1.0, 1: 7.0})
@@ -665,6 +871,63 @@ def test_float32_is_close_to_float64(target, optimizer):
     single, double = (m.fit(X, Y[target], WEIGHT) for m in models)
     assert_same_parameters(single, double, 1e-3)
     assert_allclose(single.loss_curve_, double.loss_curve_, rtol=1e-4)
+
+
+# -- what is fitted stays as it was fitted -----------------------------------------------
+
+
+@pytest.mark.parametrize("target", Y)
+def test_predictions_follow_no_parameter(target):
+    """What was fitted predicts, whatever has become of the parameters since."""
+    model = make(target, max_iter=3, warm_start=True).fit(X, Y[target])
+    methods = ["predict", "predict_proba", "predict_log_proba", "decision_function"]
+    methods = [method for method in methods if hasattr(model, method)]
+    before = [getattr(model, method)(X) for method in methods]
+    score = model.score(X, Y[target])
+    for name in model.get_params():
+        setattr(model, name, "something else")
+    for method, expected in zip(methods, before, strict=True):
+        assert_array_equal(getattr(model, method)(X), expected)
+    assert model.score(X, Y[target]) == score
+
+
+@pytest.mark.parametrize(
+    ("model", "changes"),
+    [
+        (MLPRegressor(4, loss=Quantile([0.1, 0.9])), {"loss__q": 0.5}),
+        (MLPRegressor(4, LeakyReLU(0.5)), {"activation__slope": 0.0}),
+        (MLPRegressor((4, 4), [LeakyReLU(0.5)] * 2), {}),
+    ],
+    ids=str,
+)
+def test_predictions_follow_no_parameter_of_an_object(model, changes):
+    model = clone(model).set_params(max_iter=3, random_state=0)
+    y = Y["regression"]
+    before, score = model.fit(X, y).predict(X), model.score(X, y)
+    if changes:
+        model.set_params(**changes)
+    else:
+        model.activation[0].slope = 0.0
+    assert_array_equal(model.predict(X), before)
+    assert model.score(X, y) == score
+
+
+@pytest.mark.parametrize("target", CLASSIFICATION)
+def test_probabilities_are_those_of_the_fitted_loss(target):
+    margins = make(target, loss="hinge", max_iter=2).fit(X, Y[target])
+    expected = margins.decision_function(X)
+    margins.set_params(loss="log_loss")
+    assert not hasattr(margins, "predict_proba")
+    assert not hasattr(margins, "predict_log_proba")
+    assert_array_equal(margins.decision_function(X), expected)
+    with pytest.raises(AttributeError, match="predict_proba"):
+        margins.predict_proba(X)
+    assert hasattr(clone(margins), "predict_proba")
+
+    network = make(target, max_iter=2).fit(X, Y[target])
+    expected = network.predict_proba(X)
+    assert_array_equal(network.set_params(loss="hinge").predict_proba(X), expected)
+    assert not hasattr(clone(network), "predict_proba")
 
 
 # -- the L1 penalty ----------------------------------------------------------------------

@@ -3,6 +3,7 @@
 import numpy as np
 import pytest
 from scipy.special import expit
+from sklearn.base import clone
 from sklearn.datasets import load_digits
 from sklearn.model_selection import GridSearchCV, RandomizedSearchCV, train_test_split
 
@@ -118,7 +119,8 @@ def test_margin_losses_have_no_probabilities():
     assert not hasattr(model, "predict_log_proba")
     with pytest.raises(AttributeError, match="predict_proba"):
         model.predict_proba(X)
-    assert hasattr(model.set_params(loss="focal"), "predict_proba")
+    assert not hasattr(model.set_params(loss="focal"), "predict_proba")
+    assert hasattr(clone(model), "predict_proba")
 
 
 def test_quantiles_never_cross():

@@ -983,6 +983,23 @@ def test_log_links_without_hidden_layers_are_generalized_linear_models(name, mod
     assert ours.out_activation_ == "exp"
 
 
+@pytest.mark.parametrize("dtype", ["float32", "float64"])
+@pytest.mark.parametrize("name", ["poisson", "gamma"])
+def test_predictions_that_overflow_come_with_a_warning(name, dtype):
+    X, y = _regression()
+    network = _linear_regressor(loss=name, dtype=dtype, tol=1e-3).fit(X, y)
+    network.predict(X)
+    with pytest.warns(RuntimeWarning, match=f"predictions overflow {dtype}") as caught:
+        predictions = network.predict(1e6 * X)
+    assert [warning.filename for warning in caught] == [__file__]
+    assert np.isinf(predictions).any()
+    with (
+        pytest.warns(RuntimeWarning, match="overflow"),
+        pytest.raises(ValueError, match="infinity"),
+    ):
+        network.score(1e6 * X, y)
+
+
 def test_quantile_without_hidden_layers_is_quantile_regression():
     X, y = _regression()
     levels = [0.2, 0.5, 0.8]

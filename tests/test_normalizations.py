@@ -2,6 +2,7 @@ import pickle
 
 import numpy as np
 import pytest
+from scipy.special import log_softmax
 from sklearn.datasets import make_classification
 
 from sknn_opt import MLPClassifier
@@ -20,8 +21,8 @@ SETTINGS = {
 }
 
 
-def hidden_outputs(model, mean_and_variance):
-    """Raw outputs by NumPy; the function gives mean and variance for a layer's z."""
+def log_probabilities(model, mean_and_variance):
+    """Log-probabilities by NumPy; the function gives mean and variance for a layer's z."""
     a = X
     layers = zip(
         model.coefs_[:-1],
@@ -34,12 +35,12 @@ def hidden_outputs(model, mean_and_variance):
         z = a @ w + b
         mean, variance = mean_and_variance(i, z)
         a = np.tanh(scale * (z - mean) / np.sqrt(variance + 1e-5) + shift)
-    return a @ model.coefs_[-1] + model.intercepts_[-1]
+    return log_softmax(a @ model.coefs_[-1] + model.intercepts_[-1], axis=1)
 
 
 def test_layer_norm_predicts_by_the_statistics_of_rows():
     model = MLPClassifier(normalization="layer", **SETTINGS).fit(X, Y)
-    expected = hidden_outputs(
+    expected = log_probabilities(
         model, lambda i, z: (z.mean(1, keepdims=True), z.var(1, keepdims=True))
     )
     np.testing.assert_allclose(model.decision_function(X), expected, rtol=1e-10)
@@ -49,7 +50,7 @@ def test_layer_norm_predicts_by_the_statistics_of_rows():
 
 def test_batch_norm_predicts_by_running_statistics():
     model = MLPClassifier(normalization="batch", **SETTINGS).fit(X, Y)
-    expected = hidden_outputs(
+    expected = log_probabilities(
         model, lambda i, z: (model.running_means_[i], model.running_variances_[i])
     )
     np.testing.assert_allclose(model.decision_function(X), expected, rtol=1e-10)

@@ -2,7 +2,7 @@ import numpy as np
 import pytest
 
 from sknn_opt._kernel import address, kernel
-from sknn_opt.penalties import soft_threshold, start_gradient
+from sknn_opt.penalties import bound_columns, soft_threshold, start_gradient
 
 DTYPES = ["float64", "float32"]
 
@@ -16,6 +16,11 @@ def _soft_threshold(theta, n_weights, threshold):
 double l2)""")
 def _penalise(theta, gradient, n_parameters, n_weights, l1, l2):
     return start_gradient(theta, gradient, n_parameters, n_weights, l1, l2)
+
+
+@kernel("void (real *weights, int64 fan_in, int64 fan_out, double bound, double *squares)")
+def _bound_columns(weights, fan_in, fan_out, bound, squares):
+    bound_columns(weights, fan_in, fan_out, bound, squares)
 
 
 @pytest.mark.parametrize("threshold", [0.0, 0.25, 1.0, 1e-3])
@@ -64,3 +69,28 @@ def test_value_and_gradient(dtype, l1, l2):
     )
     np.testing.assert_allclose(gradient, expected, rtol=tolerance, atol=tolerance)
     np.testing.assert_array_equal(theta, before)
+
+
+@pytest.mark.parametrize(("l1", "l2"), [(0, 1e-4), (1e-4, 1e-4)])
+@pytest.mark.parametrize("scale", [1e-3, 1e25])
+def test_the_penalty_of_many_float32_weights_is_summed_in_float64(scale, l1, l2):
+    theta = np.random.default_rng(0).normal(0.3, size=900_000).astype("float32")
+    theta *= np.float32(scale)
+    gradient, weights = np.empty_like(theta), theta.astype("float64")
+    n = len(theta)
+    value = _penalise("float32", address(theta), address(gradient), n, n, l1, l2)
+    expected = l1 * np.abs(weights).sum() + l2 / 2 * weights @ weights
+    assert value == pytest.approx(expected, rel=1e-12)
+
+
+@pytest.mark.parametrize("scale", [1.0, 1e30])
+@pytest.mark.parametrize("dtype", DTYPES)
+def test_bound_columns(dtype, scale):
+    weights = np.random.default_rng(0).normal(size=(30_000, 3)) * [0.001, 1, 2] * scale
+    weights = weights.astype(dtype)
+    norms = np.linalg.norm(weights.astype("float64"), axis=0)
+    bound, squares = norms[1] / 2, np.empty(3)
+    expected = weights.astype("float64") * np.minimum(1, bound / norms)
+    _bound_columns(dtype, address(weights), *weights.shape, bound, address(squares))
+    eps = np.finfo(dtype).eps
+    np.testing.assert_allclose(weights, expected, rtol=2 * eps if dtype == "float32" else 1e-12)

@@ -122,6 +122,39 @@ def test_predictions_survive(name, through):
 
 
 @every_way
+@pytest.mark.parametrize(
+    ("name", "change", "words"),
+    [
+        ("coefs_", lambda a: a[:10], r"coefs_\[0\] has the shape \(10, 20\).*\(64, 20\)"),
+        ("intercepts_", lambda a: a[:3], r"intercepts_\[0\] has the shape"),
+        ("coefs_", lambda a: a * 1j, "coefs_ must be a list of arrays of real numbers"),
+    ],
+    ids=["coefs", "intercepts", "complex"],
+)
+def test_a_file_with_another_array_in_it_does_not_predict(name, change, words, through):
+    estimator, X, y = fit("adam")
+    getattr(estimator, name)[0] = change(getattr(estimator, name)[0])
+    twin = through(estimator)
+    with pytest.raises(ValueError, match=words):
+        twin.predict(X)
+    with pytest.raises(ValueError, match=words):
+        twin.partial_fit(X, y)
+
+
+@pytest.mark.parametrize("name", ["vectors", "average", "trained"])
+@pytest.mark.parametrize("change", [lambda a: a[:5], lambda a: a.astype("float32")])
+def test_a_state_of_the_optimizer_that_does_not_fit_is_started_anew(name, change):
+    X, y = _digits()
+    settings = {"averaging": "ema", "random_state": 0, "warm_start": True}
+    estimator = MLPClassifier(10, **settings).partial_fit(X, y, classes=range(10))
+    fresh = copy.deepcopy(estimator)
+    fresh._optimizer_state_ = None
+    state = estimator._optimizer_state_
+    setattr(state, name, change(getattr(state, name)))
+    assert_same_parameters(estimator.partial_fit(X, y), fresh.partial_fit(X, y))
+
+
+@every_way
 @pytest.mark.parametrize("optimizer", [*FIRST_ORDER, Adam(beta_1=0.5)], ids=str)
 @pytest.mark.parametrize("seed", ["int", "RandomState"])
 def test_partial_fit_goes_on_as_if_nothing_had_happened(through, optimizer, seed):

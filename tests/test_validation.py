@@ -2,26 +2,30 @@
 
 import inspect
 import pickle
+import re
 from contextlib import contextmanager
 from copy import deepcopy
+from functools import partial
 from itertools import product
 
 import numpy as np
 import pandas as pd
 import pytest
 import sklearn.neural_network as theirs
+from broken_sparse import BROKEN_SPARSE
 from scipy import sparse
 from sklearn.exceptions import NotFittedError
+from sklearn.metrics import f1_score, make_scorer, precision_score
 from sklearn.utils._param_validation import InvalidParameterError
 
-from sknn_opt import GrowingBatch, MLPClassifier, MLPRegressor, _base
+from sknn_opt import GrowingBatch, MLPClassifier, MLPRegressor, _base, inspection
 from sknn_opt._record import Record
 from sknn_opt.activations import ACTIVATIONS
 from sknn_opt.initializers import INITIALIZERS
 from sknn_opt.losses import CLASSIFIER_LOSSES, REGRESSOR_LOSSES, Hinge, LogLoss
 from sknn_opt.normalizations import NORMALIZATIONS
 from sknn_opt.optimizers import LBFGS, OPTIMIZERS, SGD, Adam, FirstOrder
-from sknn_opt.schedules import SCHEDULES, Adaptive, InvScaling
+from sknn_opt.schedules import SCHEDULES, Adaptive, Constant, Cosine, InvScaling
 
 pytestmark = [
     pytest.mark.usefixtures("one_blas_thread"),
@@ -40,6 +44,8 @@ Y = {
 #: One of each kind; what is each optimizer's own is tested in test_optimizers.
 CORE = ["sgd", "adam", "lbfgs"]
 FIRST_ORDER = [name for name in CORE if issubclass(OPTIMIZERS[name], FirstOrder)]
+FULL_BATCH = [name for name in OPTIMIZERS if not issubclass(OPTIMIZERS[name], FirstOrder)]
+SCIKIT_LEARN_SCHEDULES = {"constant", "invscaling", "adaptive"}
 KINDS = ["classifier", "regressor"]
 SMALL = {"hidden_layer_sizes": (3,), "max_iter": 3, "random_state": 0}
 
@@ -194,13 +200,75 @@ def test_targets_that_are_no_classes(y, prepare):
     _in_the_words_of_scikit_learn(prepare, "classifier", X, y)
 
 
+def _fed(model, X, y, way):
+    """Give a classifier ``y`` in one of the ways that there are."""
+    if way == "fit":
+        model.fit(X, y)
+    elif way == "partial_fit":
+        classes = getattr(model, "classes_", [0, 1] if np.ndim(y) == 1 else range(3))
+        model.partial_fit(X, y, classes=classes)
+    elif way == "classes":
+        model.partial_fit(X, Y["classifier"], classes=y[:2])
+    elif way == "y_val":
+        model.fit(X, Y["classifier" if np.ndim(y) == 1 else "multilabel"], X_val=X, y_val=y)
+    else:
+        model.score(X, y)
+
+
 @pytest.mark.usefixtures("no_training")
-def test_binary_class_of_one_row_cannot_be_stratified(prepare):
-    y = (np.arange(N) == 0).astype(int)
-    expected = message(ValueError, make("", theirs, early_stopping=True).fit, X, y)
-    model = prepare("classifier", early_stopping=True)
-    with unchanged(model):
-        assert message(ValueError, model.fit, X, y) == expected
+@pytest.mark.parametrize("values", [(-1, 1), (1, 2), (-2.0, 5.0)], ids=str)
+@pytest.mark.parametrize("container", [np.asarray, sparse.csr_array, sparse.coo_matrix])
+@pytest.mark.parametrize("way", ["fit", "partial_fit", "y_val", "score"])
+def test_labels_of_two_values_and_no_0(values, container, way, fitted, prepare):
+    y = container(np.where(Y["multilabel"], values[1], values[0]))
+    model = fitted("multilabel") if way == "score" else prepare("multilabel")
+    words = re.escape(f"those of y are {values[0]} and {values[1]}.") + ".*astype"
+    with unchanged(model), pytest.raises(ValueError, match=words):
+        _fed(model, X, y, way)
+
+
+@pytest.mark.usefixtures("no_training")
+@pytest.mark.parametrize("way", ["fit", "partial_fit", "classes", "y_val"])
+@pytest.mark.parametrize(
+    "container", [list, partial(pd.Series, dtype=object), partial(np.array, dtype=object)]
+)
+def test_none_is_no_class(way, container, prepare):
+    model = prepare("classifier")
+    with unchanged(model), pytest.raises(ValueError, match=r"Input \w+ contains None.*'missing'"):
+        _fed(model, X, container(["a", None] * (N // 2)), way)
+
+
+@pytest.mark.usefixtures("no_training")
+def test_targets_too_large_for_float32(prepare):
+    y = _with(Y["regressor"], 1e300)
+    model = prepare("regressor", dtype="float32")
+    for held_out in ({}, {"X_val": X, "y_val": y}):
+        with unchanged(model), pytest.raises(ValueError, match=r"Input y .*too large.*float32"):
+            model.fit(X, Y["regressor"] if held_out else y, **held_out)
+
+
+@pytest.mark.usefixtures("no_training")
+@pytest.mark.parametrize(
+    ("kind", "params"),
+    [
+        ("regressor", {"scoring": "accuracy"}),
+        ("regressor", {"scoring": "roc_auc"}),
+        ("regressor", {"scoring": "neg_log_loss"}),
+        ("regressor", {"scoring": make_scorer(f1_score)}),
+        ("classifier", {"scoring": "neg_log_loss", "loss": "hinge"}),
+        ("three classes", {"scoring": "f1"}),
+        ("three classes", {"scoring": make_scorer(precision_score)}),
+    ],
+    ids=str,
+)
+@pytest.mark.parametrize("own", [False, True])
+def test_scorers_that_cannot_score(kind, params, own, prepare):
+    y = np.arange(N) % 3 if kind == "three classes" else Y[kind]
+    model = prepare("classifier" if kind == "three classes" else kind, **params)
+    model.set_params(early_stopping=not own, warm_start=False)
+    words = r"scoring=.* cannot score this MLP\w+\. Choose a scorer.* raised \w+Error: \w"
+    with unchanged(model), pytest.raises(ValueError, match=words):
+        model.fit(X, y, **({"X_val": X, "y_val": y} if own else {}))
 
 
 @pytest.mark.usefixtures("no_training")
@@ -223,6 +291,8 @@ def test_poisson_needs_targets_that_are_not_negative(prepare):
         ("classifier", [{0: 1.0, 1: 2.0}], "not in class_weight"),
         ("multilabel", {0: 1.0, 1: 2.0}, "class_weight should be a list of dicts.*'balanced'"),
         ("multilabel", [{0: 1.0, 1: 2.0}], "1 element.*3 outputs"),
+        ("multilabel", [{0: -1.0, 1: 1.0}] * 3, "non-negative numbers, got .*-1.0"),
+        ("multilabel", [{0: 1.0, 255: 1.0}] * 3, "classes.*1.*not in class_weight"),
     ],
     ids=str,
 )
@@ -230,6 +300,95 @@ def test_class_weight(kind, class_weight, words, prepare):
     model = prepare(kind, class_weight=class_weight)
     with unchanged(model), pytest.raises(ValueError, match=words):
         model.fit(X, Y[kind])
+
+
+#: Float type and a weight that is subnormal in it.
+SUBNORMAL = [("float64", 1e-310), ("float32", np.exp(-90))]
+subnormal = pytest.mark.parametrize(("dtype", "weight"), SUBNORMAL)
+
+
+PLACES_OF_WEIGHTS = ["sample_weight", "class_weight", "both", "sample_weight_val"]
+
+
+def _assert_same_training(models):
+    one, other = models
+    assert np.isfinite(one.loss_)
+    for name in ("loss", "validation_loss", "validation_score"):
+        np.testing.assert_array_equal(one.history_.get(name), other.history_.get(name))
+    for a, b in zip(one.coefs_, other.coefs_, strict=True):
+        np.testing.assert_array_equal(a, b)
+
+
+@subnormal
+@pytest.mark.parametrize(
+    ("optimizer", "incremental", "place"),
+    [
+        *product(CORE, [False], ["balanced", *PLACES_OF_WEIGHTS]),
+        *product(FIRST_ORDER, [True], PLACES_OF_WEIGHTS),
+    ],
+)
+def test_subnormal_weights_count_as_zero(optimizer, incremental, place, dtype, weight):
+    models = []
+    for small in (weight, 0.0):
+        model = make("classifier", optimizer=optimizer, dtype=dtype, batch_size=7)
+        weights, data = np.ones(N), {"X_val": X, "y_val": Y["classifier"]}
+        if place == "class_weight":
+            model.set_params(class_weight={0: small, 1: 1.0})
+        elif place == "both":  # of which the product alone is subnormal
+            weights[Y["classifier"] == 0] = small**0.5
+            model.set_params(class_weight={0: small**0.5, 1: 1.0})
+        elif place == "sample_weight":
+            weights[:10] = small
+        elif place == "balanced":
+            weights[Y["classifier"] == 0] = small
+            model.set_params(class_weight="balanced")
+        else:
+            data["sample_weight_val"] = np.where(np.arange(N) < 10, small, 1.0)
+        if incremental:
+            data["classes"] = [0, 1]
+        fit = model.partial_fit if incremental else model.fit
+        models.append(fit(X, Y["classifier"], weights, **data))
+    _assert_same_training(models)
+
+
+@pytest.mark.usefixtures("no_training")
+@subnormal
+@pytest.mark.parametrize("optimizer", CORE)
+@pytest.mark.parametrize("kind", KINDS)
+def test_weights_that_are_all_subnormal(kind, optimizer, dtype, weight):
+    expected = message(ValueError, make(kind, theirs).fit, X, Y[kind], np.zeros(N))
+    model = make(kind, optimizer=optimizer, dtype=dtype)
+    with unchanged(model):
+        assert message(ValueError, model.fit, X, Y[kind], np.full(N, weight)) == expected
+    data = {"X_val": X, "y_val": Y[kind], "sample_weight_val": np.full(N, weight)}
+    assert message(ValueError, lambda: model.fit(X, Y[kind], **data)) == expected
+
+
+@pytest.mark.usefixtures("no_training")
+@subnormal
+def test_class_weights_that_are_all_subnormal(dtype, weight):
+    model = make("classifier", dtype=dtype, class_weight={0: weight, 1: weight})
+    with unchanged(model), pytest.raises(ValueError, match="rows to train on have no weight"):
+        model.fit(X, Y["classifier"])
+
+
+@pytest.mark.usefixtures("no_training")
+@pytest.mark.parametrize("bad", [-1.0, np.nan, np.inf, "heavy", None], ids=str)
+@pytest.mark.parametrize("kind", ["classifier", "multilabel"])
+def test_class_weight_of_a_class_that_a_batch_lacks(bad, kind, prepare):
+    rows = Y["classifier"] == 0
+    class_weight = {0: 1.0, 1: bad} if kind == "classifier" else [{0: 1.0, 1: bad}] * 3
+    model = prepare(kind, class_weight=class_weight)
+    classes = np.unique(Y[kind]) if kind == "classifier" else range(3)
+    with unchanged(model), pytest.raises(ValueError, match=rf"non-negative numbers, got .*{bad}"):
+        model.partial_fit(X[rows], Y[kind][rows], classes=classes)
+
+
+@pytest.mark.usefixtures("no_training")
+def test_class_weight_too_large_for_float32(prepare):
+    model = prepare("classifier", class_weight={0: 1.0, 1: 1e300}, dtype="float32")
+    with unchanged(model), pytest.raises(ValueError, match=r"class_weight.*too large.*float32"):
+        model.fit(X, Y["classifier"])
 
 
 @pytest.mark.usefixtures("no_training")
@@ -373,6 +532,15 @@ def test_unknown_names_are_answered_with_the_valid_ones(kind, keyword, name, pre
         ({"optimizer": "rprop", "normalization": "batch"}, "normalization='layer'"),
         ({"loss": "hinge", "label_smoothing": 0.1}, "label_smoothing=0.1 applies to"),
         ({"loss": LogLoss(label_smoothing=0.2), "label_smoothing": 0.1}, "on the loss object"),
+        *(
+            ({"optimizer": name, "learning_rate": rate}, "Set learning_rate to 'constant', or.*")
+            for name in FULL_BATCH
+            for rate in [*sorted(set(SCHEDULES) - SCIKIT_LEARN_SCHEDULES), Cosine(), Constant()]
+        ),
+        *(
+            ({"optimizer": name, "batch_size": GrowingBatch()}, "Set batch_size to 'auto', or.*")
+            for name in FULL_BATCH
+        ),
         ({"optimizer": "rprop", "batch_size": 5}, "batch_size to 'auto' or 'full'"),
         ({"optimizer": "rprop", "batch_size": GrowingBatch()}, "batch_size to 'auto' or 'full'"),
         ({"activation": ["tanh", "unheard"], "hidden_layer_sizes": (3, 3)}, "valid names"),
@@ -383,6 +551,18 @@ def test_what_cannot_apply_is_refused_with_advice(params, words, prepare):
     model = prepare("classifier", **params)
     with unchanged(model), pytest.raises(ValueError, match=words):
         model.fit(X, Y["classifier"])
+
+
+@pytest.mark.parametrize("optimizer", FULL_BATCH)
+def test_values_that_scikit_learn_has_are_ignored_where_it_ignores_them(optimizer):
+    expected = make("regressor", optimizer=optimizer).fit(X, Y["regressor"])
+    for params in (
+        *({"learning_rate": rate, "learning_rate_init": 7.0} for rate in SCIKIT_LEARN_SCHEDULES),
+        {"momentum": 0.1, "nesterovs_momentum": False, "power_t": 2.0},
+        *({"batch_size": size} for size in (1, 7, 1000, "full")),
+    ):
+        model = make("regressor", optimizer=optimizer, **params).fit(X, Y["regressor"])
+        np.testing.assert_array_equal(model.coefs_[0], expected.coefs_[0])
 
 
 @pytest.mark.usefixtures("no_training")
@@ -472,6 +652,117 @@ def test_predictions_for_bad_x(bad, kind):
     for method in _methods(kind):
         with unchanged(model):
             assert message(ValueError, getattr(model, method), bad) == expected
+
+
+#: Whatever reads the arrays of a fitted network.
+READERS = {
+    **{
+        method: lambda model, y, method=method: getattr(model, method)(X)
+        for method in ("predict", "predict_proba", "predict_log_proba", "decision_function")
+    },
+    "score": lambda model, y: model.score(X, y),
+    "partial_fit": lambda model, y: model.partial_fit(X, y),
+    "warm fit": lambda model, y: model.set_params(warm_start=True).fit(X, y),
+    "to_sklearn": lambda model, y: model.to_sklearn(),
+    "hidden_activations": lambda model, y: inspection.hidden_activations(model, X),
+    "input_gradients": lambda model, y: inspection.input_gradients(model, X, target=0),
+    "mc_dropout_predict": lambda model, y: inspection.mc_dropout_predict(model, X),
+    "check_gradients": lambda model, y: inspection.check_gradients(model, X, y),
+    "find_learning_rate": lambda model, y: inspection.find_learning_rate(model, X, y),
+    "diagnose": lambda model, y: inspection.diagnose(model, X, y),
+}
+REPLACED = {
+    "fewer rows": ("coefs_", lambda a: a[:2], r"coefs_\[0\] has the shape \(2, 4\)"),
+    "more columns": ("coefs_", lambda a: np.c_[a, a], r"coefs_\[0\] has the shape"),
+    "complex": ("coefs_", lambda a: a * 1j, "coefs_ must be a list of arrays of real numbers"),
+    "short intercepts": ("intercepts_", lambda a: a[:1], r"intercepts_\[0\] has the shape"),
+    "short scales": ("normalization_scales_", lambda a: a[:1], r"normalization_scales_\[0\]"),
+    "short means": ("running_means_", lambda a: a[:1], r"running_means_\[0\] has the shape"),
+    "objects": ("running_variances_", lambda a: a.astype(object), "running_variances_ must be"),
+}
+
+
+@pytest.fixture(scope="module")
+def normalized():
+    """Functions that return fitted estimators with all kinds of arrays."""
+    params = {"hidden_layer_sizes": (4, 4), "dropout": 0.1, "residual": True}
+    params["normalization"] = "batch"
+    models = {kind: make(kind, **params).fit(X, Y[kind]) for kind in KINDS}
+    return lambda kind: deepcopy(models[kind])
+
+
+@pytest.mark.parametrize("case", REPLACED)
+@pytest.mark.parametrize(
+    ("kind", "reader"),
+    [
+        (kind, reader)
+        for kind in KINDS
+        for reader in READERS
+        if kind == "classifier" or reader not in _methods("classifier") or reader == "predict"
+    ],
+)
+def test_fitted_arrays_that_do_not_belong_to_one_network(kind, reader, case, normalized):
+    model = normalized(kind)
+    name, change, words = REPLACED[case]
+    getattr(model, name)[0] = change(getattr(model, name)[0])
+    with pytest.raises(ValueError, match=f"^{words}"):
+        READERS[reader](model, Y[kind])
+
+
+@pytest.mark.parametrize("case", ["fewer rows", "more columns", "complex", "short intercepts"])
+def test_fitted_arrays_of_scikit_learn_that_do_not_belong_to_one_network(case, fitted):
+    model = fitted("regressor", theirs)
+    name, change, words = REPLACED[case]
+    getattr(model, name)[0] = change(getattr(model, name)[0])
+    with pytest.raises(ValueError, match=f"^{words.replace('2, 4', '2, 3')}"):
+        MLPRegressor.from_sklearn(model)
+
+
+#: Whatever takes a matrix of features from outside.
+TAKERS = {
+    "fit": lambda model, X, y: model.fit(X, y),
+    "warm fit": lambda model, X, y: model.set_params(warm_start=True).fit(X, y),
+    "partial_fit": lambda model, X, y: model.partial_fit(X, y),
+    "lbfgs": lambda model, X, y: model.set_params(optimizer="lbfgs").fit(X, y),
+    "X_val": lambda model, X, y: model.fit(np.ones((N, 4)), y, X_val=X, y_val=y),
+    "predict": lambda model, X, y: model.predict(X),
+    "score": lambda model, X, y: model.score(X, y),
+    "hidden_activations": lambda model, X, y: inspection.hidden_activations(model, X),
+    "diagnose": lambda model, X, y: inspection.diagnose(model, X, y),
+}
+
+
+@pytest.mark.parametrize("case", BROKEN_SPARSE)
+@pytest.mark.parametrize("taker", TAKERS)
+def test_sparse_features_whose_arrays_are_broken(taker, case, fitted):
+    break_it, words = BROKEN_SPARSE[case]
+    model = fitted("classifier")
+    with pytest.raises(ValueError, match=f"matrix of shape .* are broken: .*{words}"):
+        TAKERS[taker](model, break_it(sparse.csr_array(X)), Y["classifier"])
+
+
+@pytest.mark.parametrize("case", ["index too large", "CSC, row too large", "COO, row too large"])
+@pytest.mark.parametrize("method", ["fit", "first partial_fit", "partial_fit", "y_val"])
+def test_sparse_targets_whose_arrays_are_broken(method, case, fitted):
+    break_it, words = BROKEN_SPARSE[case]
+    y = np.c_[Y["multilabel"], Y["multilabel"][:, 0]]
+    bad = break_it(sparse.csr_array(y))
+    model = make("multilabel") if method == "first partial_fit" else make("multilabel").fit(X, y)
+    call = {
+        "fit": lambda: model.fit(X, bad),
+        "first partial_fit": lambda: model.partial_fit(X, bad, classes=range(4)),
+        "partial_fit": lambda: model.partial_fit(X, bad),
+        "y_val": lambda: model.fit(X, y, X_val=X, y_val=bad),
+    }[method]
+    with pytest.raises(ValueError, match=f"are broken: .*{words}"):
+        call()
+
+
+@pytest.mark.usefixtures("no_training")
+def test_sparse_features_with_more_columns_than_can_be_numbered():
+    wide = sparse.csr_array((np.ones(1), [2**31], [0, 1]), shape=(1, 2**31 + 1))
+    with pytest.raises(ValueError, match="2147483647 columns at most, but has 2147483649"):
+        make("regressor").fit(wide, [1.0])
 
 
 GOING_ON = {

@@ -11,7 +11,7 @@ from dataclasses import replace
 
 import numpy as np
 from sklearn.base import is_classifier
-from sklearn.utils.validation import check_is_fitted, validate_data
+from sklearn.utils.validation import check_is_fitted
 
 from .._base import BaseMLP
 from .._kernel import kernel
@@ -51,8 +51,9 @@ def make_trainer(estimator, X, y, sample_weight=None, dtype=None):
     twin._validate_params()
     if dtype is not None:
         twin.dtype = dtype
-        for name in ("coefs_", "intercepts_") if is_fitted(twin) else ():
-            setattr(twin, name, [np.asarray(array, dtype) for array in getattr(twin, name)])
+        if is_fitted(twin):
+            # The type of the fitted network is theirs.
+            twin.coefs_ = [coefs.astype(dtype) for coefs in twin._fitted_parameters().coefs]
     twin._optimizer_state_ = None
     # Unlike a warm start, an increment need not see every class.
     balanced = getattr(twin, "class_weight", None) == "balanced"
@@ -177,8 +178,9 @@ class FittedNetwork:
     def __init__(self, estimator, X, dropout=False):
         check_estimator_type(estimator)
         check_is_fitted(estimator)
-        dtype = estimator._fitted_dtype()
-        X = validate_data(estimator, X, accept_sparse="csr", dtype=dtype, reset=False)
+        parameters = estimator._fitted_parameters()
+        dtype = parameters.coefs[0].dtype
+        X = estimator._validate_features(X, dtype)
         self.n_rows, self.n_features = X.shape
         architecture = estimator._architecture
         if not dropout:
@@ -188,7 +190,6 @@ class FittedNetwork:
             normalization = copy.copy(architecture.normalization)
             normalization._forward = normalization._apply
             architecture = architecture._replace(normalization=normalization)
-        parameters = estimator._fitted_parameters()
         n_outputs = parameters.coefs[-1].shape[1]
         units = [*(w.shape[0] for w in parameters.coefs), n_outputs]
         layout, loss = Layout(units, architecture.normalization), _Projection()

@@ -120,8 +120,10 @@ def hidden_activations(estimator, X, layer=-1):
 def input_gradients(estimator, X, target=None):
     """Derivatives of the raw outputs by the features, sample by sample.
 
-    They say how the output changes with each feature, near each sample. Computed by the
-    backward pass that trains, so exact but for rounding, with the network as it predicts.
+    They say how the output changes with each feature, near each sample. Raw outputs are
+    those of the last layer, before the softmax of several classes, whose logarithms
+    `decision_function` returns. Computed by the backward pass that trains, so exact but for
+    rounding, with the network as it predicts.
     At a kink the derivative is that of the activation's backward pass: 0 for relu at 0.
 
     Parameters
@@ -166,7 +168,7 @@ def input_gradients(estimator, X, target=None):
 
 def _direction(estimator, target):
     """Return the derivative of the target by the raw outputs."""
-    n_outputs = estimator.coefs_[-1].shape[1]
+    n_outputs = estimator.n_outputs_
     targets = list(getattr(estimator, "classes_", range(n_outputs)))
     if target not in targets:
         raise ValueError(f"target={target!r} is none of {targets}.")

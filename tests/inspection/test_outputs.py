@@ -1,3 +1,5 @@
+from functools import partial
+
 import numpy as np
 import pytest
 from scipy import sparse
@@ -10,6 +12,7 @@ from sklearn.linear_model import LogisticRegression
 from sklearn.model_selection import GridSearchCV
 from sklearn.pipeline import make_pipeline
 from sklearn.utils.estimator_checks import parametrize_with_checks
+from test_activations import REFERENCES
 
 from sknn_opt import MLPClassifier, MLPRegressor
 from sknn_opt.activations import ACTIVATIONS
@@ -32,6 +35,22 @@ X = X - X.mean(axis=0)
 
 def fit(cls=MLPClassifier, *args, y=Y, X=X, **parameters):
     return cls(*args, **{"random_state": 0, "max_iter": 20, **parameters}).fit(X, y)
+
+
+def forward(network, X):
+    """Raw outputs, of shape (n_samples, n_outputs), in NumPy."""
+    activation = REFERENCES[network.activation][0]
+    for i, (w, b) in enumerate(zip(network.coefs_[:-1], network.intercepts_[:-1], strict=True)):
+        z = X @ w + b
+        if network.normalization is not None:
+            mean, variance = z.mean(1, keepdims=True), z.var(1, keepdims=True)
+            if network.normalization == "batch":
+                mean, variance = network.running_means_[i], network.running_variances_[i]
+            scale, shift = network.normalization_scales_[i], network.normalization_shifts_[i]
+            z = scale * (z - mean) / np.sqrt(variance + 1e-5) + shift
+        is_residual = network.residual and w.shape[0] == w.shape[1]
+        X = activation(z) + X if is_residual else activation(z)
+    return X @ network.coefs_[-1] + network.intercepts_[-1]
 
 
 # -- input_gradients ---------------------------------------------------------------------
@@ -61,7 +80,7 @@ def test_input_gradients_are_those_of_central_differences(activation, normalizat
     # Residual connections past the first layer, whose width is that of the input, and others.
     settings = {"normalization": normalization, "residual": True, "dropout": 0.2}
     network = fit(MLPClassifier, (4, 4, 6, 6, 6), activation, input_dropout=0.2, **settings)
-    _assert_differentiated(input_gradients(network, X), network.decision_function, X)
+    _assert_differentiated(input_gradients(network, X), partial(forward, network), X)
 
 
 @pytest.mark.parametrize("residual", [False, True])
@@ -93,7 +112,7 @@ def test_a_target_is_a_class(target):
 def test_the_first_of_two_classes_is_minus_the_second_one():
     network = fit(MLPClassifier, (5,), "tanh", y=np.where(Y == 0, "no", "yes"))
     gradients = input_gradients(network, X)
-    _assert_differentiated(gradients, network.decision_function, X)
+    _assert_differentiated(gradients, lambda X: forward(network, X).ravel(), X)
     np.testing.assert_array_equal(input_gradients(network, X, "yes"), gradients)
     np.testing.assert_array_equal(input_gradients(network, X, "no"), -gradients)
 
@@ -136,7 +155,7 @@ def test_the_last_layer_leads_to_the_outputs(normalization):
     network = fit(MLPClassifier, (6, 5), normalization=normalization, dropout=0.3)
     many = sparse.csr_array(np.tile(X, (8, 1)))
     raw = hidden_activations(network, many) @ network.coefs_[-1] + network.intercepts_[-1]
-    np.testing.assert_allclose(raw, network.decision_function(many), rtol=1e-10)
+    np.testing.assert_allclose(raw, forward(network, many.toarray()), rtol=1e-10)
 
 
 @pytest.mark.parametrize(("hidden", "layer"), [((), -1), ((3,), 1), ((3, 3), -3)])
