@@ -10,6 +10,7 @@ import copy
 import io
 import opcode
 import pickle
+import re
 import traceback
 import warnings
 from dataclasses import dataclass
@@ -30,6 +31,7 @@ PACKAGE = str(Path(sknn_opt.__file__).parent)
 _SKLEARN, _SCIPY, _JOBLIB = (str(Path(m.__file__).parent) for m in (sklearn, scipy, joblib))
 _REFUSALS = (ValueError, TypeError, AttributeError)
 _FROM_WITHIN = ("broadcast", "NoneType", "out of bounds", "not aligned")
+_OF_NUMBERS = re.compile("overflow|finite|diverge|NaN|a number|invalid value")
 _PARAMETERS = (
     "coefs_",
     "intercepts_",
@@ -97,7 +99,7 @@ class _Trial:
     def __init__(self, case):
         self.case, self.data = case, case.data
         self.n_fits = 0
-        self.has_warned = False
+        self.has_warned = False  # that something may not be finite
         self.warning = None  # the failure that a warning is
 
     def run(self):
@@ -133,7 +135,7 @@ class _Trial:
         return result
 
     def _on_warning(self, message, category, filename, *_):
-        self.has_warned = True
+        self.has_warned |= bool(_OF_NUMBERS.search(str(message)))
         if issubclass(category, RuntimeWarning) and Path(filename) != Path(__file__):
             stack = traceback.extract_stack()[:-1]
             stack = [frame for frame in stack if not frame.filename.endswith("/warnings.py")]
@@ -177,7 +179,7 @@ class _Trial:
 
     def _check_finite(self, values, what):
         if not np.isfinite(values).all() and not self.has_warned:
-            raise Failure(f"not finite, without a warning: {what}")
+            raise Failure(f"not finite, without a warning that says so: {what}")
 
     def _outputs(self, estimator, X):
         names = ("predict", "predict_proba", "decision_function")
@@ -400,6 +402,9 @@ def same(a, b):
         return a.dtype == b.dtype and a.shape == b.shape and a.tobytes() == b.tobytes()
     if isinstance(a, np.ndarray):
         return a.shape == b.shape and same(a.ravel().tolist(), b.ravel().tolist())
+    if sparse.issparse(a):  # whose other attributes note what has been looked at
+        names = ("shape", "data", "indices", "indptr", "coords")
+        return all(same(getattr(a, name, None), getattr(b, name, None)) for name in names)
     if isinstance(a, dict):
         return a.keys() == b.keys() and all(same(value, b[key]) for key, value in a.items())
     if isinstance(a, list | tuple):
