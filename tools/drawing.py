@@ -284,15 +284,16 @@ def _draw_data(random, cls):
         validation["y_val"] = y[:n_held_out]
         if _chance(random, 0.3):
             validation["sample_weight_val"] = random.integers(0, 3, n_held_out).astype(float)
-    if not problem and _chance(random, 0.02):
+    if not problem and _chance(random, 0.01):
         y, problem = y[:-1], "y has a row less than X"
-    if sparse.issparse(values) or not np.isfinite(values).all():
-        problem = problem or "X is not finite"
-    problems = [text for text in (problem, weight_problem, layout_problem) if text]
+    feature_problem = None if np.isfinite(values).all() else "X is not finite"
+    problems = (problem, feature_problem, weight_problem, layout_problem)
     description = f"X: {content}, {layout}; y: {targets}; sample_weight: {weights}"
     if validation:
         description += f"; {', '.join(validation)}: the first {n_held_out} row(s)"
-    return Data(X, y, weight, validation, description, "; ".join(problems) or None, indicators)
+    return Data(
+        X, y, weight, validation, description, "; ".join(filter(None, problems)) or None, indicators
+    )
 
 
 def _draw_features(random, n_rows):
@@ -464,14 +465,11 @@ def _draw_indicators(random, n_rows):
     plain = random.integers(0, 2, size=(n_rows, int(random.integers(2, 5))))
     if _chance(random, 0.2):
         plain[:, 0] = _one_of(random, [0, 1])
-    kind = _one_of(random, sorted(_INDICATORS))
-    y = _INDICATORS[kind](plain)
-    if kind in ("-1 and 1", "1 and 2"):
-        # A constant matrix is one of 0 and some number, or no indicator: no more is known.
-        wrong = f"indicators {kind}" if len(np.unique(plain)) == 2 else None
-        return y, f"multilabel {plain.shape}, {kind}", wrong, None
-    same = plain if plain.any() and kind not in ("0 and 1", "CSR") else None
-    return y, f"multilabel {plain.shape}, {kind}", None, same
+    kind, change, wrong = _draw_kind(random, _INDICATORS, _REFUSED_INDICATORS)
+    if plain.min() == plain.max():
+        wrong = None  # one number: some label that all samples have
+    same = plain if plain.any() and wrong is None else None
+    return change(plain), f"multilabel {plain.shape}, {kind}", wrong, same
 
 
 def _twice(plain):
@@ -488,6 +486,8 @@ _INDICATORS = {
     "0 and 255": lambda plain: 255 * plain,
     "CSC, 0 and 2": lambda plain: sparse.csc_array(2 * plain),
     "CSR, entries twice": _twice,
+}
+_REFUSED_INDICATORS = {
     "-1 and 1": lambda plain: 2 * plain - 1,
     "1 and 2": lambda plain: plain + 1,
 }
