@@ -323,7 +323,6 @@ class BaseMLP(CallbackSupportMixin, BaseEstimator, ABC):
 
     def _validate_input(self, X, y, dtype, reset):
         check_sparse(X)
-        check_sparse(y)
         X, y = validate_data(
             self,
             X,
@@ -438,7 +437,7 @@ class BaseMLP(CallbackSupportMixin, BaseEstimator, ABC):
         """Return the rows to train on and those held out for early stopping."""
         stratify = None
         if target_type in ("binary", "multiclass"):
-            stratify = self._stratification(targets.astype(int).ravel(), target_type)
+            stratify = self._stratification(targets, target_type)
         rows, held_out = train_test_split(
             np.arange(len(targets), dtype=np.int64),
             random_state=random_state,
@@ -452,9 +451,11 @@ class BaseMLP(CallbackSupportMixin, BaseEstimator, ABC):
             )
         return rows, held_out
 
-    def _stratification(self, codes, target_type):
-        """Return ``codes`` if each class has a place on both sides of the split."""
-        counts = np.bincount(codes)
+    def _stratification(self, targets, target_type):
+        """Return codes of the classes if each has a place on both sides of the split."""
+        # Two classes are a column of bools in scikit-learn, whose error names them.
+        codes = targets.astype(bool) if target_type == "binary" else targets.astype(int).ravel()
+        counts = np.bincount(codes.ravel())
         counts = counts[counts > 0]
         n_held_out = math.ceil(self.validation_fraction * len(codes))
         if not 2 <= n_held_out < len(codes):

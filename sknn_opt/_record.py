@@ -108,11 +108,12 @@ class Record:
         """Add an epoch or iteration."""
         entry = {"loss": loss, "learning_rate": learning_rate, "grad_norm": grad_norm}
         entry["time"] = self.seconds
+        self.has_diverged = loss > self._largest_loss() or not self._is_finite()
         score = np.nan
-        if self._validation is not None:
+        if self._validation is not None and not self.has_diverged:
             entry["validation_loss"], score = self._validation()
             entry["validation_score"] = score
-        for name, column in self.history.items():  # NaN where there is no validation
+        for name, column in self.history.items():  # NaN where there is no score
             column.append(float(entry.get(name, np.nan)))
         self.loss = loss
         self.samples_seen += n_samples
@@ -121,7 +122,6 @@ class Record:
             print(f"Iteration {self.n_iter}, loss = {loss:.8f}")
             if self._validation is not None:
                 print(f"Validation score: {score:f}")
-        self.has_diverged = loss > self._largest_loss() or not self._is_finite()
         # The comparisons below are written so that a NaN is no improvement.
         if not self.early_stopping:
             self.stalled = 0 if loss <= self.best_loss - self.tol else self.stalled + 1
@@ -129,8 +129,7 @@ class Record:
                 self.best_loss = loss
             return
         self.stalled = 0 if score >= self.best_score + self.tol else self.stalled + 1
-        if not self.has_diverged:
-            self._keep_if_best(score)
+        self._keep_if_best(score)
 
     def conclude(self):
         """Return the parameters to keep, with a warning if there is a reservation.

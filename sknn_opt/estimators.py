@@ -346,6 +346,7 @@ def _as_indicators(y):
 
     As in scikit-learn, whatever is not 0 means that a sample has the label.
     """
+    check_sparse(y)
     valid = is_multilabel(y)
     if not (valid or sparse.issparse(y)):
         return y
@@ -448,6 +449,11 @@ class MLPRegressor(RegressorMixin, SklearnConversion, BaseMLP):
         self._store(locals())
 
     def _validate_input(self, X, y, dtype, reset):
+        if sparse.issparse(y):
+            raise TypeError(
+                "Sparse data was passed for y, but dense data is required. Use '.toarray()' to "
+                "convert to a dense numpy array."
+            )
         X, y = super()._validate_input(X, y, dtype, reset)
         with np.errstate(over="ignore"):
             assert_all_finite(y.astype(X.dtype, copy=False), input_name="y")

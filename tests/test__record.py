@@ -174,16 +174,17 @@ def test_parameters_may_have_diverged_in_an_epoch_that_was_interrupted():
 
 @pytest.mark.parametrize("cause", ["loss", "parameters"])
 def test_the_best_epoch_survives_divergence(cause):
-    record, theta, scores = make_record(validates=True), np.zeros(2), iter([0.1, 0.5, 0.2, 0.9])
+    record, theta, scores = make_record(validates=True), np.zeros(2), iter([0.1, 0.5, 0.2])
     record.start(theta, lambda: (2.0, next(scores)))
     for _ in range(3):
         theta += 1
         record.add(1.0, 0.5, 2.0, 10)
     theta += 1 if cause == "loss" else np.inf
-    record.add(1e300 if cause == "loss" else 1.0, 0.5, 2.0, 10)  # scores best all the same
+    record.add(1e300 if cause == "loss" else 1.0, 0.5, 2.0, 10)  # which is not scored
     message = "diverged after 4 epoch.*parameters of epoch 2, which scored best.*StandardScaler"
     with pytest.warns(ConvergenceWarning, match=message):
         np.testing.assert_array_equal(record.conclude(), 2)
+    np.testing.assert_array_equal(record.validation_scores, [0.1, 0.5, 0.2, NAN])
     assert record.fitted_attributes()["best_validation_score_"] == 0.5
 
 

@@ -361,7 +361,8 @@ def test_weights_that_are_all_subnormal(kind, optimizer, dtype, weight):
     with unchanged(model):
         assert message(ValueError, model.fit, X, Y[kind], np.full(N, weight)) == expected
     data = {"X_val": X, "y_val": Y[kind], "sample_weight_val": np.full(N, weight)}
-    assert message(ValueError, lambda: model.fit(X, Y[kind], **data)) == expected
+    words = f"sample_weight_val: {expected}"
+    assert message(ValueError, lambda: model.fit(X, Y[kind], **data)) == words
 
 
 @pytest.mark.usefixtures("no_training")
@@ -742,7 +743,7 @@ def test_sparse_features_whose_arrays_are_broken(taker, case, fitted):
 
 
 @pytest.mark.parametrize("case", ["index too large", "CSC, row too large", "COO, row too large"])
-@pytest.mark.parametrize("method", ["fit", "first partial_fit", "partial_fit", "y_val"])
+@pytest.mark.parametrize("method", ["fit", "first partial_fit", "partial_fit", "y_val", "score"])
 def test_sparse_targets_whose_arrays_are_broken(method, case, fitted):
     break_it, words = BROKEN_SPARSE[case]
     y = np.c_[Y["multilabel"], Y["multilabel"][:, 0]]
@@ -753,8 +754,22 @@ def test_sparse_targets_whose_arrays_are_broken(method, case, fitted):
         "first partial_fit": lambda: model.partial_fit(X, bad, classes=range(4)),
         "partial_fit": lambda: model.partial_fit(X, bad),
         "y_val": lambda: model.fit(X, y, X_val=X, y_val=bad),
+        "score": lambda: model.score(X, bad),
     }[method]
     with pytest.raises(ValueError, match=f"are broken: .*{words}"):
+        call()
+
+
+@pytest.mark.parametrize("container", [sparse.csr_array, sparse.coo_matrix])
+@pytest.mark.parametrize("method", ["fit", "partial_fit", "y_val"])
+def test_sparse_targets_of_regression(method, container):
+    model, y = make("regressor"), container(X)
+    call = {
+        "fit": lambda: model.fit(X, y),
+        "partial_fit": lambda: model.partial_fit(X, y),
+        "y_val": lambda: model.fit(X, X, X_val=X, y_val=y),
+    }[method]
+    with unchanged(model), pytest.raises(TypeError, match=r"Sparse data was passed.*\.toarray"):
         call()
 
 
