@@ -8,11 +8,8 @@ from joblib import effective_n_jobs
 from sklearn.exceptions import ConvergenceWarning
 
 from ._objective import Objective
+from ._optimizer import Stop
 from ._row_blocks import one_blas_thread
-
-
-class _Stop(Exception):
-    """Ends a minimization at the last iterate, with a warning or, without a text, not."""
 
 
 class FullBatch:
@@ -76,6 +73,7 @@ class FullBatch:
             with (
                 nullcontext() if self.n_jobs is None else one_blas_thread(),
                 closing(self.objective),
+                np.errstate(over="ignore", invalid="ignore"),  # there are warnings of our own
             ):
                 result = self.optimizer.minimize(
                     self.objective, self._iteration, self.tol, self.max_iter
@@ -84,13 +82,13 @@ class FullBatch:
             self.record.loss = float(result.fun)
             if not result.success:
                 failure = f"(status={result.status}): {result.message.rstrip('.')}."
-        except (KeyboardInterrupt, _Stop) as stop:
+        except (KeyboardInterrupt, Stop) as stop:
             if self.objective.first_loss is None:
                 raise  # an interrupt before there is a loss to show
             self.theta[:] = self.accepted
             if self.record.n_iter == 0:
                 self.record.loss = self.objective.first_loss
-            if isinstance(stop, _Stop):
+            if isinstance(stop, Stop):
                 failure = stop.args[0]
             else:
                 warnings.warn("Training interrupted by user.", stacklevel=5)
@@ -115,13 +113,13 @@ class FullBatch:
             self.problem.n_rows,
         )
         if self.tasks.end() or self.record.has_diverged:
-            raise _Stop(None)
+            raise Stop(None)
         # Without early stopping, convergence is for the minimizer to judge.
         if self.record.early_stopping and self.record.has_stalled:
             self.record.say(f"{self.record.stall_message()} Stopping.")
-            raise _Stop(None)
+            raise Stop(None)
         if self.objective.n_evaluations > self.max_fun:
-            raise _Stop(f"as max_fun={self.max_fun} evaluations of the loss were reached.")
+            raise Stop(f"as max_fun={self.max_fun} evaluations of the loss were reached.")
         self._check_time()
 
     def _between(self):
@@ -131,4 +129,4 @@ class FullBatch:
     def _check_time(self):
         """The first evaluation may end whatever time it takes: there is a loss to show."""
         if self.objective.n_evaluations > 0 and self.record.is_out_of_time:
-            raise _Stop(f"as max_time={self.record.max_time} seconds were over.")
+            raise Stop(f"as max_time={self.record.max_time} seconds were over.")
