@@ -174,17 +174,18 @@ def test_parameters_may_have_diverged_in_an_epoch_that_was_interrupted():
 
 @pytest.mark.parametrize("cause", ["loss", "parameters"])
 def test_the_best_epoch_survives_divergence(cause):
-    record, theta, scores = make_record(validates=True), np.zeros(2), iter([0.1, 0.5, 0.2])
+    record, theta, scores = make_record(validates=True), np.zeros(2), iter([0.1, 0.5, 0.2, 0.9])
     record.start(theta, lambda: (2.0, next(scores)))
     for _ in range(3):
         theta += 1
         record.add(1.0, 0.5, 2.0, 10)
     theta += 1 if cause == "loss" else np.inf
-    record.add(1e300 if cause == "loss" else 1.0, 0.5, 2.0, 10)  # which is not scored
+    record.add(1e300 if cause == "loss" else 1.0, 0.5, 2.0, 10)  # is not scored
+    assert next(scores) == 0.9
+    np.testing.assert_array_equal(record.validation_scores, [0.1, 0.5, 0.2, NAN])
     message = "diverged after 4 epoch.*parameters of epoch 2, which scored best.*StandardScaler"
     with pytest.warns(ConvergenceWarning, match=message):
         np.testing.assert_array_equal(record.conclude(), 2)
-    np.testing.assert_array_equal(record.validation_scores, [0.1, 0.5, 0.2, NAN])
     assert record.fitted_attributes()["best_validation_score_"] == 0.5
 
 
@@ -205,7 +206,7 @@ def test_a_warm_start_that_diverges_keeps_its_start_if_that_is_finite(finite):
             record.conclude()
 
 
-@pytest.mark.parametrize("losses", [[np.inf, 1.0], [1.0, NAN], [NAN] * 3], ids=str)
+@pytest.mark.parametrize("losses", [[np.inf, 1.0], [1.0, NAN], [1.0, np.inf], [NAN] * 3], ids=str)
 def test_a_loss_that_is_not_finite_is_told_once(losses):
     record = make_record()
     add_all(record, losses)
