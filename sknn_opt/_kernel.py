@@ -14,15 +14,21 @@ numba on first use, once per floating type. The rules:
   cache: no arrays, and no ``range`` whose step is known only at run time.
 - Two pointers to the same buffer cost the vectorisation: an in-place kernel uses one.
 
-Machine code is cached on disk by numba. Its key holds a hash of the whole package, because
-numba itself does not see a change in a helper that stands in another file. numba is
-imported on the first compilation or load, never by ``import sknn_opt``.
+Machine code is cached on disk. Its key holds a hash of the whole package, because numba
+itself does not see a change in a helper that stands in another file. numba is imported on
+the first compilation or load, never by ``import sknn_opt``; neither Ctrl-C nor a fork
+interrupts an import or a compilation half way.
 """
 
 import ctypes
 import hashlib
+import os
 import re
+import sys
 import threading
+import traceback
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import ExitStack
 from functools import cache
 from importlib import resources
 from types import FunctionType
@@ -32,6 +38,7 @@ import numpy as np
 
 real = float  # inside a kernel: numpy.float32 or numpy.float64
 
+_PACKAGE = __name__.partition(".")[0]
 _FLOATS = (np.dtype(np.float64), np.dtype(np.float32))
 _lock = threading.RLock()
 
@@ -48,16 +55,59 @@ class _PerType:
     def for_dtype(self, dtype):
         """Return what stands for this name in kernels over ``dtype``, made on first use."""
         dtype = np.dtype(dtype)
-        try:
-            return self._made[dtype]
-        except KeyError:
-            with _lock:
-                if dtype not in self._made:
-                    self._made[dtype] = self._make(dtype)
-                return self._made[dtype]
+        if dtype not in self._made:
+            _beyond_signals(self._make_once, dtype)
+        return self._made[dtype]
+
+    def _make_once(self, dtype):
+        with _lock:
+            if dtype not in self._made:
+                self._made[dtype] = self._make(dtype)
 
     def __reduce__(self):
         raise TypeError(f"{type(self).__name__} objects hold machine code: not picklable.")
+
+
+def _beyond_signals(function, *arguments):
+    """Call where no signal handler can raise: Ctrl-C would leave numba half imported.
+
+    Python runs handlers in the main thread only, which waits for the call to end. While the
+    main thread imports a module, it calls itself: another thread would wait for that module.
+    """
+    if threading.current_thread() is not threading.main_thread() or _is_importing():
+        function(*arguments)
+        return
+    with ThreadPoolExecutor(1) as thread:
+        thread.submit(function, *arguments).result()
+
+
+def _is_importing():
+    frames = traceback.walk_stack(None)
+    return any("importlib._bootstrap" in frame.f_code.co_filename for frame, _ in frames)
+
+
+_held_in_fork = ExitStack()
+
+
+def _before_fork():
+    """Wait until nothing is compiled, by us or by numba for others.
+
+    The child has one thread only: what others hold at the fork, nobody there will release.
+    """
+    _held_in_fork.enter_context(_lock)
+    numba = sys.modules.get("numba.core.compiler_lock")
+    if numba is not None:
+        _held_in_fork.enter_context(numba.global_compiler_lock)
+
+
+def _after_fork():
+    _held_in_fork.pop_all().close()
+
+
+if hasattr(os, "register_at_fork"):  # not on Windows
+    os.register_at_fork(
+        before=_before_fork, after_in_parent=_after_fork, after_in_child=_after_fork
+    )
 
 
 class Kernel(_PerType):
@@ -209,15 +259,35 @@ def bind(function, dtype):
             namespace[name] = value.for_dtype(dtype)
 
 
+def compiled_together(function):
+    """Return a kernel's function and those of all helpers that are compiled into it."""
+    found, new = set(), {function}
+    while new:
+        found |= new
+        names = ((f.__globals__, name) for f in new for name in f.__code__.co_names)
+        values = (namespace.get(name) for namespace, name in names)
+        helpers = (value.functions for value in values if isinstance(value, _Inline))
+        new = {f for by_dtype in helpers for f in by_dtype.values()} - found
+    return found
+
+
 @cache
 def sources_digest():
     """Hash of the package's Python files: what machine code may depend on."""
     digest = hashlib.sha256()
-    files = (f for f in resources.files(__package__).iterdir() if f.name.endswith(".py"))
-    for file in sorted(files, key=lambda f: f.name):
-        digest.update(file.name.encode())
-        digest.update(file.read_bytes())
+    for name, content in _sources(resources.files(_PACKAGE), _PACKAGE):
+        digest.update(name.encode() + hashlib.sha256(content).digest())
     return digest.hexdigest()
+
+
+def _sources(folder, name):
+    """Yield names and contents of all Python files, those of sub-packages included."""
+    for entry in sorted(folder.iterdir(), key=lambda entry: entry.name):
+        path = f"{name}/{entry.name}"
+        if entry.is_dir():
+            yield from _sources(entry, path)
+        elif entry.name.endswith(".py"):
+            yield path, entry.read_bytes()
 
 
 def parse_prototype(prototype):

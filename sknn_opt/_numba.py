@@ -1,10 +1,7 @@
 """What is written against numba's extension interface; imported with numba, on first use."""
 
-import contextlib
 import ctypes
-import hashlib
 import inspect
-import pickle
 from collections.abc import Callable
 from typing import NamedTuple
 
@@ -12,102 +9,77 @@ import llvmlite.binding
 import numpy as np
 from llvmlite import ir
 from numba import from_dtype, njit, types
-from numba.core import caching, cgutils
+from numba.core import cgutils, config
 from numba.core.ccallback import CFunc
+from numba.core.codegen import CodeLibrary
+from numba.core.compiler_lock import global_compiler_lock
 from numba.core.errors import NumbaError
-from numba.core.serialize import dumps
+from numba.core.registry import cpu_target
 from numba.extending import intrinsic
 
-from . import _blas
-from ._kernel import _FAST, _structs, bind, parse_prototype, sources_digest, specialise
+from . import _blas, _cache
+from ._kernel import _FAST, _structs, bind, parse_prototype, specialise
 from ._subnormals import flush_subnormals, restore_control  # noqa: F401
 
 for _name, _address in _blas.symbols().items():
     llvmlite.binding.add_symbol(_name, _address)
 
 
-class _Sealed(caching.CompileResultCacheImpl):
-    """Machine code with a checksum over it and all our sources.
-
-    numba writes the index before the data, so that after a crash or on a full disk a new
-    index may name an old file; and damaged machine code would be run.
-    """
-
-    def reduce(self, compiled):
-        code = dumps(super().reduce(compiled))
-        return _checksum(code), code
-
-    def rebuild(self, target_context, data):
-        checksum, code = data
-        if checksum != _checksum(code):
-            return None
-        return super().rebuild(target_context, pickle.loads(code))
-
-
-def _checksum(code):
-    return hashlib.sha256(sources_digest().encode() + code).digest()
-
-
-class _Cache(caching.FunctionCache):
-    """numba's cache on disk, keyed on all our sources, with unreadable files as misses."""
-
-    _impl_class = _Sealed
-
-    def _index_key(self, sig, codegen):
-        return *super()._index_key(sig, codegen), sources_digest()
-
-    def load_overload(self, sig, target_context):
-        # numba would first import everything that compiling needs: 0.3 s for nothing.
-        try:
-            return self._load_overload(sig, target_context)
-        except Exception:  # there is none that unpickling a damaged file could not raise
-            with contextlib.suppress(OSError):
-                self.flush()
-            return None
-
-    def save_overload(self, sig, data):
-        with contextlib.suppress(Exception):  # a full or damaged disk costs time, not the fit
-            super().save_overload(sig, data)
-
-
-class _Callback(CFunc):
-    """A C callback whose helpers are made only if it is not in the cache."""
-
-    def __init__(self, function, signature, dtype, on_disk):
-        super().__init__(function, signature, {}, {"nopython": True, **_options(_FAST)})
-        self._dtype = dtype
-        if on_disk:
-            with contextlib.suppress(RuntimeError):  # numba found no folder that it may write to
-                self._cache = _Cache(function)
-
-    def _compile_uncached(self):
-        bind(self._pyfunc, self._dtype)
-        return super()._compile_uncached()
-
-
+@global_compiler_lock
 def callback(function, prototype, dtype, on_disk=True):
-    """Compile ``function``; return its address and a Python function that calls it."""
+    """Load ``function`` from the cache or compile it."""
+    if config.DISABLE_JIT:
+        raise RuntimeError(
+            "NUMBA_DISABLE_JIT is set, and sknn_opt has nothing to run but compiled code. "
+            "Unset this environment variable, and start Python again."
+        )
     returned, arguments = _signature(prototype, dtype)
-    compiled = _Callback(specialise(function, dtype), (arguments, returned), dtype, on_disk)
-    compiled.compile()
+    copy = specialise(function, dtype)
+    codegen = cpu_target.target_context.codegen()
+    entry = _cache.entry(copy, returned(*arguments), codegen) if on_disk else None
+    stored = entry.load() if entry else None
+    if stored:
+        # numba would first import everything that compiling needs: 0.3 s for nothing.
+        name, serialized = stored
+        library = codegen.unserialize_library(serialized)
+    else:
+        bind(copy, dtype)
+        compiled = CFunc(copy, (arguments, returned), {}, {"nopython": True, **_options(_FAST)})
+        compiled.compile()
+        name, library = compiled.native_name, compiled._library
+        if entry and not library.has_dynamic_globals:
+            entry.store((name, library.serialize_using_object_code()))
+    address = library.get_pointer_to_function(name)
     c_type = ctypes.CFUNCTYPE(_ctype(returned), *map(_ctype, arguments))
-    return Machine(compiled.address, c_type(compiled.address), compiled)
+    return Machine(address, c_type(address), library, entry, is_loaded=bool(stored))
 
 
 class Machine(NamedTuple):
+    """Machine code.
+
+    Attributes
+    ----------
+    address : int
+    call : callable
+        The Python function that calls it.
+    library : CodeLibrary
+        Keeps it alive.
+    entry : Entry or None
+        Its file in the cache on disk; None where there is none.
+    is_loaded : bool
+        Whether it came from there.
+    """
+
     address: int
     call: Callable
-    owner: CFunc  # keeps the machine code alive
-
-    @property
-    def is_loaded(self):
-        """Whether it came from the cache on disk."""
-        return bool(self.owner.cache_hits)
+    library: CodeLibrary
+    entry: _cache.Entry | None
+    is_loaded: bool
 
     @property
     def cache_folder(self):
         """Where the cache on disk is; None where there is none."""
-        return self.owner._cache.cache_path
+        return self.entry.folder if self.entry else None
 
 
 def _ctype(numba_type):

@@ -203,7 +203,7 @@ class Record:
         """The scores of all epochs with early stopping; None without it."""
         if not self.early_stopping:
             return None
-        scores = self.history["validation_score"][self._n_before :]
+        scores = self.history.get("validation_score", ())[self._n_before :]
         return [*self._scores_before, *scores]
 
     @property

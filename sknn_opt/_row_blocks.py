@@ -1,5 +1,6 @@
 """Sums over blocks of rows, by one thread or several."""
 
+import os
 import threading
 from collections import deque
 from concurrent.futures import ThreadPoolExecutor
@@ -146,3 +147,10 @@ def _beyond_interrupts(function, *arguments):
 
 
 one_blas_thread = _OneBlasThread()
+
+if hasattr(os, "register_at_fork"):  # not on Windows
+    os.register_at_fork(
+        before=one_blas_thread._lock.acquire,
+        after_in_parent=one_blas_thread._lock.release,
+        after_in_child=one_blas_thread._lock.release,
+    )

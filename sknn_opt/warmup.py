@@ -19,8 +19,8 @@ _DTYPES = ("float64", "float32")
 
 def kernels():
     """Return all kernels of the package, those of every component included."""
-    for module in pkgutil.iter_modules(sknn_opt.__path__):
-        importlib.import_module(f"{sknn_opt.__name__}.{module.name}")
+    for module in pkgutil.walk_packages(sknn_opt.__path__, f"{sknn_opt.__name__}."):
+        importlib.import_module(module.name)
     return declared_kernels(sknn_opt.__name__)
 
 
@@ -37,7 +37,7 @@ def main(arguments=None):
     ]
     folder = machines[0].cache_folder
     if folder is None:
-        print("No folder can be written to: set NUMBA_CACHE_DIR to one.", file=sys.stderr)
+        print("There is no safe folder: set NUMBA_CACHE_DIR to one of your own.", file=sys.stderr)
         return 1
     loaded = sum(machine.is_loaded for machine in machines)
     seconds = time.perf_counter() - start

@@ -1,13 +1,17 @@
+import importlib
 import os
 import shutil
+import signal
 import subprocess
 import sys
 import threading
 import time
 from pathlib import Path
 
+import numba
 import numpy as np
 import pytest
+from numba.core import event
 
 import sknn_opt
 from sknn_opt import _kernel, _numba
@@ -30,6 +34,7 @@ from sknn_opt._kernel import (
     sources_digest,
     struct,
 )
+from sknn_opt.activations import Logistic
 
 DTYPES = ["float64", "float32"]
 PACKAGE = Path(sknn_opt.__file__).parent
@@ -203,15 +208,161 @@ def test_an_intrinsic_is_made_when_a_kernel_needs_it():
     assert made == [np.float64]
 
 
-def test_the_digest_sees_every_source(tmp_path, monkeypatch):
-    digests = {sources_digest()}
-    for file in sorted(PACKAGE.glob("*.py")):
-        copy = tmp_path / file.stem
-        shutil.copytree(PACKAGE, copy, ignore=shutil.ignore_patterns("__pycache__"))
-        (copy / file.name).write_bytes(file.read_bytes() + b"\n")
-        monkeypatch.setattr(_kernel.resources, "files", lambda _, copy=copy: copy)
+def test_the_digest_sees_every_source(package_copy, monkeypatch):
+    copy = package_copy / "sknn_opt"
+    monkeypatch.setattr(_kernel.resources, "files", lambda name: package_copy / name)
+    digests = {sources_digest(), sources_digest.__wrapped__()}
+    assert len(digests) == 1
+    (copy / "deep" / "deeper").mkdir(parents=True)
+    (copy / "deep" / "deeper" / "file.py").write_text("")
+    digests.add(sources_digest.__wrapped__())
+    sources = sorted(copy.rglob("*.py"))
+    for file in sources:
+        content = file.read_bytes()
+        file.write_bytes(content + b"\n")
         digests.add(sources_digest.__wrapped__())
-    assert len(digests) == 1 + len(list(PACKAGE.glob("*.py")))
+        file.write_bytes(content)
+    assert len(digests) == 2 + len(sources)
+
+
+IMPORTED = """
+import numpy as np
+
+from sknn_opt._kernel import address, kernel
+
+
+@kernel("double (real *x)")
+def _first(x):
+    return x[0]
+
+
+x = np.full(1, 5.0)
+result = _first("float64", address(x)), _first.for_dtype("float64").is_loaded
+"""
+
+
+def test_a_module_may_use_its_kernels_while_it_is_imported(empty_cache, tmp_path, monkeypatch):
+    # The import holds the module's lock: a thread that imports it would wait for ever.
+    (tmp_path / "imported_module.py").write_text(IMPORTED)
+    monkeypatch.syspath_prepend(tmp_path)
+    for is_loaded in (False, True):
+        assert importlib.import_module("imported_module").result == (5.0, is_loaded)
+        del sys.modules["imported_module"]
+
+
+class _OnEveryPass(event.Listener):
+    def __init__(self, function):
+        self._function = function
+
+    def on_start(self, start):
+        self._function()
+
+    def on_end(self, end):
+        pass
+
+
+def on_every_pass(function):
+    """Call ``function`` whenever a pass of numba's compiler begins."""
+    return event.install_listener("numba:run_pass", _OnEveryPass(function))
+
+
+def compile_ours():
+    x = np.ones(2)
+    assert kernel(APPLY)(_double_in_place.function)("float64", address(x), 2) == 4.0
+
+
+def compile_theirs():
+    assert numba.njit(lambda x: x + 1)(1) == 2
+
+
+needs_signals = pytest.mark.skipif(
+    not hasattr(signal, "pthread_kill"), reason="this platform sends no signals to threads"
+)
+
+
+def send_interrupt():
+    signal.pthread_kill(threading.main_thread().ident, signal.SIGINT)
+
+
+@needs_signals
+def test_an_interrupt_leaves_nothing_half_made(empty_cache):
+    fresh = kernel(APPLY)(_double_in_place.function)
+    sent = []
+
+    def interrupt_once():
+        if not sent:
+            sent.append(send_interrupt())
+            time.sleep(0.05)
+
+    with on_every_pass(interrupt_once), pytest.raises(KeyboardInterrupt):
+        fresh.for_dtype("float64")
+    with _kernel._lock:  # an interrupt while the thread starts does not wait for its end
+        pass
+    passes = []
+    with on_every_pass(lambda: passes.append(True)):
+        x = np.ones(2)
+        assert fresh("float64", address(x), 2) == 4.0
+    assert passes == []
+
+
+INTERRUPTED_IMPORT = """
+import signal
+import sys
+import threading
+
+import numpy as np
+
+from sknn_opt._kernel import address
+from sknn_opt.activations import Logistic
+
+
+class Interrupt:
+    def find_spec(self, name, path, target=None):
+        if name == "numba.core.types":
+            sys.meta_path.remove(self)
+            signal.pthread_kill(threading.main_thread().ident, signal.SIGINT)
+
+
+sys.meta_path.insert(0, Interrupt())
+x = np.zeros(1)
+for attempt in range(2):
+    try:
+        Logistic._forward("float64", 0, address(x), 1, 1, 0)
+    except KeyboardInterrupt:
+        print("interrupted")
+print(x[0])
+"""
+
+
+@needs_signals
+def test_an_interrupted_import_of_numba_is_completed():
+    assert run_python(INTERRUPTED_IMPORT) == ["interrupted", "0.5"]
+
+
+@pytest.mark.skipif(not hasattr(os, "fork"), reason="this platform does not fork")
+@pytest.mark.filterwarnings("ignore:.*fork:DeprecationWarning")
+@pytest.mark.parametrize("compile_in_thread", [compile_ours, compile_theirs])
+def test_a_fork_while_a_thread_compiles(empty_cache, compile_in_thread):
+    compiling = threading.Event()
+
+    def begin():
+        compiling.set()
+        time.sleep(0.02)
+
+    thread = threading.Thread(target=compile_in_thread)
+    with on_every_pass(begin):
+        thread.start()
+        assert compiling.wait(60)
+        child = os.fork()
+        if child == 0:
+            signal.alarm(20)  # ends a child that would wait for ever
+            # A new thread may take the identity of the one that compiles, and own its locks.
+            threading.Thread(target=threading.Event().wait, daemon=True).start()
+            compile_ours()
+            os._exit(0)
+        thread.join()
+    assert os.waitpid(child, 0)[1] == 0
+    compile_ours()
 
 
 def run_python(code, *arguments, **environment):
@@ -247,7 +398,7 @@ from sknn_opt.activations import Logistic
 assert sknn_opt.__file__.startswith(sys.argv[1]), sknn_opt.__file__
 x = np.zeros(1)
 Logistic._forward("float64", 0, address(x), 1, 1, 0)
-print(x[0], Logistic._forward.for_dtype("float64").owner.cache_hits)
+print(x[0], Logistic._forward.for_dtype("float64").is_loaded)
 """
 
 
@@ -257,7 +408,21 @@ def package_copy(tmp_path):
     return tmp_path
 
 
+DEEP_HELPER = """
+from .._kernel import inline, real
+
+@inline
+def constant():
+    return real(7)
+"""
+
+
 def test_an_edited_helper_in_another_file_changes_the_kernel(package_copy):
+    folder = package_copy / "sknn_opt" / "deep"
+    folder.mkdir()
+    (folder / "__init__.py").write_text("")
+    (folder / "helper.py").write_text(DEEP_HELPER)
+
     def run():
         return run_python(
             LOGISTIC_OF_ZERO,
@@ -266,14 +431,18 @@ def test_an_edited_helper_in_another_file_changes_the_kernel(package_copy):
             NUMBA_CACHE_DIR=str(package_copy / "cache"),
         )
 
-    assert run() == ["0.5", "0"]
-    assert run() == ["0.5", "1"]
+    assert run() == ["0.5", "False"]
+    assert run() == ["0.5", "True"]
     helper = package_copy / "sknn_opt" / "_elementary.py"
     before = helper.read_text()
-    after = before.replace("return real(1) / (real(1) + exp(-x))", "return real(7) + x")
+    after = before.replace("return real(1) / (real(1) + exp(-x))", "return constant() + x")
     assert after != before
-    helper.write_text(after)
-    assert run() == ["7.0", "0"]
+    helper.write_text(
+        after.replace("import numpy", "from .deep.helper import constant\nimport numpy")
+    )
+    assert run() == ["7.0", "False"]
+    (folder / "helper.py").write_text(DEEP_HELPER.replace("7", "9"))
+    assert run() == ["9.0", "False"]
 
 
 def test_no_cache_folder_is_needed(package_copy):
@@ -286,4 +455,25 @@ def test_no_cache_folder_is_needed(package_copy):
         str(nowhere / "below"),
     )
     environment["PYTHONPATH"] = str(package_copy)
-    assert run_python(LOGISTIC_OF_ZERO, package_copy, **environment) == ["0.5", "0"]
+    assert run_python(LOGISTIC_OF_ZERO, package_copy, **environment) == ["0.5", "False"]
+
+
+WITHOUT_JIT = """
+import sys
+
+import numba
+
+from sknn_opt.activations import Logistic
+
+for folder in (numba.config.CACHE_DIR, sys.argv[1]):
+    numba.config.CACHE_DIR = folder
+    try:
+        Logistic._forward.for_dtype("float64")
+    except RuntimeError as error:
+        print("NUMBA_DISABLE_JIT" in str(error))
+"""
+
+
+def test_without_compilation_the_variable_is_named(tmp_path):
+    Logistic._forward.for_dtype("float64")  # so that the usual cache has it
+    assert run_python(WITHOUT_JIT, tmp_path, NUMBA_DISABLE_JIT="1") == ["True", "True"]

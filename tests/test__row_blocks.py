@@ -1,4 +1,6 @@
 import contextlib
+import os
+import signal
 import threading
 import time
 
@@ -311,3 +313,25 @@ def test_another_thread_may_set_the_limit_afterwards():
     other.start()
     other.join()
     assert seen == [{3}]
+
+
+@pytest.mark.skipif(not hasattr(os, "fork"), reason="this platform does not fork")
+@pytest.mark.filterwarnings("ignore:.*fork:DeprecationWarning")
+def test_a_fork_while_a_thread_sets_the_limit():
+    setting = threading.Event()
+
+    def set_slowly():
+        with one_blas_thread._lock:
+            setting.set()
+            time.sleep(0.1)
+
+    other = threading.Thread(target=set_slowly)
+    other.start()
+    assert setting.wait(10)
+    child = os.fork()
+    if child == 0:
+        signal.alarm(20)  # ends a child that would wait for ever
+        with one_blas_thread():
+            os._exit(0)
+    other.join()
+    assert os.waitpid(child, 0)[1] == 0

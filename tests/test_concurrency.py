@@ -125,7 +125,7 @@ if __name__ == "__main__":
     from sklearn.model_selection import GridSearchCV
 
     def files():
-        return {file: file.stat().st_mtime_ns for file in Path(sys.argv[1]).rglob("*.nb?")}
+        return {file: file.stat().st_mtime_ns for file in Path(sys.argv[1]).rglob("*.sknn")}
 
     before = files()
     assert before
@@ -165,7 +165,7 @@ def test_threads_with_a_cold_cache(tmp_path, cache):
     (tmp_path / "model.pickle").write_bytes(pickle.dumps((estimator, estimator.predict_proba(X))))
     assert not any(cache.iterdir())
     run_script(tmp_path, THREADS, tmp_path / "model.pickle", cache=cache)
-    assert any(cache.rglob("*.nbc"))
+    assert any(cache.rglob("*.sknn"))
 
 
 def test_processes_with_a_cold_cache(tmp_path):

@@ -16,6 +16,7 @@ from scipy.special import expit, log_expit, log_softmax, softmax
 from sklearn.base import clone, is_classifier
 from sklearn.calibration import CalibratedClassifierCV
 from sklearn.datasets import load_digits
+from sklearn.exceptions import ConvergenceWarning
 from sklearn.linear_model import ElasticNet, LogisticRegression, Ridge
 from sklearn.metrics import accuracy_score, average_precision_score, log_loss, make_scorer
 from sklearn.model_selection import train_test_split
@@ -1278,14 +1279,23 @@ def test_warnings_point_to_the_caller():
 
 
 @pytest.mark.parametrize(("target", "scale"), [("regression", 1e150), ("poisson", 1.0)])
-def test_nan_validation_scores_are_no_improvement(target, scale):
-    params = {"solver": "sgd", "learning_rate_init": 1e12, "early_stopping": True}
-    model = make(target, **params, n_iter_no_change=4, activation="identity")
-    model.fit(scale * X, Y[target])
+def test_an_explosion_without_a_score_does_not_leave_the_untrained_network(target, scale):
+    params = {"solver": "sgd", "learning_rate_init": 1e12, "activation": "identity"}
+    model = make(target, **params, early_stopping=True)
+    with pytest.raises(ValueError, match=r"^Solver produced non-finite parameter weights\."):
+        model.fit(scale * X, Y[target])
+    assert not hasattr(model, "coefs_")
+
+
+def test_outputs_that_overflow_have_no_score():
+    params = {"solver": "sgd", "learning_rate_init": 1e12, "activation": "identity"}
+    data = {"X": X, "y": Y["poisson"], "X_val": X, "y_val": Y["poisson"]}
+    model = make("poisson", **params, max_iter=1)
+    expected = clone(model).fit(**data)
+    with pytest.warns(ConvergenceWarning, match="the validation loss was not finite"):
+        model.set_params(early_stopping=True).fit(**data)
     assert np.isnan(model.validation_scores_).all()
-    assert model.n_iter_ == 5
-    initial = clone(model).set_params(learning_rate_init=1e-300, max_iter=1)
-    assert_same_parameters(model, initial.fit(X, Y[target]), 1e-12)
+    assert_same_parameters(model, expected, 0.0)
 
 
 def test_max_fun_limits_the_evaluations():

@@ -3,10 +3,10 @@ import os
 import subprocess
 import sys
 
-import numba
 import pytest
 from numba.core import caching
 
+import sknn_opt
 from sknn_opt import warmup
 from sknn_opt._kernel import Kernel
 from sknn_opt._loss import Form
@@ -27,15 +27,14 @@ def _halve(x, n):
 
 
 @pytest.fixture
-def two_kernels(tmp_path, monkeypatch):
+def two_kernels(empty_cache, monkeypatch):
     """In place of all, each time as in a new process; with an empty cache folder."""
-    monkeypatch.setattr(numba.config, "CACHE_DIR", str(tmp_path))
     monkeypatch.setattr(
         warmup,
         "kernels",
         lambda: [Kernel(function, "void (real *x, int64 n)") for function in (_double, _halve)],
     )
-    return tmp_path
+    return empty_cache
 
 
 @pytest.mark.parametrize(
@@ -51,7 +50,7 @@ def test_what_is_not_cached_is_compiled(two_kernels, capsys, arguments, dtypes):
     n = 2 * len(dtypes)
     assert warmup.main(arguments) == 0
     assert f"{n} kernels compiled, 0 loaded" in capsys.readouterr().out
-    files = [file.name for file in two_kernels.rglob("*.nbc")]
+    files = [file.name for file in two_kernels.rglob("*.sknn")]
     assert len(files) == n
     assert all(any(dtype in name for dtype in dtypes) for name in files)
     assert warmup.main(arguments) == 0
@@ -93,6 +92,23 @@ def test_every_component_is_included(cls):
 
 def test_components_have_kernels():
     assert len({kernel for cls in COMPONENTS.values() for kernel in kernels_of(cls)}) > 60
+
+
+def test_sub_packages_are_included(tmp_path, monkeypatch):
+    folder = tmp_path / "temporary" / "deeper"
+    folder.mkdir(parents=True)
+    for package in (folder.parent, folder):
+        (package / "__init__.py").write_text("")
+    (folder / "part.py").write_text(
+        "from sknn_opt._kernel import kernel\n\n"
+        "@kernel('void (real *x)')\ndef _deep(x):\n    x[0] = 1\n"
+    )
+    monkeypatch.setattr(sknn_opt, "__path__", [*sknn_opt.__path__, str(tmp_path)])
+    names = {kernel.function.__name__ for kernel in warmup.kernels()}
+    for name in [name for name in sys.modules if name.startswith("sknn_opt.temporary")]:
+        del sys.modules[name]
+    del sknn_opt.temporary
+    assert "_deep" in names
 
 
 AFTER = """
