@@ -13,6 +13,7 @@ import pytest
 
 from sknn_opt import MLPClassifier, MLPRegressor
 from sknn_opt.initializers import Zeros
+from sknn_opt.schedules import InvScaling
 
 TOOLS = Path(__file__).parents[1] / "tools"
 
@@ -97,6 +98,20 @@ class DependsOnMore(MLPRegressor):
         return self
 
 
+class WarnsOnPurpose(MLPRegressor):
+    def predict(self, X):
+        rates = MLPRegressor((), loss="poisson", max_iter=1).fit([[0.0]], [1.0])
+        rates.intercepts_ = [np.array([1e4])]
+        rates.predict([[0.0]])
+        return super().predict(X)
+
+
+class WarnsFromWithin(MLPRegressor):
+    def predict(self, X):
+        InvScaling(2.0)(-1.0, 1)  # NumPy divides by 0
+        return super().predict(X)
+
+
 class PredictsNaN(MLPRegressor):
     def predict(self, X):
         return np.full(len(X), np.nan)
@@ -114,6 +129,8 @@ FAULTS = {
     ChangesItsParameters: "parameters changed by fit: alpha",
     ChangesItsArguments: "fit changed its arguments",
     DependsOnMore: "another model from the same seed",
+    WarnsOnPurpose: None,
+    WarnsFromWithin: "RuntimeWarning at schedules.py:",
     PredictsNaN: "not finite, without a warning that says so: predict",
     IsUncertain: "predict_log_proba contradicts predict_proba",
 }

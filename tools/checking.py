@@ -134,17 +134,16 @@ class _Trial:
             raise self.warning
         return result
 
-    def _on_warning(self, message, category, filename, *_):
+    def _on_warning(self, message, category, *_):
         self.has_warned |= bool(_OF_NUMBERS.search(str(message)))
-        if issubclass(category, RuntimeWarning) and Path(filename) != Path(__file__):
-            stack = traceback.extract_stack()[:-1]
-            stack = [frame for frame in stack if not frame.filename.endswith("/warnings.py")]
-            if _responsible((frame.filename for frame in stack), _SCIPY) == PACKAGE:
-                place = _innermost_place(stack)
-                self.warning = Failure(
-                    f"{category.__name__} at {place}: {message}",
-                    "".join(traceback.format_list(stack[-3:])),
-                )
+        stack = traceback.extract_stack()[:-1]
+        stack = [frame for frame in stack if not frame.filename.endswith("/warnings.py")]
+        ours = _responsible((frame.filename for frame in stack), _SCIPY) == PACKAGE
+        if issubclass(category, RuntimeWarning) and ours and "warn(" not in stack[-1].line:
+            self.warning = Failure(
+                f"{category.__name__} at {_innermost_place(stack)}: {message}",
+                "".join(traceback.format_list(stack[-3:])),
+            )
 
     def _must_refuse(self, what, function, *arguments, **keywords):
         with contextlib.suppress(_Refused):
