@@ -377,6 +377,11 @@ class MLPRegressor(RegressorMixin, SklearnConversion, BaseMLP):
                 "convert to a dense numpy array."
             )
         X, y = super()._validate_input(X, y, dtype, reset)
+        if y.dtype.kind not in "biuf":
+            raise ValueError(
+                f"Targets of regression must be numbers, but y holds {y.dtype}. Convert them, "
+                "for example by y.astype(float)."
+            )
         with np.errstate(over="ignore"):
             assert_all_finite(y.astype(X.dtype, copy=False), input_name="y")
         return X, y

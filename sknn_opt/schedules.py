@@ -498,7 +498,7 @@ class WarmUp(Component):
         length = self.warmup if isinstance(self.warmup, Integral) else self.warmup * max_iter
         if length == 0:
             return np.ones_like(time, dtype=float)
-        part = np.minimum(np.asarray(time, dtype=float) / length, 1)
+        part = np.minimum(np.asarray(time, dtype=float), length) / length
         if self.shape == "cosine":
             return _half_wave(self._start, 1, part)
         return self._start + (1 - self._start) * part

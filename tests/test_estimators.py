@@ -160,6 +160,7 @@ def test_same_model_as_scikit_learn(activation, steps, target, weighted, early_s
         {"hidden_layer_sizes": [6, 5, 4]},
         {"shuffle": False, "batch_size": 7},
         {"batch_size": 1},
+        {"batch_size": True},
         {"batch_size": "auto"},
         {"alpha": 3.0},
         {"solver": "sgd", "momentum": 0.0},

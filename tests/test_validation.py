@@ -780,6 +780,21 @@ def test_sparse_targets_of_regression(method, container):
 
 
 @pytest.mark.usefixtures("no_training")
+@pytest.mark.parametrize("dtype", ["U1", "S1", "datetime64[D]", "timedelta64[s]"])
+@pytest.mark.parametrize("method", ["fit", "partial_fit", "y_val"])
+def test_targets_of_regression_that_are_no_numbers(method, dtype):
+    model, y = make("regressor"), np.arange(N).astype(dtype)
+    call = {
+        "fit": lambda: model.fit(X, y),
+        "partial_fit": lambda: model.partial_fit(X, y),
+        "y_val": lambda: model.fit(X, X[:, 0], X_val=X, y_val=y),
+    }[method]
+    with unchanged(model), pytest.raises(ValueError, match=r"must be numbers, .*astype\(float\)"):
+        call()
+
+
+@pytest.mark.usefixtures("no_training")
+@pytest.mark.usefixtures("no_training")
 def test_sparse_features_with_more_columns_than_can_be_numbered():
     wide = sparse.csr_array((np.ones(1), [2**31], [0, 1]), shape=(1, 2**31 + 1))
     with pytest.raises(ValueError, match="2147483647 columns at most, but has 2147483649"):

@@ -26,9 +26,7 @@ import os
 import re
 import sys
 import threading
-import traceback
 from collections import namedtuple
-from concurrent.futures import ThreadPoolExecutor
 from contextlib import ExitStack
 from functools import cache, cached_property
 from importlib import resources
@@ -36,6 +34,8 @@ from types import FunctionType
 from weakref import WeakSet
 
 import numpy as np
+
+from .signals import beyond_signals
 
 real = float  # inside a kernel: numpy.float32 or numpy.float64
 
@@ -60,7 +60,7 @@ class _PerType:
         """Return what stands for this name in kernels over ``dtype``, made on first use."""
         dtype = np.dtype(dtype)
         if dtype not in self._made:
-            _beyond_signals(self._make_once, dtype)
+            beyond_signals(self._make_once, dtype)
         return self._made[dtype]
 
     def _make_once(self, dtype):
@@ -70,24 +70,6 @@ class _PerType:
 
     def __reduce__(self):
         raise TypeError(f"{type(self).__name__} objects hold machine code: not picklable.")
-
-
-def _beyond_signals(function, *arguments):
-    """Call where no signal handler can raise: Ctrl-C would leave numba half imported.
-
-    Python runs handlers in the main thread only, which waits for the call to end. While the
-    main thread imports a module, it calls itself: another thread would wait for that module.
-    """
-    if threading.current_thread() is not threading.main_thread() or _is_importing():
-        function(*arguments)
-        return
-    with ThreadPoolExecutor(1) as thread:
-        thread.submit(function, *arguments).result()
-
-
-def _is_importing():
-    frames = traceback.walk_stack(None)
-    return any("importlib._bootstrap" in frame.f_code.co_filename for frame, _ in frames)
 
 
 _held_in_fork = ExitStack()

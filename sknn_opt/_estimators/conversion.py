@@ -135,7 +135,7 @@ class SklearnConversion:
             _architecture=configuration.architecture._asdict(),
             _fitted_loss=configuration.loss,
             _optimizer_state_=None,
-            _first_loss=np.inf,
+            _first_loss=None,
             best_iter_=ours.n_iter_,
             n_parameters_=sum(map(np.size, (*ours.coefs_, *ours.intercepts_))),
         )

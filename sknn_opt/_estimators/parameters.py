@@ -209,7 +209,7 @@ class Configuration:
         elif wanted == "auto":
             size = min(200, n_samples)
         else:
-            size = min(wanted, n_samples)
+            size = min(int(wanted), n_samples)  # scikit-learn takes True, too
             if wanted > n_samples:
                 warn(
                     "Got `batch_size` less than 1 or larger than sample size. It is going to "

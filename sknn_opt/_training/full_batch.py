@@ -11,12 +11,9 @@ from sklearn.exceptions import ConvergenceWarning
 
 from .._network.problem import Problem
 from .._warnings import warn
+from ..optimizers.base import Stop
 from .objective import Objective
 from .row_blocks import one_blas_thread
-
-
-class _Stop(Exception):
-    """Ends a minimization at the last iterate, with a warning or, without a text, not."""
 
 
 @runtime_checkable
@@ -91,6 +88,7 @@ class FullBatchTrainer:
             with (
                 nullcontext() if self.n_jobs is None else one_blas_thread(),
                 closing(self.objective),
+                np.errstate(over="ignore", invalid="ignore"),  # there are warnings of our own
             ):
                 result = self.optimizer.minimize(
                     self.objective, self._iteration, self.tol, self.max_iter
@@ -99,13 +97,13 @@ class FullBatchTrainer:
             self.progress.loss = float(result.fun)
             if not result.success:
                 failure = f"(status={result.status}): {result.message.rstrip('.')}."
-        except (KeyboardInterrupt, _Stop) as stop:
+        except (KeyboardInterrupt, Stop) as stop:
             if self.objective.first_loss is None:
                 raise  # an interrupt before there is a loss to show
             self.theta[:] = self.accepted
             if self.progress.n_iter == 0:
                 self.progress.loss = self.objective.first_loss
-            if isinstance(stop, _Stop):
+            if isinstance(stop, Stop):
                 failure = stop.args[0]
             else:
                 warn("Training interrupted by user.")
@@ -133,13 +131,13 @@ class FullBatchTrainer:
             self.problem.n_rows,
         )
         if self.callbacks.end() or self.progress.has_diverged:
-            raise _Stop(None)
+            raise Stop(None)
         # Without early stopping, convergence is for the minimizer to judge.
         if self.progress.early_stopping and self.progress.has_stalled:
             self.progress.say(f"{self.progress.stall_message()} Stopping.")
-            raise _Stop(None)
+            raise Stop(None)
         if self.objective.n_evaluations > self.max_fun:
-            raise _Stop(f"as max_fun={self.max_fun} evaluations of the loss were reached.")
+            raise Stop(f"as max_fun={self.max_fun} evaluations of the loss were reached.")
         self._check_time()
 
     def _between(self):
@@ -149,4 +147,4 @@ class FullBatchTrainer:
     def _check_time(self):
         """The first evaluation may end whatever time it takes: there is a loss to show."""
         if self.objective.n_evaluations > 0 and self.progress.is_out_of_time:
-            raise _Stop(f"as max_time={self.progress.max_time} seconds were over.")
+            raise Stop(f"as max_time={self.progress.max_time} seconds were over.")

@@ -75,7 +75,7 @@ class Progress:
         }
         self._n_before = len(self.history["loss"])
         # A warm start may be on other data, whose loss is of another size.
-        self._first_loss = previous.get("_first_loss", np.inf) if incremental else np.inf
+        self._first_loss = previous.get("_first_loss") if incremental else None
         self.has_diverged = False
         self.early_stopping = early_stopping
         self._scores_before = previous.get("validation_scores_") or ()
@@ -116,11 +116,9 @@ class Progress:
         """Add an epoch or iteration."""
         entry = {"loss": loss, "learning_rate": learning_rate, "grad_norm": grad_norm}
         entry["time"] = self.seconds
-        if self._first_loss == np.inf and np.isfinite(loss):
-            self._first_loss = loss
-        self.has_diverged = loss > self._largest_loss() or not self._is_finite()
         score = np.nan
-        if self._validation is not None and not self.has_diverged:
+        has_diverged = self._diverges(loss)
+        if self._validation is not None and not has_diverged:
             entry["validation_loss"], score = self._validation()
             entry["validation_score"] = score
         for name, column in self.history.items():  # NaN where there is no score
@@ -132,6 +130,7 @@ class Progress:
             print(f"Iteration {self.n_iter}, loss = {loss:.8f}")
             if self._validation is not None:
                 print(f"Validation score: {score:f}")
+        self.has_diverged = has_diverged
         # The comparisons below are written so that a NaN is no improvement.
         if not self.early_stopping:
             self.stalled = 0 if loss <= self.best_loss - self.tol else self.stalled + 1
@@ -208,16 +207,22 @@ class Progress:
     def _is_finite(self):
         return bool(np.isfinite(self._theta).all())
 
-    def _largest_loss(self):
-        """The largest finite loss that is no divergence."""
-        return _DIVERGENCE_FACTOR * max(1.0, abs(self._first_loss))
+    def _diverges(self, loss):
+        """Whether an epoch of this loss has left the network diverged."""
+        if not self._is_finite():
+            return True
+        if not np.isfinite(loss):
+            return False  # what overflows may still be trained
+        if self._first_loss is None:
+            self._first_loss = loss
+        return loss > _DIVERGENCE_FACTOR * max(1.0, abs(self._first_loss))
 
     @property
     def validation_scores(self):
         """The scores of all epochs with early stopping; None without it."""
         if not self.early_stopping:
             return None
-        scores = self.history["validation_score"][self._n_before :]
+        scores = self.history.get("validation_score", ())[self._n_before :]
         return [*self._scores_before, *scores]
 
     @property

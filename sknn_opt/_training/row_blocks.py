@@ -9,6 +9,8 @@ from contextlib import contextmanager
 import numpy as np
 from threadpoolctl import OpenBLASController, threadpool_limits
 
+from .._compiler.signals import beyond_signals
+
 
 class RowBlocks:
     """Blocks of rows of about equal size, whose shares of a sum are added in their order.
@@ -116,14 +118,14 @@ class _OneBlasThread:
         hold = object()
         try:
             try:
-                _beyond_interrupts(self._take, hold)
+                beyond_signals(self._take, hold)
                 yield
             finally:
-                _beyond_interrupts(self._release, hold)
+                beyond_signals(self._release, hold)
         finally:
             # An interrupt may have come before the first call had begun.
             if hold in self._holds:
-                _beyond_interrupts(self._release, hold)
+                beyond_signals(self._release, hold)
 
     def _take(self, hold):
         with self._lock:
@@ -138,12 +140,6 @@ class _OneBlasThread:
                 with _control_of_openblas():
                     self._limits.restore_original_limits()
             self._holds.discard(hold)
-
-
-def _beyond_interrupts(function, *arguments):
-    """Call a function in a thread of its own, as signals only reach the main thread."""
-    with ThreadPoolExecutor(1) as thread:
-        thread.submit(function, *arguments).result()
 
 
 one_blas_thread = _OneBlasThread()

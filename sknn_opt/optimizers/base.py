@@ -272,6 +272,10 @@ class FirstOrder(Optimizer):
         return theta
 
 
+class Stop(Exception):
+    """Ends a minimization at the last iterate, with a warning or, without a text, not."""
+
+
 class FullBatch(Optimizer):
     """Base of the optimizers that work on the loss of all samples."""
 

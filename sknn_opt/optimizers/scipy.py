@@ -4,6 +4,7 @@ The parameters are SciPy's options. Where a tolerance is None, the estimator's `
 its place; ``max_iter`` and ``max_fun`` stay with the estimator and mean the same for all.
 """
 
+import traceback
 from numbers import Integral, Real
 
 import numpy as np
@@ -11,7 +12,7 @@ from scipy.optimize import minimize
 from sklearn.utils._param_validation import Interval, StrOptions
 
 from .._components import NON_NEGATIVE, POSITIVE
-from .base import FullBatch
+from .base import FullBatch, Stop
 
 _TOLERANCE = [*NON_NEGATIVE, None]
 _FRACTION = [Interval(Real, 0, 1, closed="neither")]
@@ -40,20 +41,40 @@ class ScipyOptimizer(FullBatch):
         """Return what else the method is called with."""
         return {}
 
+    def check(self, problem):
+        super().check(problem)
+        parameters = self.get_params()
+        if "c1" in parameters and self.c1 >= self.c2:
+            raise ValueError(f"c1={self.c1} must be less than c2={self.c2}.")
+
     def minimize(self, objective, iteration, tol, max_iter):
         # SciPy passes what the iteration has come to by the argument's name.
         def callback(intermediate_result):
             iteration(intermediate_result.x, float(intermediate_result.fun))
 
-        return minimize(
-            objective.loss_and_gradient,
-            objective.vector(),
-            method=self._method,
-            jac=True,
-            callback=callback,
-            options={**self._options(tol), "maxiter": max_iter},
-            **self._arguments(objective),
-        )
+        try:
+            return minimize(
+                objective.loss_and_gradient,
+                objective.vector(),
+                method=self._method,
+                jac=True,
+                callback=callback,
+                options={**self._options(tol), "maxiter": max_iter},
+                **self._arguments(objective),
+            )
+        except ValueError as error:
+            if _is_raised_by_us(error):
+                raise
+            raise Stop(f"because SciPy cannot go on: {str(error).rstrip('.')}.") from error
+
+
+def _is_raised_by_us(error):
+    """Whether it came to SciPy out of a function that it was given, such as a callback.
+
+    SciPy's own errors are of numbers that are not finite.
+    """
+    frames = [frame for frame, _ in traceback.walk_tb(error.__traceback__)]
+    return any(frame.f_globals.get("__package__") == __package__ for frame in frames[1:])
 
 
 class LBFGS(ScipyOptimizer):

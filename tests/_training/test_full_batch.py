@@ -206,6 +206,29 @@ def test_convergence_at_the_start_leaves_no_score():
     assert model.loss_ == 0
 
 
+@each
+@pytest.mark.parametrize("factors", [(1, 1e200), (1e100, 1e160)], ids=str)
+def test_numbers_that_overflow_end_in_one_warning(optimizer, factors):
+    model = make(optimizer)
+    with pytest.warns(ConvergenceWarning) as caught:
+        model.fit(factors[0] * X, factors[1] * y)
+    assert len(caught) == 1
+    assert all(np.isfinite(array).all() for array in (*model.coefs_, *model.intercepts_))
+
+
+@each
+@unfinished
+def test_errors_of_a_scorer_come_through(optimizer):
+    class Failure(ValueError):
+        pass
+
+    def fail(model, X, y):
+        raise Failure("infs or NaNs")
+
+    with pytest.raises(Failure):
+        make(optimizer, scoring=fail).fit(X, y, X_val=X, y_val=y)
+
+
 class Runaway(FullBatch):
     """Multiplies the parameters by some factor in each iteration, as no method should."""
 

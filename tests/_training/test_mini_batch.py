@@ -339,7 +339,7 @@ def test_time_that_is_not_used_up_changes_nothing():
 class Exploding(Schedule):
     """A rate that suits, but from an epoch on one that does not."""
 
-    def __init__(self, epoch, rate=1e12):
+    def __init__(self, epoch, rate=1e6):
         self.epoch = epoch
         self.rate = rate
 

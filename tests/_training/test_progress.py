@@ -182,7 +182,9 @@ def test_the_best_epoch_survives_divergence(cause):
         theta += 1
         progress.add(1.0, 0.5, 2.0, 10)
     theta += 1 if cause == "loss" else np.inf
-    progress.add(1e300 if cause == "loss" else 1.0, 0.5, 2.0, 10)  # scores best all the same
+    progress.add(1e300 if cause == "loss" else 1.0, 0.5, 2.0, 10)  # is not scored
+    assert next(scores) == 0.9
+    np.testing.assert_array_equal(progress.validation_scores, [0.1, 0.5, 0.2, NAN])
     message = "diverged after 4 epoch.*parameters of epoch 2, which scored best.*StandardScaler"
     with pytest.warns(ConvergenceWarning, match=message):
         np.testing.assert_array_equal(progress.conclude(), 2)
@@ -206,7 +208,7 @@ def test_a_warm_start_that_diverges_keeps_its_start_if_that_is_finite(finite):
             progress.conclude()
 
 
-@pytest.mark.parametrize("losses", [[np.inf, 1.0], [1.0, NAN], [NAN] * 3], ids=str)
+@pytest.mark.parametrize("losses", [[np.inf, 1.0], [1.0, NAN], [1.0, np.inf], [NAN] * 3], ids=str)
 def test_a_loss_that_is_not_finite_is_told_once(losses):
     progress = make_progress()
     add_all(progress, losses)

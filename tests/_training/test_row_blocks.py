@@ -9,6 +9,7 @@ import pytest
 from interrupts import interrupted_at_each_line
 from threadpoolctl import threadpool_info, threadpool_limits
 
+from sknn_opt._compiler import signals as _signals
 from sknn_opt._training import row_blocks as _row_blocks
 from sknn_opt._training.row_blocks import RowBlocks, one_blas_thread
 
@@ -249,7 +250,7 @@ class TestOneBlasThread:
             for _ in range(n_outer_holds):
                 stack.enter_context(one_blas_thread())
             outside = {1} if n_outer_holds else {3}
-            files = {_row_blocks.__file__, contextlib.__file__}
+            files = {module.__file__ for module in (_row_blocks, _signals, contextlib)}
             n_interrupts = 0
             for raised in interrupted_at_each_line(files, hold):
                 assert len(one_blas_thread._holds) == n_outer_holds

@@ -8,6 +8,7 @@ from sknn_opt._training.objective import Objective
 from sknn_opt.losses import CLASSIFIER_LOSSES, REGRESSOR_LOSSES
 from sknn_opt.optimizers import BFGS, CG, LBFGS, LM, OPTIMIZERS, NewtonCG, TrustNCG
 from sknn_opt.optimizers import scipy as _scipy_optimizers
+from sknn_opt.optimizers.base import Stop
 from sknn_opt.optimizers.scipy import ScipyOptimizer
 
 BY_SCIPY = {name: cls for name, cls in OPTIMIZERS.items() if issubclass(cls, ScipyOptimizer)}
@@ -178,6 +179,23 @@ def test_bounds_on_steps_that_contradict_each_other():
         with pytest.raises(ValueError, match=words):
             TrustNCG(initial_trust_radius=first, max_trust_radius=largest).check(problem)
     TrustNCG(initial_trust_radius=0.5, max_trust_radius=1.0).check(problem)
-    for cls in (BFGS, CG, NewtonCG):
-        with pytest.raises(ValueError, match="c1"):
-            cls(c1=0.5, c2=0.4).minimize(SURFACES["parabola"](), ignore, 1e-4, 5)
+
+
+@pytest.mark.parametrize("cls", [BFGS, CG, NewtonCG])
+def test_the_line_search_asks_for_more_of_the_slope_than_of_the_decrease(cls):
+    problem, _ = make_problem()
+    for c2 in (0.3, 0.2):
+        with pytest.raises(ValueError, match=f"c1=0.3 must be less than c2={c2}"):
+            cls(c1=0.3, c2=c2).check(problem)
+    cls(c1=0.3, c2=0.4).check(problem)
+
+
+@pytest.mark.parametrize("name", BY_SCIPY)
+def test_numbers_that_scipy_refuses_end_the_minimization(name, monkeypatch):
+    def refuse(fun, x0, **named):
+        fun(x0)
+        np.asarray_chkfinite([np.inf])
+
+    monkeypatch.setattr(_scipy_optimizers, "minimize", refuse)
+    with pytest.raises(Stop, match="because SciPy cannot go on: array must not contain infs"):
+        BY_SCIPY[name]().minimize(SURFACES["parabola"](), ignore, 1e-4, 5)
