@@ -206,22 +206,45 @@ def _batch_backward(norm, z, delta, rows, units, beta):
 
 
 class BatchNorm(Normalization):
-    r"""Batch normalization: mean and variance of each unit over the mini-batch.
+    r"""Batch normalization: by mean and variance of each unit over the mini-batch.
 
-    Prediction uses running averages of the batches' statistics, of the unbiased variance
-    as in torch. A batch of a single row is normalized by them too, and leaves them alone.
+    .. math::
+
+        \hat z = \frac{z - \mu}{\sqrt{\sigma^2 + \epsilon}}, \qquad
+        f(z) = \gamma \hat z + \beta
+
+    with the mean :math:`\mu` and the variance :math:`\sigma^2` of a unit over the rows of a
+    mini-batch, and with a scale :math:`\gamma` and a shift :math:`\beta` for each unit that
+    are learnt. Predictions use running averages of these statistics, for which the variance
+    is unbiased, as in torch. A batch of a single row is normalized with the running averages
+    too, and does not change them.
 
     Parameters
     ----------
     epsilon : float, default=1e-5
         Added to the variance.
     momentum : float, default=0.1
-        Share of the newest batch in the running averages.
+        Share of the newest batch in the running averages, more than 0 and at most 1.
 
     References
     ----------
     S. Ioffe, C. Szegedy. "Batch normalization: Accelerating deep network training by
     reducing internal covariate shift". ICML 2015, :arxiv:`1502.03167`.
+
+    Examples
+    --------
+    >>> from sklearn.datasets import load_iris
+    >>> from sklearn.preprocessing import scale
+    >>> from sknn_opt import MLPClassifier
+    >>> from sknn_opt.normalizations import BatchNorm
+    >>> X, y = load_iris(return_X_y=True)
+    >>> X = scale(X)
+    >>> model = MLPClassifier(
+    ...     (20,), normalization=BatchNorm(momentum=0.2),
+    ...     learning_rate_init=0.02, tol=1e-3, random_state=0
+    ... )
+    >>> print(model.fit(X, y).score(X, y) > 0.95)
+    True
     """
 
     _forward = _batch_forward
@@ -352,7 +375,16 @@ def _layer_curvature(norm, z, tangent, delta, tangent_delta, exact, rows, units,
 
 
 class LayerNorm(Normalization):
-    r"""Layer normalization: mean and variance of each row over the layer's units.
+    r"""Layer normalization: by mean and variance of each row over the layer's units.
+
+    .. math::
+
+        \hat z = \frac{z - \mu}{\sqrt{\sigma^2 + \epsilon}}, \qquad
+        f(z) = \gamma \hat z + \beta
+
+    with the mean :math:`\mu` and the variance :math:`\sigma^2` of a row over the units of the
+    layer, and with a scale :math:`\gamma` and a shift :math:`\beta` for each unit that are
+    learnt. Predictions do the same, so no running averages are kept.
 
     Parameters
     ----------
@@ -362,6 +394,19 @@ class LayerNorm(Normalization):
     References
     ----------
     J. L. Ba, J. R. Kiros, G. E. Hinton. "Layer normalization". 2016, :arxiv:`1607.06450`.
+
+    Examples
+    --------
+    >>> from sklearn.datasets import load_iris
+    >>> from sklearn.preprocessing import scale
+    >>> from sknn_opt import MLPClassifier
+    >>> X, y = load_iris(return_X_y=True)
+    >>> X = scale(X)
+    >>> model = MLPClassifier(
+    ...     (20, 20), normalization=["layer", None], optimizer="lbfgs", tol=1e-2, random_state=0
+    ... )
+    >>> print(model.fit(X, y).score(X, y) > 0.95)
+    True
     """
 
     _forward = _layer_forward

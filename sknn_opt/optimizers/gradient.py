@@ -112,7 +112,7 @@ def _lion(g, slots, c):
 
 
 class Lion(FirstOrder):
-    r"""Steps along the sign of an average of gradients, all of one size.
+    r"""Steps of one size along the sign of an average of gradients.
 
     With :math:`\lambda = 0` for whatever is not a weight:
 
@@ -176,7 +176,7 @@ def _adagrad(g, slots, c):
 
 
 class Adagrad(FirstOrder):
-    r"""Steps divided by the root of the sum of all squares so far.
+    r"""Gradients divided by the root of the sum of all their squares so far.
 
     .. math::
 
@@ -188,7 +188,7 @@ class Adagrad(FirstOrder):
     epsilon : float, default=1e-10
         Keeps the division finite.
     initial_accumulator : float, default=0
-        What the sums :math:`s` start from.
+        Initial value of the sums :math:`s`.
 
     References
     ----------
@@ -239,7 +239,7 @@ def _adadelta(g, slots, c):
 
 
 class Adadelta(FirstOrder):
-    r"""Steps as large as recent steps were, in the proportions of the gradient.
+    r"""Steps in the unit of the parameters, as large as recent ones; needs no rate.
 
     .. math::
 
@@ -253,7 +253,7 @@ class Adadelta(FirstOrder):
     rho : float, default=0.9
         Decay of both averages.
     epsilon : float, default=1e-6
-        Starts the steps, and keeps the division finite.
+        Gives the first steps their size, and keeps the division finite.
 
     References
     ----------
@@ -308,7 +308,7 @@ def _rmsprop_with_momentum(g, slots, c):
 
 
 class RMSprop(FirstOrder):
-    r"""Steps divided by the root of an average of squares.
+    r"""Gradients divided by the root of a running average of their squares.
 
     .. math::
 
@@ -316,8 +316,8 @@ class RMSprop(FirstOrder):
         v \leftarrow \mu v + \frac{g}{\sqrt{s} + \epsilon}, \quad
         \theta \leftarrow \theta - \eta v
 
-    Centered, :math:`s - \bar g^2` stands under the root, with the average :math:`\bar g` of
-    the gradient, of the same decay :math:`\rho`.
+    If ``centered``, the root is that of :math:`s - \bar g^2`, where :math:`\bar g` is an
+    average of the gradient with the same decay :math:`\rho`.
 
     Parameters
     ----------
@@ -399,7 +399,7 @@ def _rprop(g, slots, c):
 
 
 class Rprop(FirstOrder):
-    r"""Steps of sizes that grow while the gradient's sign stays and shrink when it changes.
+    r"""Step sizes that grow while the gradient keeps its sign and shrink when it changes.
 
     .. math::
 
@@ -407,12 +407,12 @@ class Rprop(FirstOrder):
         f = \begin{cases} \eta_+ & g g' > 0 \\ \eta_- & g g' < 0 \\ 1 & g g' = 0 \end{cases},
         \quad \theta \leftarrow \theta - \operatorname{sign}(g) \delta
 
-    with the gradient :math:`g'` of the step before. Where the sign changed, :math:`g` is
-    set to 0: there is no step, and none back. The sizes start from the learning rate; a
-    schedule scales all of them.
+    with the gradient :math:`g'` of the previous step. Where the sign has changed, :math:`g`
+    is set to 0, so the parameter stays for one step. The sizes start from the learning
+    rate; a schedule scales all of them.
 
-    A sign says little about a mini-batch: an estimator's ``batch_size="auto"`` means all
-    samples here.
+    The sign of a mini-batch's gradient is mostly noise, so an estimator's
+    ``batch_size="auto"`` means all samples here.
 
     Parameters
     ----------

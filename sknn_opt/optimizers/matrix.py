@@ -39,7 +39,7 @@ def _lamb(theta, gradient, state, layout, scratch, lr, step, parameters, l1):
 
 
 class LAMB(FirstOrder):
-    r"""Adam's direction, in each layer with a length in proportion to its parameters.
+    r"""Adam's direction, scaled in each layer to the length of its parameters.
 
     With :math:`\hat m` and :math:`\hat v` as in `AdamW`, for each layer's weight matrix,
     its vector of intercepts, and those of a normalization's scales and shifts:
@@ -170,7 +170,7 @@ def _muon(theta, gradient, state, layout, scratch, lr, step, parameters, l1):
 
 
 class Muon(FirstOrder):
-    r"""Momentum, orthogonalised.
+    r"""Momentum whose matrices are made orthogonal, for hidden layers.
 
     For the weight matrices :math:`W` into hidden layers, of ``fan_in`` rows and ``fan_out``
     columns, with gradient :math:`G`:
@@ -193,11 +193,11 @@ class Muon(FirstOrder):
 
         W \leftarrow (1 - \eta \lambda) W - \eta \sqrt{\max(1, n_{out} / n_{in})} X
 
-    All else, such as the output layer's weights and the intercepts, is trained by `AdamW`
-    with its default :math:`\beta_1, \beta_2, \epsilon` at a twentieth of the learning rate:
-    1e-3 where the rate is Muon's default. Its weight decay is not AdamW's default but
-    Muon's :math:`\lambda`. At its rate, it multiplies the output layer's weights by
-    :math:`1 - \eta \lambda / 20`, and nothing else.
+    All other parameters, such as the output layer's weights and the intercepts, are trained
+    by `AdamW` with its default :math:`\beta_1, \beta_2, \epsilon` and a twentieth of the
+    learning rate, which is 1e-3 for Muon's default rate. Its weight decay is Muon's
+    :math:`\lambda`: at that rate it multiplies the output layer's weights, and nothing else,
+    by :math:`1 - \eta \lambda / 20`.
 
     Parameters
     ----------
