@@ -1,4 +1,4 @@
-"""Normalization of hidden pre-activations, over the batch or over the layer.
+"""Normalization of hidden layers' values before the activation, over the batch or the layer.
 
 Both learn a scale and a shift for each unit. `NORMALIZATIONS`, at the foot, maps names to
 classes.
@@ -103,7 +103,7 @@ def _scale_and_shift(norm, z, out, rows, units):
 
 @inline
 def _add_parameter_gradients(norm, z, delta, rows, units, beta):
-    """Leave this block's sums of delta * z and of delta in the buffer ``sums``."""
+    """Add the gradients of scale and shift; leave the sums they consist of in ``sums``."""
     by_gamma, by_beta = reals(norm.gamma_gradient), reals(norm.beta_gradient)
     products, totals = reals(norm.sums), offset(reals(norm.sums), units)
     for j in range(units):
@@ -113,6 +113,8 @@ def _add_parameter_gradients(norm, z, delta, rows, units, beta):
         for j in range(units):
             products[j] += there[j] * here[j]
             totals[j] += there[j]
+    # With a beta of 0, as in BLAS, the gradients are only written to: what stands in the buffer
+    # may be a NaN, which a product with 0 would keep.
     for j in range(units):
         by_gamma[j] = products[j] + (real(0) if beta == real(0) else beta * by_gamma[j])
         by_beta[j] = totals[j] + (real(0) if beta == real(0) else beta * by_beta[j])
@@ -160,7 +162,8 @@ def _batch_predict(norm, z, out, rows, units):
 @kernel(NORMALIZE)
 def _batch_forward(norm, z, out, rows, units):
     n = at(norm, 0)
-    # One row has no variance. It is normalized as in prediction and teaches nothing.
+    # A single row has no variance. It is normalized as in prediction, and the running
+    # statistics do not change.
     n.uses_running = 1 if rows == 1 else 0
     if rows == 1:
         _use_running_statistics(n, z, units, rows)
@@ -168,6 +171,7 @@ def _batch_forward(norm, z, out, rows, units):
         mean, variance, factor = reals(n.sums), offset(reals(n.sums), units), reals(n.factor)
         epsilon, momentum = real(_batch(n).epsilon), real(_batch(n).momentum)
         share = real(1) / real(rows)
+        # Two passes: the mean of the squares less the square of the mean would cancel.
         for j in range(units):
             mean[j] = variance[j] = real(0)
         for i in range(rows):
@@ -196,7 +200,7 @@ def _batch_backward(norm, z, delta, rows, units, beta):
     gamma, factor = reals(n.gamma), reals(n.factor)
     _add_parameter_gradients(n, z, delta, rows, units, beta)
     products, totals = reals(n.sums), offset(reals(n.sums), units)
-    # Statistics that are constants pass no gradient on.
+    # Running statistics are constants, through which no gradient flows.
     share = real(0) if n.uses_running == 1 else real(1) / real(rows)
     for i in range(rows):
         here, there = offset(z, i * units), offset(delta, i * units)

@@ -36,8 +36,8 @@ class _Moments(FirstOrder):
         self.epsilon = epsilon
 
 
-# The constants of the rules below: shares of the averages, rate, epsilon, and what the average
-# m has come to for a gradient of 1 held constant.
+# The constants of the rules below: shares of the averages, rate, epsilon, and ``held``, the
+# value that the average m of a constant gradient of 1 would have reached by now.
 
 
 @inline
@@ -167,7 +167,8 @@ class AMSGrad(Adam):
 
 @inline
 def _unbiased_constants(lr, t, p, scalars):
-    """Adam's with epsilon added to the unbiased root, as in most papers."""
+    """Adam's, but with epsilon added to the root after its bias is corrected, as in most papers."""
+    # Multiplied out: instead of dividing each root by the bias, epsilon and the rate take it.
     bias_1, root = 1.0 - p.beta_1**t, math.sqrt(1.0 - p.beta_2**t)
     rate = lr * root / bias_1
     return both(p.beta_1), both(p.beta_2), real(rate), real(p.epsilon * root), real(bias_1)
@@ -288,7 +289,7 @@ def _momentum_at(t, p):
 
 @inline
 def _nadam_advance(lr, t, p, scalars):
-    """The product of the momenta so far."""
+    """Update the product of the momenta so far."""
     scalars[0] = real(float(scalars[0]) * _momentum_at(t, p))
 
 
@@ -373,7 +374,8 @@ def _radam_constants(lr, t, p, scalars):
     limit = 2.0 / (1.0 - p.beta_2) - 1.0
     length = limit - 2.0 * t * (1.0 - bias_2) / bias_2
     rate = lr / bias_1
-    slope, epsilon = 0.0, 1.0  # of the denominator: plain momentum
+    # The denominator is slope * root + epsilon, so these make it 1: plain momentum.
+    slope, epsilon = 0.0, 1.0
     if length > 5.0:
         variance = (limit - 4.0) * (limit - 2.0) * length
         rate *= math.sqrt(bias_2 * (length - 4.0) * (length - 2.0) * limit / variance)
@@ -561,6 +563,7 @@ class Yogi(_Moments):
 @kernel(UPDATE)
 def _schedule_free(theta, gradient, state, layout, scratch, lr, step, parameters, l1):
     table, arrays = at(layout, 0), arrays_at(at(layout, 0).arrays)
+    # The loop moves y, where gradients are taken, and z; the average x follows from both.
     v, z, scalars = state, offset(state, table.stride), offset(state, 2 * table.stride)
     largest = lr if lr > float(scalars[0]) else float(scalars[0])
     total = float(scalars[1]) + largest * largest

@@ -1,4 +1,4 @@
-"""Optimizers without Adam's moments: momentum, signs, and sizes found for each parameter."""
+"""Optimizers that came before Adam, and Lion: momentum, signs, a step size for each parameter."""
 
 import math
 from numbers import Real
@@ -12,14 +12,14 @@ from .base import Elementwise, FirstOrder, blend, both, sign
 
 @inline
 def _sgd_advance(lr, t, p, scalars):
-    """The velocity of a gradient of -1 held constant."""
+    """Update the velocity that a constant gradient of -1 would have led to by now."""
     scalars[0] = real(p.momentum * float(scalars[0]) + lr * (1.0 - p.dampening))
 
 
 @inline
 def _sgd_constants(lr, t, p, scalars):
     rate, held = lr * (1.0 - p.dampening), float(scalars[0])
-    # Nesterov's step is momentum v - rate g, the other one v.
+    # One formula for both forms: Nesterov's step is momentum * v - rate * g, the plain one v.
     by_v, by_g = 1.0, 0.0
     if p.nesterovs_momentum != 0.0:
         by_v, by_g = p.momentum, rate
@@ -283,7 +283,7 @@ class Adadelta(FirstOrder):
 
 @inline
 def _rmsprop_constants(lr, t, p, scalars):
-    # The momentum of a gradient of 1 held constant.
+    # A constant gradient of 1 would have led to a momentum of this size by now.
     held = (1.0 - p.momentum**t) / (1.0 - p.momentum)
     return real(lr), both(p.rho), real(p.epsilon), real(p.momentum), real(p.centered), real(held)
 
@@ -301,7 +301,8 @@ def _rmsprop_with_momentum(g, slots, c):
     rate, rho, epsilon, momentum, centered, held = c
     squares, mean = blend(slots[0], g * g, rho), blend(slots[1], g, rho)
     variance = squares - centered * mean * mean
-    variance = variance if variance > real(0) else real(0)  # below 0 by rounding alone
+    # Rounding may bring the difference below 0, where it has no root.
+    variance = variance if variance > real(0) else real(0)
     size = math.sqrt(variance) + epsilon
     velocity = momentum * slots[2] + g / size
     return rate * velocity, rate * held / size, (squares, mean, velocity)
@@ -372,7 +373,8 @@ class RMSprop(FirstOrder):
 
 @inline
 def _rprop_constants(lr, t, p, scalars):
-    # A learning rate of 0 leaves everything as it is.
+    # Sizes are kept in units of the learning rate, which a schedule may bring to 0 and back:
+    # then no parameter moves, and the sizes stay.
     step_min, step_max, inverse = p.step_min, p.step_max, 1.0 / lr
     if lr == 0.0:
         step_min = step_max = inverse = 0.0
@@ -390,6 +392,7 @@ def _rprop(g, slots, c):
     factor = eta_plus if agreement > real(0) else real(1)
     factor = eta_minus if agreement < real(0) else factor
     stays = rate == real(0)
+    # After a change of sign the gradient counts as 0, also for the comparison in the next step.
     after = real(0) if agreement < real(0) else g
     change = rate * size * factor
     change = change if change > step_min else step_min

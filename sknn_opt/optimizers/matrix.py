@@ -29,6 +29,7 @@ def _lamb(theta, gradient, state, layout, scratch, lr, step, parameters, l1):
             m[i], v[i] = blend(m[i], g, beta_1), blend(v[i], g * g, beta_2)
             u = by_m * m[i] / (math.sqrt(by_v * v[i]) + epsilon) + decay * theta[i]
             scratch[i] = u
+            # In float64: over a large layer, a sum in float32 would lose digits.
             length += np.float64(theta[i]) * np.float64(theta[i])
             distance += np.float64(u) * np.float64(u)
         trust = math.sqrt(length / distance) if length > 0.0 and distance > 0.0 else 1.0
@@ -106,7 +107,7 @@ def _newton_schulz(x, y, scale, rows, columns, steps):
     gram = offset(y, rows * columns)
     polynomial = offset(gram, small * small)
     for _ in range(steps):
-        # On the smaller side: X Xᵀ, or XᵀX of a tall matrix.
+        # The smaller of the two Gram matrices, X Xᵀ or XᵀX, gives the same polynomial.
         gemm(tall, 1 - tall, small, small, large, scale * scale, x, columns,
              x, columns, real(0), gram, small)  # fmt: skip
         for i in range(small * small):
@@ -137,12 +138,14 @@ def _muon(theta, gradient, state, layout, scratch, lr, step, parameters, l1):
         w, grad, m = offset(theta, first), offset(gradient, first), offset(state, first)
         keep = real(1.0 - lr * array.rate * parameters[3])
         size = rows * columns
+        # With a Frobenius norm of 1 no singular value exceeds 1, as the iteration requires.
         squares = 0.0
         for i in range(size):
             m[i] = fade * m[i] + new * grad[i]
             direction = by_g * grad[i] + by_m * m[i]
             scratch[i] = direction
             squares += np.float64(direction) * np.float64(direction)
+        # As in torch.optim, a norm below 1e-7 counts as 1e-7: a gradient of 0 makes no NaN.
         scale = real(1.0 / math.sqrt(squares)) if squares > 1e-14 else real(1e7)
         steps = np.int64(parameters[2])
         x = _newton_schulz(scratch, offset(scratch, size), scale, rows, columns, steps)
