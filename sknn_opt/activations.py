@@ -73,7 +73,8 @@ def _second(z, a, delta, rows, units, parameters):
         delta[i] *= _function(z[i], p)[2]
 
 
-# The same where z is overwritten by a: two pointers to one buffer would cost the vectorisation.
+# The same where a overwrites z. These need templates of their own, since a loop that reads from
+# one pointer and writes to another cannot be vectorised when both point to the same buffer.
 
 
 def _forward_in_place(z, a, rows, units, parameters):
@@ -99,7 +100,7 @@ _FOR_RECTIFIERS = ("he_normal", "glorot_uniform")
 
 
 class ActivationKernels(NamedTuple):
-    """What a layer calls: ``forward`` writes a, the others multiply delta by f' and f''."""
+    """What a layer calls: ``forward`` writes a, the others multiply delta by f' or f''."""
 
     forward: Kernel
     backward: Kernel
@@ -133,9 +134,9 @@ class OfInput(Rule):
 
 
 class OfOutput(Rule):
-    """An activation whose derivatives follow from its output a, which then overwrites z.
+    """An activation whose derivatives follow from its output a, so that a may overwrite z.
 
-    That spares a buffer and, where f takes long, most of the backward pass.
+    This saves a buffer, and most of the backward pass if f is expensive.
 
     Parameters
     ----------
@@ -167,7 +168,8 @@ class OfOutput(Rule):
 class Activation(Component):
     """Base of the activation functions :math:`a = f(z)`.
 
-    ``_rule`` is `OfInput` or, where z may be overwritten, `OfOutput`; None is the identity.
+    ``_rule`` is an `OfInput` or an `OfOutput`; None stands for the identity. If in doubt, choose
+    `OfInput`, which keeps z for the backward pass.
     """
 
     _rule = None
@@ -192,20 +194,20 @@ class Activation(Component):
 
     @property
     def overwrites_input(self):
-        """Whether a stands where z was."""
+        """Whether the output a overwrites the input z."""
         return self.is_linear or self._rule.overwrites_input
 
     def kernels(self):
-        """Return the `ActivationKernels`; there are none of the identity."""
+        """Return the ``ActivationKernels``; the identity has none."""
         return self._rule.kernels(self._kernel_parameters)
 
     @staticmethod
     def from_functions(f, df):
         """Make an activation from plain Python functions of one number.
 
-        numba compiles them when a network first uses them, once a process and floating
-        type: they may use arithmetic, branches, `math` and NumPy's functions of scalars, and
-        must not raise. Where they are importable, the activation can be pickled.
+        Numba compiles them when a network first uses them, once for each process and floating
+        type. They may use arithmetic, branches, `math` and NumPy's functions of scalars, and
+        must not raise. If they can be imported, the activation can be pickled.
 
         Parameters
         ----------
@@ -254,7 +256,7 @@ class FromFunctions(Activation):
 
 
 class Identity(Activation):
-    r"""No activation: the layers merge into one linear map.
+    r"""No activation: all layers together are one linear map.
 
     .. math:: f(z) = z
 
@@ -314,7 +316,7 @@ def _tanh_function(z, p):
 
 @inline
 def _tanh_derivatives(a, p):
-    # The second as a product, since 1 - a² would lose digits where a is near 1.
+    # The second derivative has (1 - a)(1 + a), since 1 - a² would lose digits where a is near 1.
     return real(1) - a * a, real(-2) * a * ((real(1) - a) * (real(1) + a))
 
 
@@ -342,7 +344,7 @@ class Tanh(Activation):
 
 @inline
 def _relu(z, p):
-    # Written so that NaN stays NaN: divergence has to be seen.
+    # A comparison with NaN is false, so NaN stays NaN: divergence has to be noticed.
     return real(0) if z < real(0) else z
 
 
@@ -386,7 +388,7 @@ def _hard_tanh_derivative(a, p):
 
 
 class HardTanh(Activation):
-    r"""Piecewise linear form of tanh; its derivative at -1 and 1 is taken as 0.
+    r"""Tanh approximated by straight lines; its derivative at -1 and 1 is taken as 0.
 
     .. math:: f(z) = \max(-1, \min(1, z))
 
@@ -409,7 +411,8 @@ class HardTanh(Activation):
 
 @inline
 def _softsign(z, p):
-    # Beyond these bounds f rounds to -1 and 1; infinity over infinity would be NaN.
+    # Beyond these bounds f rounds to -1 or 1. They keep out infinity, whose ratio to itself
+    # would be NaN.
     z = real(-1e20) if z < real(-1e20) else z
     z = real(1e20) if z > real(1e20) else z
     return z / (real(1) + abs(z))
@@ -450,7 +453,7 @@ class Softsign(Activation):
 
 @inline
 def _leaky_relu(z, p):
-    # 0 times an infinity would be NaN.
+    # With a slope of 0, an infinite z would make the product NaN.
     below = real(p.slope) * z if p.slope > 0.0 else real(0)
     return below if z < real(0) else z
 
@@ -563,7 +566,7 @@ class ELU(Activation):
 
 @inline
 def _selu_constants():
-    """alpha and the scale with which 0 and 1 are the fixed point of mean and variance."""
+    """Return alpha and the scale that keep a mean of 0 and a variance of 1 as they are."""
     return real(1.6732632423543772), real(1.0507009873554805)
 
 
@@ -580,7 +583,7 @@ def _selu_derivative(a, p):
 
 
 class SELU(Activation):
-    r"""Scaled exponential linear unit: keeps mean 0 and variance 1 through the layers.
+    r"""Scaled exponential linear unit, which keeps mean 0 and variance 1 through the layers.
 
     .. math:: f(z) = \lambda (\max(0, z) + \alpha (e^{\min(0, z)} - 1))
 
@@ -612,13 +615,16 @@ class SELU(Activation):
 
 @inline
 def _damped(x, factor):
-    """x times a factor that outruns it towards 0: 0 and not NaN once x is infinite."""
+    """Return x times a factor that falls to 0 faster than x grows.
+
+    Where the factor has underflowed to 0 the product is 0, even if x is infinite.
+    """
     return real(0) if factor == real(0) else x * factor
 
 
 @inline
 def _gelu(z, p):
-    # Further down the other factors are 0, which must not meet an infinity.
+    # Below -40 Φ(z) and the density are 0 in float64 too; times -infinity they would be NaN.
     z = real(-40) if z < real(-40) else z
     below, density = _normal(z)
     slope = below + _damped(z, density)
@@ -655,7 +661,10 @@ class GELU(Activation):
 
 @inline
 def _logistic_pair(x):
-    """The logistic functions of x and -x, each as exact as can be."""
+    """Return the logistic functions of x and -x, each to full precision.
+
+    Subtracting one of them from 1 would leave the other one without digits when it is small.
+    """
     e = _exp(-abs(x))
     larger = real(1) / (real(1) + e)
     smaller = e / (real(1) + e)
@@ -664,6 +673,7 @@ def _logistic_pair(x):
 
 @inline
 def _silu(z, p):
+    # Below -750 exp(z) is 0 in float64 too; times -infinity it would be NaN.
     z = real(-750) if z < real(-750) else z
     above, below = _logistic_pair(z)
     second = _damped(real(2) - z * (above - below), above * below)
@@ -704,8 +714,8 @@ class SiLU(Activation):
 
 def _mish_pair(x):
     """tanh(log(1 + exp(x))) and the derivative of x times it, for x >= -750."""
-    # From x = 22 on, both round to 1. No factor may be drawn into the fractions: the largest
-    # terms are near the end of float32.
+    # From x = 22 on, both round to 1. The largest terms below are close to the largest float32,
+    # so the compiler must not multiply a factor into the fractions.
     x = real(22) if x > real(22) else x
     e = _exp(x)
     n = e * (e + real(2))
@@ -718,7 +728,10 @@ _mish_exactly = inline_exactly(_mish_pair, _mish_pair)
 
 @inline
 def _mish_second(z):
-    """A fraction of polynomials in exp(z): above 0 in exp(-z), which does not overflow."""
+    """The second derivative: a fraction of polynomials in exp(z).
+
+    Above 0 it is expanded by powers of exp(-z), which cannot overflow.
+    """
     e = _exp(-abs(z))
     m = (real(2) * e + real(2)) * e + real(1)
     q = ((real(2) * e + real(2)) * e - real(3)) * e - real(2)
@@ -739,7 +752,7 @@ def _mish(z, p):
 
 
 class Mish(Activation):
-    r"""Smooth and not monotonic, much like SiLU.
+    r"""Smooth and not monotonic, similar to SiLU.
 
     .. math:: f(z) = z \tanh(\log(1 + e^z))
 

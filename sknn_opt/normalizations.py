@@ -1,4 +1,4 @@
-"""Normalization of hidden pre-activations, over the batch or over the layer.
+"""Normalization of hidden layers' values before the activation, over the batch or the layer.
 
 Both learn a scale and a shift for each unit. `NORMALIZATIONS`, at the foot, maps names to
 classes.
@@ -103,7 +103,7 @@ def _scale_and_shift(norm, z, out, rows, units):
 
 @inline
 def _add_parameter_gradients(norm, z, delta, rows, units, beta):
-    """Leave this block's sums of delta * z and of delta in the buffer ``sums``."""
+    """Add the gradients of scale and shift; leave the sums they consist of in ``sums``."""
     by_gamma, by_beta = reals(norm.gamma_gradient), reals(norm.beta_gradient)
     products, totals = reals(norm.sums), offset(reals(norm.sums), units)
     for j in range(units):
@@ -113,6 +113,8 @@ def _add_parameter_gradients(norm, z, delta, rows, units, beta):
         for j in range(units):
             products[j] += there[j] * here[j]
             totals[j] += there[j]
+    # With a beta of 0, as in BLAS, the gradients are only written to: what stands in the buffer
+    # may be a NaN, which a product with 0 would keep.
     for j in range(units):
         by_gamma[j] = products[j] + (real(0) if beta == real(0) else beta * by_gamma[j])
         by_beta[j] = totals[j] + (real(0) if beta == real(0) else beta * by_beta[j])
@@ -160,7 +162,8 @@ def _batch_predict(norm, z, out, rows, units):
 @kernel(NORMALIZE)
 def _batch_forward(norm, z, out, rows, units):
     n = at(norm, 0)
-    # One row has no variance. It is normalized as in prediction and teaches nothing.
+    # A single row has no variance. It is normalized as in prediction, and the running
+    # statistics do not change.
     n.uses_running = 1 if rows == 1 else 0
     if rows == 1:
         _use_running_statistics(n, z, units, rows)
@@ -168,6 +171,7 @@ def _batch_forward(norm, z, out, rows, units):
         mean, variance, factor = reals(n.sums), offset(reals(n.sums), units), reals(n.factor)
         epsilon, momentum = real(_batch(n).epsilon), real(_batch(n).momentum)
         share = real(1) / real(rows)
+        # Two passes: the mean of the squares less the square of the mean would cancel.
         for j in range(units):
             mean[j] = variance[j] = real(0)
         for i in range(rows):
@@ -196,7 +200,7 @@ def _batch_backward(norm, z, delta, rows, units, beta):
     gamma, factor = reals(n.gamma), reals(n.factor)
     _add_parameter_gradients(n, z, delta, rows, units, beta)
     products, totals = reals(n.sums), offset(reals(n.sums), units)
-    # Statistics that are constants pass no gradient on.
+    # Running statistics are constants, through which no gradient flows.
     share = real(0) if n.uses_running == 1 else real(1) / real(rows)
     for i in range(rows):
         here, there = offset(z, i * units), offset(delta, i * units)
@@ -206,22 +210,45 @@ def _batch_backward(norm, z, delta, rows, units, beta):
 
 
 class BatchNorm(Normalization):
-    r"""Batch normalization: mean and variance of each unit over the mini-batch.
+    r"""Batch normalization: by mean and variance of each unit over the mini-batch.
 
-    Prediction uses running averages of the batches' statistics, of the unbiased variance
-    as in torch. A batch of a single row is normalized by them too, and leaves them alone.
+    .. math::
+
+        \hat z = \frac{z - \mu}{\sqrt{\sigma^2 + \epsilon}}, \qquad
+        f(z) = \gamma \hat z + \beta
+
+    with the mean :math:`\mu` and the variance :math:`\sigma^2` of a unit over the rows of a
+    mini-batch, and with a scale :math:`\gamma` and a shift :math:`\beta` for each unit that
+    are learnt. Predictions use running averages of these statistics, for which the variance
+    is unbiased, as in torch. A batch of a single row is normalized with the running averages
+    too, and does not change them.
 
     Parameters
     ----------
     epsilon : float, default=1e-5
         Added to the variance.
     momentum : float, default=0.1
-        Share of the newest batch in the running averages.
+        Share of the newest batch in the running averages, more than 0 and at most 1.
 
     References
     ----------
     S. Ioffe, C. Szegedy. "Batch normalization: Accelerating deep network training by
     reducing internal covariate shift". ICML 2015, :arxiv:`1502.03167`.
+
+    Examples
+    --------
+    >>> from sklearn.datasets import load_iris
+    >>> from sklearn.preprocessing import scale
+    >>> from sknn_opt import MLPClassifier
+    >>> from sknn_opt.normalizations import BatchNorm
+    >>> X, y = load_iris(return_X_y=True)
+    >>> X = scale(X)
+    >>> model = MLPClassifier(
+    ...     (20,), normalization=BatchNorm(momentum=0.2),
+    ...     learning_rate_init=0.02, tol=1e-3, random_state=0
+    ... )
+    >>> print(model.fit(X, y).score(X, y) > 0.95)
+    True
     """
 
     _forward = _batch_forward
@@ -352,7 +379,16 @@ def _layer_curvature(norm, z, tangent, delta, tangent_delta, exact, rows, units,
 
 
 class LayerNorm(Normalization):
-    r"""Layer normalization: mean and variance of each row over the layer's units.
+    r"""Layer normalization: by mean and variance of each row over the layer's units.
+
+    .. math::
+
+        \hat z = \frac{z - \mu}{\sqrt{\sigma^2 + \epsilon}}, \qquad
+        f(z) = \gamma \hat z + \beta
+
+    with the mean :math:`\mu` and the variance :math:`\sigma^2` of a row over the units of the
+    layer, and with a scale :math:`\gamma` and a shift :math:`\beta` for each unit that are
+    learnt. Predictions do the same, so no running averages are kept.
 
     Parameters
     ----------
@@ -362,6 +398,19 @@ class LayerNorm(Normalization):
     References
     ----------
     J. L. Ba, J. R. Kiros, G. E. Hinton. "Layer normalization". 2016, :arxiv:`1607.06450`.
+
+    Examples
+    --------
+    >>> from sklearn.datasets import load_iris
+    >>> from sklearn.preprocessing import scale
+    >>> from sknn_opt import MLPClassifier
+    >>> X, y = load_iris(return_X_y=True)
+    >>> X = scale(X)
+    >>> model = MLPClassifier(
+    ...     (20, 20), normalization=["layer", None], optimizer="lbfgs", tol=1e-2, random_state=0
+    ... )
+    >>> print(model.fit(X, y).score(X, y) > 0.95)
+    True
     """
 
     _forward = _layer_forward

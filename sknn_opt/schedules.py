@@ -48,7 +48,7 @@ class Schedule(Component):
 
 
 class Constant(Schedule):
-    r"""The learning rate stays as it is.
+    r"""A constant learning rate, the default.
 
     .. math:: \eta_t = \eta_0
 
@@ -67,12 +67,12 @@ class Constant(Schedule):
 
 
 class InvScaling(Schedule):
-    r"""Inverse power of the number of samples seen, once an epoch, as in scikit-learn.
+    r"""An inverse power of the number of samples seen, as in scikit-learn.
 
     .. math:: \eta_t = \eta_0 / (t + 1)^{p}
 
-    The time :math:`t` is the number of samples seen before the current epoch, each one in
-    each epoch counted. The rate goes on falling beyond ``max_iter``.
+    The time :math:`t` is the number of samples seen before the current epoch, where a sample
+    counts once for each epoch. The rate goes on falling beyond ``max_iter``.
 
     Parameters
     ----------
@@ -100,16 +100,18 @@ class InvScaling(Schedule):
 
 
 class Adaptive(Schedule):
-    r"""Constant until a plateau, then lower, as in scikit-learn.
+    r"""Constant until training makes no progress, then lower, as in scikit-learn.
 
-    Where the training loss, or with early stopping the validation score, fails to improve
-    by ``tol`` for ``n_iter_no_change`` epochs, the rate is multiplied by ``factor`` and
-    training goes on. It ends when the rate is at most 1e-6.
+    .. math:: \eta_t = \eta_0 f^k
+
+    after :math:`k` plateaus. A plateau means that the training loss, or with early stopping
+    the validation score, has failed to improve by ``tol`` for ``n_iter_no_change`` epochs.
+    Training ends at a plateau where the rate is 1e-6 or less.
 
     Parameters
     ----------
     factor : float, default=0.2
-        What a plateau multiplies the learning rate by, between 0 and 1.
+        The factor :math:`f` by which a plateau multiplies the learning rate, between 0 and 1.
 
     Examples
     --------
@@ -134,7 +136,7 @@ class Adaptive(Schedule):
 
 
 class Step(Schedule):
-    r"""Lower by the same factor at regular intervals.
+    r"""A fall by the same factor at regular intervals.
 
     .. math:: \eta_t = \eta_0 \gamma^{\lfloor t / s \rfloor}
 
@@ -167,7 +169,7 @@ class Step(Schedule):
 
 
 class Exponential(Schedule):
-    r"""Exponential decay.
+    r"""Exponential decay: a fall by the same share in each epoch.
 
     .. math:: \eta_t = \eta_0 e^{-k t}
 
@@ -194,7 +196,7 @@ class Exponential(Schedule):
 
 
 class InverseTime(Schedule):
-    r"""Decay with the inverse of time.
+    r"""Decay with the inverse of time: fast at first, then slow.
 
     .. math:: \eta_t = \frac{\eta_0}{1 + k t}
 
@@ -221,7 +223,7 @@ class InverseTime(Schedule):
 
 
 class Polynomial(Schedule):
-    r"""A polynomial that falls to its end at ``max_iter``, :math:`T`; by default a line.
+    r"""A power of the time that is left until ``max_iter``, by default a straight line.
 
     .. math:: \eta_t = \eta_0 \left( e + (1 - e) (1 - t / T)^p \right)
 
@@ -252,7 +254,7 @@ class Polynomial(Schedule):
 
 
 class Cosine(Schedule):
-    r"""Half a cosine wave that falls to its end at ``max_iter``, :math:`T`.
+    r"""Half a cosine wave, which reaches its end at ``max_iter``.
 
     .. math:: \eta_t = \eta_0 \left( e + (1 - e) \frac{1 + \cos(\pi t / T)}{2} \right)
 
@@ -285,7 +287,7 @@ class Cosine(Schedule):
 
 
 class CosineRestarts(Schedule):
-    r"""Half cosine waves, each longer than the one before.
+    r"""Half cosine waves that start over, each longer than the one before.
 
     At :math:`s` epochs into a cycle of :math:`T_i = m^i T_0` epochs:
 
@@ -331,7 +333,7 @@ class CosineRestarts(Schedule):
         # Cycle i starts at (m^i - 1) / (m - 1) first cycles.
         growth = self.multiplier - 1
         i = np.floor(np.log1p(growth * cycles) / np.log(self.multiplier))
-        # The logarithm may round to the wrong side of a restart.
+        # At a restart the logarithm may round to the wrong cycle, the one before or after.
         i += cycles >= (self.multiplier ** (i + 1) - 1) / growth
         i -= cycles < (self.multiplier**i - 1) / growth
         start = (self.multiplier**i - 1) / growth
@@ -339,9 +341,9 @@ class CosineRestarts(Schedule):
 
 
 class Cyclic(Schedule):
-    r"""Up from a low rate to ``learning_rate_init`` and down again, over and over.
+    r"""Cycles: from a low rate up to ``learning_rate_init`` and down again.
 
-    With the part :math:`s` of a cycle that is over:
+    With the fraction :math:`s` of a cycle that is over:
 
     .. math::
 
@@ -389,9 +391,9 @@ class Cyclic(Schedule):
 
 
 class OneCycle(Schedule):
-    r"""Up to ``learning_rate_init``, then down to next to nothing at ``max_iter``, by cosines.
+    r"""A single cycle: up to ``learning_rate_init``, then down to almost 0 at ``max_iter``.
 
-    With the part :math:`s = t / T` of ``max_iter`` that is over and the peak at :math:`p`:
+    With the fraction :math:`s = t / T` of ``max_iter`` that is over and the peak at :math:`p`:
 
     .. math::
 
@@ -402,7 +404,7 @@ class OneCycle(Schedule):
     Parameters
     ----------
     peak_at : float, default=0.3
-        The part of training that leads to the peak, :math:`p`, between 0 and 1.
+        The fraction of training after which the peak is reached, :math:`p`, between 0 and 1.
     start : float, default=0.04
         The factor at the start, :math:`a`.
     end : float, default=4e-5
@@ -452,13 +454,13 @@ class OneCycle(Schedule):
 class WarmUp(Component):
     r"""A rise of the learning rate at the start of training.
 
-    ``warm_up(time, max_iter)`` is a factor beside the schedule's, whose clock runs on
-    meanwhile. With the part :math:`s` of the warm-up that is over, it rises from
-    :math:`a = 10^{-3}`, so that no step is lost, to 1, where it stays:
+    ``warm_up(time, max_iter)`` is a factor beside that of the schedule, whose clock it does
+    not delay. With the fraction :math:`s` of the warm-up that is over, it rises from
+    :math:`a = 10^{-3}`, since a step at a rate of 0 would be wasted, to 1, where it stays:
 
     .. math:: a + (1 - a) s \quad\text{or}\quad a + (1 - a) \frac{1 - \cos(\pi s)}{2}
 
-    Estimators take its parameters as their own, ``warmup`` and ``warmup_shape``.
+    Estimators build it from their keywords ``warmup`` and ``warmup_shape``.
 
     Parameters
     ----------

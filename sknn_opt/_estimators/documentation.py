@@ -5,6 +5,7 @@ import textwrap
 from ..activations import ACTIVATIONS
 from ..initializers import INITIALIZERS
 from ..losses import CLASSIFIER_LOSSES, REGRESSOR_LOSSES
+from ..normalizations import NORMALIZATIONS
 from ..optimizers import OPTIMIZERS
 from ..schedules import SCHEDULES
 
@@ -31,7 +32,7 @@ hidden_layer_sizes : int or array-like of int, default=(100,)
     Optimizers: all.
 
 activation : str, Activation or list of these, default='relu'
-    What the hidden layers apply to their units; a list has one for each of them. Names:
+    Activation function of the hidden layers; a list has one for each hidden layer. Names:
     @ACTIVATIONS@.
     Objects from `sknn_opt.activations` have parameters: ``LeakyReLU(slope=0.1)``.
     Optimizers: all.
@@ -48,42 +49,44 @@ optimizer : str or Optimizer, default='adam'
     this class, and they can be searched over: ``optimizer__momentum``.
 
 solver : str, default=None
-    scikit-learn's name for `optimizer`. If given, it decides. Optimizers: all.
+    scikit-learn's name for `optimizer`, which it overrides if given. Optimizers: all.
 
 initializer : str or Initializer, default='auto'
-    How the parameters are drawn. 'auto' is scikit-learn's rule: uniform after Glorot,
-    intercepts included [1]_. Names:
+    How the initial parameters are drawn. 'auto' is scikit-learn's rule: Glorot's uniform
+    distribution, for the intercepts too [1]_. Names:
     @INITIALIZERS@.
     Optimizers: all.
 
 alpha : float, default=0.0001
     Strength of the penalty, at least 0. It is divided by the sum of the sample weights of
-    a batch, as in scikit-learn, so the same `alpha` acts less on larger batches.
+    a batch, as in scikit-learn, so the same `alpha` is weaker in larger batches.
     Optimizers: all.
 
 l1_ratio : float, default=0.0
-    Share of the L1 norm in the penalty, from 0, all L2, to 1, all L1. L1 makes weights
+    Share of the L1 norm in the penalty, from 0 (only L2) to 1 (only L1). L1 makes weights
     exactly 0. First-order optimizers apply it by soft-thresholding after each step [4]_;
     'lbfgs' splits each weight into two non-negative parts. Optimizers: first-order, lbfgs.
 
 dropout : float or list of float, default=0.0
-    Probability with which a hidden unit's output is replaced by 0 in training, the others
-    being scaled up, so that predicting needs no change; a list has one for each hidden
-    layer. Optimizers: first-order.
+    Probability with which a hidden unit's output is replaced by 0 in training. The other
+    outputs are scaled up, so that predictions need no correction. A list has one for each
+    hidden layer. Optimizers: first-order.
 
 input_dropout : float, default=0.0
     The same for the features. Optimizers: first-order.
 
 max_norm : float, default=None
-    Upper bound of the Euclidean norm of each unit's incoming weights, kept after each
-    step. Optimizers: first-order.
+    Upper bound of the Euclidean norm of each unit's incoming weights. After each step,
+    longer vectors are scaled down to it. Optimizers: first-order.
 
-normalization : {'batch', 'layer'}, Normalization or list of these, default=None
-    Normalization of what the activation of a hidden layer sees, over the mini-batch or
-    over the layer, with a learnt scale and shift; a list has one for each hidden layer,
-    None for a layer without. 'batch' predicts by running averages of mean and unbiased
-    variance. Objects from `sknn_opt.normalizations` have parameters:
-    ``BatchNorm(momentum=0.3)``. Optimizers: all; 'batch' needs mini-batches.
+normalization : str, Normalization or list of these and None, default=None
+    Normalization of a hidden layer's values before its activation, over the mini-batch or
+    over the layer, with a learnt scale and shift. A list has one for each hidden layer,
+    None for those without. Names:
+    @NORMALIZATIONS@.
+    Objects from `sknn_opt.normalizations` have parameters: ``BatchNorm(momentum=0.05)``.
+    'batch' predicts with running averages of the statistics of mini-batches.
+    Optimizers: all; 'batch' needs mini-batches.
 
 residual : bool, default=False
     Add a hidden layer's input to its output wherever their widths agree. Optimizers: all.
@@ -94,33 +97,33 @@ clip_norm : float, default=None
     Optimizers: first-order except rprop.
 
 clip_value : float, default=None
-    Upper bound of the size of each element of the gradient.
+    Upper bound of the absolute value of each element of the gradient.
     Optimizers: first-order except rprop.
 
 batch_size : int, 'auto', 'full' or GrowingBatch, default='auto'
-    Number of samples in a mini-batch. 'auto' is ``min(200, n_samples)``, for 'rprop' all;
-    'full' is all; `GrowingBatch` grows it as training goes on.
+    Number of samples in a mini-batch. 'auto' is ``min(200, n_samples)``, or all samples for
+    'rprop'; 'full' is all samples; `GrowingBatch` lets it grow as training goes on.
     Optimizers: first-order except rprop. (Full-batch ones refuse `GrowingBatch`.)
 
 learning_rate : str or Schedule, default='constant'
     How the learning rate changes; see `sknn_opt.schedules`. Names:
     @SCHEDULES@.
-    Optimizers: first-order. (In scikit-learn: sgd only. Full-batch ones refuse what
-    scikit-learn lacks: objects, and names other than its three.)
+    Optimizers: first-order. (In scikit-learn: sgd only. Full-batch ones ignore the names
+    that scikit-learn has, and refuse all others and objects.)
 
 learning_rate_init : float or 'auto', default='auto'
     Learning rate that the schedule multiplies. 'auto' is the optimizer's own default,
     0.001 for 'sgd' and 'adam'. Optimizers: first-order.
 
 warmup : int or float, default=0
-    Length of the rise of the learning rate at the start of training, in epochs, or, if a
-    float, as a share of `max_iter`. Optimizers: first-order.
+    Length of the warm-up, in which the learning rate rises at the start of training: an
+    int counts epochs, a float is a fraction of `max_iter`. Optimizers: first-order.
 
 warmup_shape : {'linear', 'cosine'}, default='linear'
-    Shape of that rise. Optimizers: first-order.
+    Shape of the warm-up. Optimizers: first-order.
 
 power_t : float, default=0.5
-    Exponent of ``learning_rate='invscaling'``, by name. Optimizers: first-order.
+    Exponent of ``learning_rate='invscaling'``, if chosen by name. Optimizers: first-order.
 
 max_iter : int, default=200
     Largest number of epochs (first-order) or of iterations (full-batch) of one fit.
@@ -135,9 +138,10 @@ random_state : int, RandomState instance or None, default=None
     the order of samples. An int gives the same model in each call. Optimizers: all.
 
 tol : float, default=0.0001
-    Smallest progress, see `n_iter_no_change`. With full-batch optimizers training ends
-    where no element of the gradient ('trust-ncg': its norm; 'newton-cg': the mean change of
-    a parameter in an iteration) is larger in size than `tol`. Optimizers: all.
+    Smallest improvement that counts, see `n_iter_no_change`. With full-batch optimizers
+    training ends when no element of the gradient exceeds `tol` in absolute value
+    ('trust-ncg': when its norm does not; 'newton-cg': when the mean change of a parameter
+    in an iteration does not). Optimizers: all.
 
 verbose : bool or int, default=False
     Whether to print the progress of training. Optimizers: all.
@@ -147,14 +151,16 @@ warm_start : bool, default=False
     Optimizers: all.
 
 momentum : float, default=0.9
-    Share of the last step that is taken again, from 0 to 1. Optimizers: sgd.
+    Share of the last step that is added to the next one, from 0 to 1. Like all keywords
+    that are parameters of an optimizer, it reaches optimizers chosen by name only.
+    Optimizers: @momentum@.
 
 nesterovs_momentum : bool, default=True
-    Whether to use Nesterov's form of momentum. Optimizers: sgd.
+    Whether to use Nesterov's form of momentum. Optimizers: @nesterovs_momentum@.
 
 early_stopping : bool, default=False
     Whether to stop when the validation score no longer rises, and to keep the parameters
-    that scored best. Where no score is a number, the last ones are kept, with a warning.
+    that scored best. If no score is a number, the last ones are kept, with a warning.
     Optimizers: all. (In scikit-learn: not lbfgs.)
 
 validation_fraction : float, default=0.1
@@ -162,10 +168,10 @@ validation_fraction : float, default=0.1
     a validation set. @SPLIT@ Optimizers: all.
 
 scoring : str or callable, default=None
-    The validation score: None is @SCORE@; "loss" is minus the validation loss; else the name
-    of a scikit-learn scorer, or a function of estimator, features and targets. Sample
-    weights reach it if it takes ``sample_weight``. Needs `early_stopping` or a validation
-    set. Optimizers: all.
+    The validation score. None is @SCORE@, "loss" is minus the validation loss; anything
+    else is the name of a scikit-learn scorer, or a function of estimator, features and
+    targets, which is given sample weights if it takes ``sample_weight``. Needs
+    `early_stopping` or a validation set. Optimizers: all.
 
 averaging : {"ema", "swa"} or Averaging, default=None
     Average of the parameters over the course of training, which then predicts, and is
@@ -174,17 +180,16 @@ averaging : {"ema", "swa"} or Averaging, default=None
     it at the end of fit. Optimizers: first-order except schedule_free.
 
 beta_1 : float, default=0.9
-    Decay of the average of gradients, at least 0 and less than 1. These keywords reach
-    optimizers chosen by name. Optimizers: adam, amsgrad, adamw, adamax, nadam, radam.
+    Decay of the average of gradients, at least 0 and less than 1.
+    Optimizers: @beta_1@.
 
 beta_2 : float, default=0.999
     Decay of the average of squared gradients, at least 0 and less than 1.
-    Optimizers: adam, amsgrad, adamw, adamax,
-    nadam, radam.
+    Optimizers: @beta_2@.
 
 epsilon : float, default=1e-08
-    What keeps the division finite. Optimizers: adam, amsgrad, adamw, adamax,
-    nadam, radam.
+    Added to the denominator, to keep the division finite.
+    Optimizers: @epsilon@.
 
 n_iter_no_change : int, default=10
     Training ends after more than this many epochs in a row in which the training loss
@@ -197,15 +202,15 @@ max_fun : int, default=15000
     exceeds it. Products with the Hessian do not count. Optimizers: full-batch.
 
 max_time : float, default=None
-    Seconds that one call of fit or partial_fit may train. Then what is learnt so far is
-    kept, with a warning. Optimizers: all.
+    Seconds that one call of fit or partial_fit may train. After that, training ends with a
+    warning and keeps what it has learnt. Optimizers: all.
 """
 
 _DTYPE = """
 n_jobs : int, default=None
-    Number of threads that evaluate the objective on blocks of samples; -1 is all cores. The
-    result does not depend on it. Meanwhile BLAS is held to one thread in the whole
-    process. None leaves the threads to BLAS. Optimizers: full-batch.
+    Number of threads that evaluate the objective on blocks of samples; -1 means all cores.
+    The result does not depend on it. During such a fit BLAS is limited to one thread in the
+    whole process. None leaves the threads to BLAS. Optimizers: full-batch.
 
 dtype : {'float32', 'float64'} or NumPy type, default=None
     Floating type of training, parameters and predictions. None is the type of ``X`` if
@@ -216,23 +221,23 @@ _ATTRIBUTES = """
 Attributes
 ----------
 coefs_ : list of ndarray
-    Weights of each layer, of shape (fan_in, fan_out). What predict reads; may be assigned
-    to.
+    Weights of each layer, of shape (fan_in, fan_out). Predictions read these arrays, and
+    you may assign others to them.
 
 intercepts_ : list of ndarray
     Intercepts of each layer, of shape (fan_out,).
 
 normalization_scales_ : list of ndarray
-    Scales of the units that `normalization` has learnt, for each hidden layer that has one.
+    Scales that `normalization` has learnt, for the units of each hidden layer that has it.
 
 normalization_shifts_ : list of ndarray
-    Their shifts.
+    Shifts that it has learnt.
 
 running_means_ : list of ndarray
-    Means by which batch normalization predicts, for each hidden layer that has it.
+    Means with which ``normalization='batch'`` predicts, for each hidden layer that has it.
 
 running_variances_ : list of ndarray
-    The variances.
+    Variances with which it predicts.
 
 n_features_in_ : int
     Number of features.
@@ -290,8 +295,8 @@ _RAISES = """
 Raises
 ------
 ValueError
-    By fit, if a parameter or the data are not valid, or if training diverged: to parameters
-    that are not finite, or to a loss of more than a million times the first one. The
+    By fit, if a parameter or the data are not valid, or if training has diverged: if
+    parameters are not finite, or the loss is more than a million times the first one. The
     estimator is then as it was before the call. With early stopping the best epoch before
     the divergence is kept instead, with a warning.
 """
@@ -328,6 +333,15 @@ def _names(*registries):
     return textwrap.fill(", ".join(listed), 86, subsequent_indent="    ")
 
 
+def _optimizers_by_keyword():
+    """The optimizers that each keyword reaches, as running text."""
+    reached = {}
+    for name, cls in OPTIMIZERS.items():
+        for keyword in cls._estimator_keywords:
+            reached.setdefault(keyword, []).append(name)
+    return {keyword: ", ".join(names) for keyword, names in reached.items()}
+
+
 def _fill(text, **words):
     for name, value in words.items():
         text = text.replace(f"@{name}@", value)
@@ -340,20 +354,22 @@ def _paragraphs(*parts):
         text,
         ACTIVATIONS=_names(ACTIVATIONS),
         INITIALIZERS=_names(INITIALIZERS),
+        NORMALIZATIONS=_names(NORMALIZATIONS),
         OPTIMIZERS=_names(OPTIMIZERS),
         SCHEDULES=_names(SCHEDULES),
+        **_optimizers_by_keyword(),
     )
 
 
 CLASSIFIER = _paragraphs(
     """Multilayer perceptron classifier.
 
-Learns two or more classes, or several labels a sample, and takes the place of
+Learns two or more classes, or several labels for each sample, and can replace
 :class:`sklearn.neural_network.MLPClassifier`: with the same keywords and `random_state`
 the model is the same up to rounding. The user guide lists the exceptions.
 
-Several labels a sample are given as a matrix with a column for each label: 1, or any other number
-but 0, where a sample has it, and 0 where it has not.
+For several labels a sample, the targets are a matrix with a column for each label: 1 (or any
+other number except 0) where a sample has the label, and 0 where it does not.
 """,
     _OBJECTIVE,
     _HIDDEN,
@@ -371,7 +387,7 @@ loss : str or Loss, default='log_loss'
     _fill(
         _OPTIMIZER,
         SPLIT="All classes keep their\n    shares, except for several labels a sample; "
-        "where that cannot be, the split is\n    random, with a warning.",
+        "if that is impossible, the split is\n    random, with a warning.",
         SCORE="the accuracy",
     ),
     """
@@ -380,8 +396,8 @@ label_smoothing : float, default=0.0
     Optimizers: all.
 
 class_weight : dict or 'balanced', default=None
-    Weights of the classes, by class; they multiply the sample weights in training, and not
-    in validation scores. 'balanced' is ``n_samples / (n_classes * bincount(y))``, where a
+    Weight of each class. It multiplies the sample weights in training, but not in
+    validation scores. 'balanced' is ``n_samples / (n_classes * bincount(y))``, where a
     sample counts as many times as its weight says. For several labels a sample: 'balanced'
     or a list of dicts. Optimizers: all.
 """,
@@ -428,7 +444,7 @@ True
 REGRESSOR = _paragraphs(
     """Multilayer perceptron regressor.
 
-Learns one or several real targets, and takes the place of
+Learns one or several real targets, and can replace
 :class:`sklearn.neural_network.MLPRegressor`: with the same keywords and `random_state`
 the model is the same up to rounding. The user guide lists the exceptions.
 """,

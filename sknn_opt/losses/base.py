@@ -27,7 +27,7 @@ call_hessian_product = Call(HESSIAN_PRODUCT)
 
 
 class Form(NamedTuple):
-    """How a loss meets one type of target.
+    """The kernels of a loss for one type of target.
 
     Attributes
     ----------
@@ -39,8 +39,8 @@ class Form(NamedTuple):
     out_activation : str
         scikit-learn's name of the link.
     hessian_product : Kernel or None
-        Replaces each row of ``tangent`` by ``scale`` times weight times the matrix of second
-        derivatives by ``raw`` times that row. None where they are all 0.
+        Multiplies each row of ``tangent`` by the matrix of second derivatives by ``raw``, by
+        the row's weight and by ``scale``. None if the second derivatives are 0 or unknown.
     """
 
     evaluate: Kernel
@@ -61,7 +61,7 @@ _element = _parameters = None
 
 def _evaluate(raw, y, weight, delta, rows, outputs, scale, parameters):
     p = _parameters(parameters)
-    total = 0.0
+    total = 0.0  # of float64, also for a network of float32
     for i in range(rows):
         factor = real(scale) * weight[i]
         loss = 0.0
@@ -83,7 +83,7 @@ def _hessian_product(raw, y, weight, tangent, rows, outputs, scale, parameters):
 
 
 class Separable(Rule):
-    """A loss that is a sum over outputs, by a rule for one of them.
+    """A loss that is a sum over outputs, given by a rule for one output.
 
     Parameters
     ----------
@@ -94,7 +94,7 @@ class Separable(Rule):
     out_activation : str, default="identity"
         What scikit-learn calls the link.
     twice : bool, default=True
-        Whether there is a second derivative; otherwise the rule returns the first alone.
+        Whether there is a second derivative; otherwise the rule returns the first one only.
     """
 
     def __init__(self, element, link=None, out_activation="identity", twice=True):
@@ -114,7 +114,7 @@ class Separable(Rule):
 
 
 class ByRow(Rule):
-    """A loss that takes the outputs of a row together: kernels with loops of their own.
+    """A loss that needs all outputs of a row at once: kernels with loops of their own.
 
     Parameters
     ----------
@@ -124,7 +124,7 @@ class ByRow(Rule):
     link : kernel, default=None
     out_activation : str, default="identity"
     helpers : inline functions
-        For globals of the templates.
+        Replace the globals of these names in the templates.
     """
 
     def __init__(self, evaluate, hessian_product, link=None, out_activation="identity", **helpers):
@@ -146,15 +146,17 @@ class ByRow(Rule):
 class Loss(Component):
     """Base of the losses.
 
-    The loss of a data set is the weighted mean over samples of the sum over outputs. It
-    is computed from raw outputs, before the link, so nothing needs clipping. At a kink the
-    derivative is 0 where the subdifferential holds 0, else the class says which element of
-    it. A value that is not a number makes the loss one.
+    The loss of a data set is the weighted mean over samples of the sum over outputs. It is
+    computed from the raw outputs, before the link, so that no probability has to be clipped.
+    At a kink the derivative is 0 if the subdifferential contains 0; otherwise the class says
+    which element of it is taken. NaN in, NaN out.
 
-    A target has one column an output, but for "multiclass": one column of class indices.
+    Targets have one column for each output, except for "multiclass": one column of class
+    indices.
     """
 
-    #: A rule by type of target: "binary", "multiclass", "multilabel-indicator", "continuous".
+    #: The rule for each type of target: "binary", "multiclass", "multilabel-indicator" or
+    #: "continuous".
     _forms = {}
 
     #: Whether the predictions of a classifier are probabilities.
@@ -163,17 +165,17 @@ class Loss(Component):
     #: Whether second derivatives by the raw outputs exist everywhere.
     is_twice_differentiable = True
 
-    #: Whether `score` is R², which is not defined for less than two samples.
+    #: Whether `score` is R², which is not defined for fewer than two samples.
     _scores_by_r2 = True
 
     @staticmethod
     def from_functions(value, derivative):
-        """Make a loss of regression from plain Python functions of two numbers.
+        """Make a loss for regression from plain Python functions of two numbers.
 
-        Its predictions are the raw outputs. numba compiles the functions when a network
-        first uses them, once a process and floating type: they may use arithmetic,
-        branches, `math` and NumPy's functions of scalars, and must not raise. Where they
-        are importable, the loss can be pickled.
+        Its predictions are the raw outputs. Numba compiles the functions when a network
+        first uses them, once for each process and floating type. They may use arithmetic,
+        branches, `math` and NumPy's functions of scalars, and must not raise. If they can
+        be imported, the loss can be pickled.
 
         Parameters
         ----------

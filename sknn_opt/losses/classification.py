@@ -25,7 +25,7 @@ _parameters = None  # in the templates of kernels below: a loss's parameters by 
 
 @inline
 def _subtract_maximum(raw, shifted, rows, outputs):
-    """From each row, so that nothing overflows in its softmax."""
+    """Subtract each row's maximum, so that no exponential in its softmax overflows."""
     for i in range(rows):
         top = raw[i * outputs]
         for j in range(i * outputs, (i + 1) * outputs):
@@ -36,7 +36,7 @@ def _subtract_maximum(raw, shifted, rows, outputs):
 
 @inline
 def _softmax(block, rows, outputs):
-    """In place, of rows whose maximum is 0."""
+    """Replace rows, whose maximum is 0, by their softmax."""
     for i in range(rows * outputs):
         block[i] = _exp(block[i])
     for i in range(rows):
@@ -55,7 +55,7 @@ def _softmax_link(raw, rows, outputs):
 
 @inline
 def _logistic_log_loss(y, z, p):
-    # log(1 + exp(z)) - t z, with the exponential of a negative number only.
+    # log(1 + exp(z)) - t z, written with exp(-|z|), which cannot overflow.
     certain, shared = real(1.0 - p.label_smoothing), real(0.5 * p.label_smoothing)
     target = certain * y + shared
     small = _exp(-abs(z))
@@ -68,7 +68,7 @@ def _logistic_log_loss(y, z, p):
 def _softmax_log_loss(raw, y, weight, delta, rows, outputs, scale, parameters):
     smoothing = _parameters(parameters).label_smoothing
     certain, shared = real(1.0 - smoothing), real(smoothing / outputs)
-    # delta holds raw - max, then its exponential.
+    # delta serves as a buffer: it holds raw - max, then its exponential, then the derivative.
     _subtract_maximum(raw, delta, rows, outputs)
     total = 0.0
     for i in range(rows):
@@ -93,11 +93,11 @@ def _softmax_log_loss(raw, y, weight, delta, rows, outputs, scale, parameters):
 
 @inline
 def _center(raw, tangent, first, outputs):
-    """Make the mean of a row's tangent, under its softmax, 0.
+    """Shift a row's tangent so that its mean, weighted by the row's softmax, is 0.
 
-    Nothing cancels where one output has all but all of the probability: its tangent is made
-    0 first. Returns the highest raw output, the partition function relative to it and the
-    index of it.
+    The tangent of the most likely output is subtracted first. Otherwise digits would cancel
+    where this output has almost all of the probability. Returns the highest raw output, the
+    partition function relative to it, and its index.
     """
     top = first
     for j in range(first, first + outputs):
@@ -178,7 +178,11 @@ class LogLoss(Loss):
 
 @inline
 def _focal_terms(p, wrong, log_loss, focus, gamma):
-    """The loss and its first two derivatives by the margin, from 1 - p, -log p, (1 - p)^gamma."""
+    """Return the loss and its first two derivatives by the margin.
+
+    ``wrong`` is 1 - p, ``log_loss`` is -log p and ``focus`` is (1 - p)^gamma; the caller knows
+    ways to compute them that keep their digits.
+    """
     share = p * log_loss
     slope = gamma * share + wrong
     bend = gamma * (gamma * p * share + wrong * (real(2) * p - share)) + p * wrong
@@ -213,7 +217,9 @@ def _softmax_focal(raw, y, weight, delta, rows, outputs, scale, parameters):
     for i in range(rows):
         target = i * outputs + np.int64(y[i])
         shifted = delta[target]
-        rest = real(0)  # of the partition function, apart from the target for its accuracy
+        # The partition function without the target's term, which keeps the digits of 1 - p
+        # where p is almost 1.
+        rest = real(0)
         for j in range(i * outputs, (i + 1) * outputs):
             delta[j] = _exp(delta[j])
             rest += real(0) if j == target else delta[j]
@@ -309,8 +315,9 @@ class Focal(Loss):
 @inline
 def _squared_error(y, z, p):
     residual = z - y
-    one = real(1) + real(0) * residual  # NaN stays NaN
-    return 0.5 * (residual * residual), residual, one  # the sum is in float64 anyway
+    one = real(1) + real(0) * residual  # NaN if the residual is
+    # The constant is of float64, since the losses are summed in float64 anyway.
+    return 0.5 * (residual * residual), residual, one
 
 
 @inline
@@ -363,7 +370,7 @@ def _softmax_squared_error_product(raw, y, weight, tangent, rows, outputs, scale
             slope = at_target if j == target else real(2) * p - mean
             tangent[j] = factor * p * (slope * tangent[j] - change)
             total += real(0) if j == top else tangent[j]
-        # There it cancels, but a row sums to 0.
+        # At the most likely output the formula would cancel; but the elements of a row sum to 0.
         tangent[top] = -total
 
 

@@ -15,7 +15,7 @@ _cost = _parameters = None
 
 @inline
 def _positive(violation):
-    # Written so that NaN stays NaN: divergence has to be seen.
+    # A comparison with NaN is false, so NaN stays NaN: divergence has to be noticed.
     return real(0) if violation <= real(0) else violation
 
 
@@ -27,7 +27,7 @@ def _step(violation):
 
 @inline
 def _linear(violation):
-    """A violation's cost and its first two derivatives."""
+    """Return the cost of a violation and its first two derivatives."""
     return _positive(violation), _step(violation), real(0)
 
 
@@ -80,7 +80,10 @@ def _weston_watkins(raw, y, weight, delta, rows, outputs, scale, parameters):
 
 @inline
 def highest_rival(raw, target, first, outputs):
-    """The first highest raw output but the target's, or one that is NaN: index and value."""
+    """Return index and value of the highest raw output other than the target's.
+
+    Of several equal ones it is the first. A NaN counts as highest, so that it gets into the loss.
+    """
     rival, highest = target, real(-math.inf)
     for j in range(first, first + outputs):
         if j != target and (raw[j] > highest or math.isnan(raw[j])):
@@ -138,7 +141,7 @@ def _crammer_singer_product(raw, y, weight, tangent, rows, outputs, scale, param
         _, _, second = _cost(margin + highest - raw[target])
         change = factor * second * (tangent[rival] - tangent[target])
         for j in range(i * outputs, (i + 1) * outputs):
-            tangent[j] *= real(0)  # NaN stays NaN
+            tangent[j] *= real(0)  # not set to 0: NaN has to stay NaN
         tangent[rival] = change
         tangent[target] = -change
 
@@ -181,7 +184,7 @@ class _MarginLoss(Loss):
 
 
 class Hinge(_MarginLoss):
-    r"""Hinge loss: how far each margin falls short of the one that is asked for.
+    r"""Hinge loss: how far each margin falls short of the required one.
 
     With raw outputs :math:`z`, the margin :math:`m` and labels :math:`t_j \in \{-1, 1\}`,
     for two classes (one output) and for independent labels (one output each):
@@ -198,8 +201,8 @@ class Hinge(_MarginLoss):
         \sum_k \max(0, m - t_k z_k)
 
     With a margin of 1, two classes and Crammer-Singer are `sklearn.metrics.hinge_loss`.
-    Of several highest rivals the first one takes the derivative. The classes are decided
-    on, but have no probabilities; `sklearn.calibration.CalibratedClassifierCV` adds them.
+    If several rivals are highest, the first one gets the derivative. There are decisions,
+    but no probabilities; `sklearn.calibration.CalibratedClassifierCV` adds them.
 
     Parameters
     ----------
@@ -231,11 +234,11 @@ class Hinge(_MarginLoss):
     True
     """
 
-    _rules = _rules(_linear, twice=False)  # between its kinks there is no curvature
+    _rules = _rules(_linear, twice=False)  # linear between its kinks
 
 
 class SquaredHinge(_MarginLoss):
-    r"""Hinge loss with each term squared, and so with a continuous derivative.
+    r"""Hinge loss with each term squared, which makes the derivative continuous.
 
     For labels :math:`t_j \in \{-1, 1\}` and the margin :math:`m`:
 

@@ -1,4 +1,4 @@
-"""Losses of regression but for the squared error, which learns classes too."""
+"""Losses for regression, except for the squared error, which classifiers have too."""
 
 import math
 from itertools import pairwise
@@ -18,7 +18,7 @@ from .base import LINK, ByRow, Loss, Separable
 
 @inline
 def _sign(x):
-    """-1, 0 or 1; NaN stays NaN: divergence has to be seen."""
+    """Return -1, 0 or 1; NaN stays NaN: divergence has to be noticed."""
     sign = real(1) if x > real(0) else x
     return real(-1) if x < real(0) else sign
 
@@ -110,7 +110,8 @@ def _log_cosh(y, z, p):
     residual = z - y
     size, slope = abs(residual), _tanh(residual)
     small = _exp(real(-2) * size)
-    # The second form cannot overflow; the first one is exact near 0.
+    # The first form keeps its digits near 0, where the terms of the second one cancel; the
+    # second one cannot overflow.
     if size < real(0.5):
         squares = slope * slope
         loss = real(0.5) * _log1p(squares / (real(1) - squares))
@@ -121,7 +122,7 @@ def _log_cosh(y, z, p):
 
 
 class LogCosh(Loss):
-    r"""Logarithm of the hyperbolic cosine: a Huber loss that is smooth everywhere.
+    r"""Logarithm of the hyperbolic cosine: like Huber's loss, but smooth everywhere.
 
     .. math:: \ell(y, z) = \sum_j \log \cosh(z_j - y_j)
 
@@ -169,6 +170,7 @@ def _pinballs(raw, y, weight, delta, rows, outputs, scale, parameters):
 
 @kernel(LINK)
 def _sorting_link(raw, rows, outputs):
+    # By insertion: a row has few outputs, and most are in order.
     for i in range(rows):
         for end in range(i * outputs + 1, (i + 1) * outputs):
             j, value = end, raw[end]
@@ -183,8 +185,8 @@ class Quantile(Loss):
 
     .. math:: \ell(y, z) = \sum_j \max(q (y_j - z_j), (1 - q) (z_j - y_j))
 
-    With several quantiles there is one target, and an output for each of them. Crossing
-    predictions are put right by sorting them, which never makes them worse.
+    With several quantiles there is one target, and one output for each quantile. Predictions
+    that cross are sorted, which never makes them worse.
 
     Parameters
     ----------
@@ -286,7 +288,7 @@ def _exponential_link(raw, rows, outputs):
 @inline
 def _poisson(y, z, p):
     prediction = _exp(z)
-    log_y = _log(y if y > real(0) else real(1))
+    log_y = _log(y if y > real(0) else real(1))  # y log y is 0 at y = 0
     return prediction - y + y * (log_y - z), prediction - y, prediction
 
 

@@ -36,8 +36,8 @@ class _Moments(FirstOrder):
         self.epsilon = epsilon
 
 
-# The constants of the rules below: shares of the averages, rate, epsilon, and what the average
-# m has come to for a gradient of 1 held constant.
+# The constants of the rules below: shares of the averages, rate, epsilon, and ``held``, the
+# value that the average m of a constant gradient of 1 would have reached by now.
 
 
 @inline
@@ -65,7 +65,7 @@ def _amsgrad(g, slots, c):
 
 
 class Adam(_Moments):
-    r"""Adaptive moment estimation.
+    r"""Adaptive moment estimation: momentum over the root of an average of squares.
 
     .. math::
 
@@ -74,7 +74,7 @@ class Adam(_Moments):
         \theta \leftarrow \theta - \eta \frac{\sqrt{1 - \beta_2^t}}{1 - \beta_1^t}
         \frac{m}{\sqrt{v} + \epsilon}
 
-    AMSGrad divides by the root of the largest :math:`v` so far instead.
+    With ``amsgrad`` the root is that of the largest :math:`v` so far, see `AMSGrad`.
 
     Parameters
     ----------
@@ -89,9 +89,6 @@ class Adam(_Moments):
     ----------
     D. Kingma, J. Ba. "Adam: A method for stochastic optimization". ICLR 2015,
     :arxiv:`1412.6980`, in the form at the end of its section 2, which is scikit-learn's.
-
-    S. Reddi, S. Kale, S. Kumar. "On the convergence of Adam and beyond". ICLR 2018,
-    :arxiv:`1904.09237`; as in torch.optim, the biases are corrected.
 
     Examples
     --------
@@ -124,7 +121,17 @@ class Adam(_Moments):
 
 
 class AMSGrad(Adam):
-    """Adam with ``amsgrad=True``: what the name "amsgrad" stands for.
+    r"""Adam whose denominator never falls.
+
+    With :math:`m` and :math:`v` as in `Adam`:
+
+    .. math::
+
+        u \leftarrow \max(u, v), \qquad
+        \theta \leftarrow \theta - \eta \frac{\sqrt{1 - \beta_2^t}}{1 - \beta_1^t}
+        \frac{m}{\sqrt{u} + \epsilon}
+
+    It is the same as ``Adam(amsgrad=True)``.
 
     Parameters
     ----------
@@ -134,6 +141,11 @@ class AMSGrad(Adam):
         Keeps the division finite.
     amsgrad : bool, default=True
         Never let the denominator fall.
+
+    References
+    ----------
+    S. Reddi, S. Kale, S. Kumar. "On the convergence of Adam and beyond". ICLR 2018,
+    :arxiv:`1904.09237`; as in torch.optim, the biases are corrected.
 
     Examples
     --------
@@ -155,7 +167,8 @@ class AMSGrad(Adam):
 
 @inline
 def _unbiased_constants(lr, t, p, scalars):
-    """Adam's with epsilon added to the unbiased root, as in most papers."""
+    """Adam's, but with epsilon added to the root after its bias is corrected, as in most papers."""
+    # Multiplied out: instead of dividing each root by the bias, epsilon and the rate take it.
     bias_1, root = 1.0 - p.beta_1**t, math.sqrt(1.0 - p.beta_2**t)
     rate = lr * root / bias_1
     return both(p.beta_1), both(p.beta_2), real(rate), real(p.epsilon * root), real(bias_1)
@@ -276,7 +289,7 @@ def _momentum_at(t, p):
 
 @inline
 def _nadam_advance(lr, t, p, scalars):
-    """The product of the momenta so far."""
+    """Update the product of the momenta so far."""
     scalars[0] = real(float(scalars[0]) * _momentum_at(t, p))
 
 
@@ -361,7 +374,8 @@ def _radam_constants(lr, t, p, scalars):
     limit = 2.0 / (1.0 - p.beta_2) - 1.0
     length = limit - 2.0 * t * (1.0 - bias_2) / bias_2
     rate = lr / bias_1
-    slope, epsilon = 0.0, 1.0  # of the denominator: plain momentum
+    # The denominator is slope * root + epsilon, so these make it 1: plain momentum.
+    slope, epsilon = 0.0, 1.0
     if length > 5.0:
         variance = (limit - 4.0) * (limit - 2.0) * length
         rate *= math.sqrt(bias_2 * (length - 4.0) * (length - 2.0) * limit / variance)
@@ -379,7 +393,7 @@ def _radam(g, slots, c):
 
 
 class RAdam(_Moments):
-    r"""Adam that starts as momentum until its average of squares can be relied on.
+    r"""Adam that starts as plain momentum, until its average of squares is reliable.
 
     With :math:`m`, :math:`v` and :math:`\hat m` as in `AdamW`:
 
@@ -443,7 +457,7 @@ def _adabelief(g, slots, c):
 
 
 class AdaBelief(_Moments):
-    r"""Adam with the average of squared surprises in place of squared gradients.
+    r"""Adam that divides by how far gradients deviate from their average.
 
     With :math:`m` and :math:`\hat m` as in `AdamW`:
 
@@ -456,7 +470,7 @@ class AdaBelief(_Moments):
     Parameters
     ----------
     beta_1, beta_2 : float, default=0.9, 0.999
-        Decay of the averages of the gradient and of the squared surprises.
+        Decay of the averages of the gradient and of its squared deviation.
     epsilon : float, default=1e-16
         Keeps the division finite; optax's default, the paper's is 1e-8.
 
@@ -497,7 +511,7 @@ def _yogi(g, slots, c):
 
 
 class Yogi(_Moments):
-    r"""Adam whose average of squares moves by no more than a square at a time.
+    r"""Adam whose average of squares changes by at most one square a step.
 
     With :math:`\hat m` and :math:`\hat v` as in `AdamW`:
 
@@ -549,6 +563,7 @@ class Yogi(_Moments):
 @kernel(UPDATE)
 def _schedule_free(theta, gradient, state, layout, scratch, lr, step, parameters, l1):
     table, arrays = at(layout, 0), arrays_at(at(layout, 0).arrays)
+    # The loop moves y, where gradients are taken, and z; the average x follows from both.
     v, z, scalars = state, offset(state, table.stride), offset(state, 2 * table.stride)
     largest = lr if lr > float(scalars[0]) else float(scalars[0])
     total = float(scalars[1]) + largest * largest
@@ -596,12 +611,12 @@ class ScheduleFree(FirstOrder):
         c = \frac{\eta_{\max}^2}{\sum_{i \le t} \eta_{\max, i}^2}, \quad
         y = (1 - \beta_1) z + \beta_1 x
 
-    It needs no schedule but a warm-up.
+    It needs no schedule, but profits from a warm-up.
 
     Parameters
     ----------
     beta_1 : float, default=0.9
-        How near to the average gradients are taken, between 0 and 1, both excluded.
+        How close to the average the gradients are taken: more than 0 and less than 1.
     beta_2 : float, default=0.999
         Decay of the average of squared gradients.
     weight_decay : float, default=0

@@ -82,9 +82,10 @@ def soft_threshold(w, threshold):
 
 @inline
 def run_of_arrays(layout, row):
-    """Where the run of arrays from ``row`` on ends that are all treated alike.
+    """Find the end of a run of arrays, from ``row`` on, which are all treated alike.
 
-    Returns the end of the run in theta and its next row.
+    A run is one loop, however many layers it has. Returns where it ends in theta, and the row
+    of the array after it.
     """
     table = at(layout, 0)
     arrays = arrays_at(table.arrays)
@@ -97,7 +98,8 @@ def run_of_arrays(layout, row):
     return table.n_parameters, after
 
 
-# In the loop: an optimizer's rule with what it needs, and what makes the L1 penalty's kernel.
+# `_loop` is a template, in which `Elementwise` replaces these globals: an optimizer's rule with
+# what it needs, and the threshold with or without an L1 penalty.
 _rule = _constants = _advance = _parameters = _load = _store = _keep = _threshold = None
 _n_slots = 0
 
@@ -114,6 +116,7 @@ def _loop(theta, gradient, state, layout, scratch, lr, step, parameters, l1):
         last, row = run_of_arrays(layout, row)
         if array.rate == 0.0:
             continue
+        # In float64 and outside of the loop: float32 would lose digits in 1 - beta**t.
         rate = lr * array.rate
         c = _constants(rate, t, p, scalars)
         keep = _keep(p, rate * array.decays)
@@ -141,7 +144,7 @@ def _weight_decay(p, rate):
 
 @inline
 def no_advance(lr, t, p, scalars):
-    """For rules without numbers of their own that change from step to step."""
+    """Do nothing: most rules keep no number of their own from step to step."""
 
 
 class UpdateKernels(NamedTuple):
@@ -191,7 +194,10 @@ class Elementwise(Rule):
 
 
 class WholeStep(Rule):
-    """A step with a kernel of its own, which meets an L1 penalty itself."""
+    """A step that needs more than one parameter at a time: a kernel of its own.
+
+    It applies an L1 penalty itself.
+    """
 
     def __init__(self, kernel, n_slots, n_scalars=0):
         self._kernel = kernel
@@ -204,7 +210,7 @@ class WholeStep(Rule):
 
 @inline
 def threshold_weights(theta, layout, threshold):
-    """The L1 penalty's proximal step where there is no metric, for kernels of a whole step."""
+    """Take the L1 penalty's proximal step with the same threshold for all weights."""
     if threshold > 0.0:
         table = at(layout, 0)
         for k in range(table.n_layers):
@@ -216,15 +222,15 @@ def threshold_weights(theta, layout, threshold):
 class Optimizer(Component):
     """Base of all optimizers.
 
-    What ``isinstance`` can ask for. An own optimizer derives from `FirstOrder` or `FullBatch`.
+    Your own optimizers derive from one of its subclasses, `FirstOrder` and `FullBatch`.
     """
 
 
 class FirstOrder(Optimizer):
     """Base of the optimizers that step along one gradient of a mini-batch.
 
-    ``_rule`` says how. Its state holds so many vectors of theta's length, the slots, and then
-    so many scalars.
+    ``_rule`` computes the step. Its state begins with the slots, ``_rule.n_slots`` vectors of
+    theta's length, each padded to ``layout.stride``, and ends with ``_rule.n_scalars`` numbers.
 
     Decoupled weight decay multiplies the weights, and nothing but the weights, by
     ``1 - lr * weight_decay`` in each step.
@@ -235,14 +241,14 @@ class FirstOrder(Optimizer):
     #: Whether a step needs the gradient of all samples.
     needs_all_samples = False
 
-    #: Whether it predicts by an average of its iterates.
+    #: Whether it predicts with an average of its iterates.
     averages_iterates = False
 
-    #: What learning_rate_init="auto" stands for.
+    #: The learning rate that learning_rate_init="auto" stands for.
     default_learning_rate = 1e-3
 
     def kernels(self):
-        """Return the `UpdateKernels`."""
+        """Return the ``UpdateKernels``."""
         return self._rule.kernels(self._kernel_parameters)
 
     def initial_state(self, layout, theta):
@@ -279,7 +285,7 @@ class Stop(Exception):
 class FullBatch(Optimizer):
     """Base of the optimizers that work on the loss of all samples."""
 
-    #: Whether it minimizes within bounds, which is how an L1 penalty is met.
+    #: Whether it minimizes within bounds, which an L1 penalty is turned into.
     _takes_bounds = False
 
     def check(self, problem):
@@ -308,10 +314,11 @@ class FullBatch(Optimizer):
         Parameters
         ----------
         objective : Objective
+            Loss and penalty of all samples.
         iteration : callable
-            Called as ``iteration(x, loss)`` after each iteration; raises to stop.
+            To be called as ``iteration(x, loss)`` after each iteration; raises to stop.
         tol : float
-            What a tolerance that is None stands for.
+            The value of every tolerance that is None.
         max_iter : int
 
         Returns

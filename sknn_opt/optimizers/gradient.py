@@ -1,4 +1,4 @@
-"""Optimizers without Adam's moments: momentum, signs, and sizes found for each parameter."""
+"""Optimizers that came before Adam, and Lion: momentum, signs, a step size for each parameter."""
 
 import math
 from numbers import Real
@@ -12,14 +12,14 @@ from .base import Elementwise, FirstOrder, blend, both, sign
 
 @inline
 def _sgd_advance(lr, t, p, scalars):
-    """The velocity of a gradient of -1 held constant."""
+    """Update the velocity that a constant gradient of -1 would have led to by now."""
     scalars[0] = real(p.momentum * float(scalars[0]) + lr * (1.0 - p.dampening))
 
 
 @inline
 def _sgd_constants(lr, t, p, scalars):
     rate, held = lr * (1.0 - p.dampening), float(scalars[0])
-    # Nesterov's step is momentum v - rate g, the other one v.
+    # One formula for both forms: Nesterov's step is momentum * v - rate * g, the plain one v.
     by_v, by_g = 1.0, 0.0
     if p.nesterovs_momentum != 0.0:
         by_v, by_g = p.momentum, rate
@@ -112,7 +112,7 @@ def _lion(g, slots, c):
 
 
 class Lion(FirstOrder):
-    r"""Steps along the sign of an average of gradients, all of one size.
+    r"""Steps of one size along the sign of an average of gradients.
 
     With :math:`\lambda = 0` for whatever is not a weight:
 
@@ -176,7 +176,7 @@ def _adagrad(g, slots, c):
 
 
 class Adagrad(FirstOrder):
-    r"""Steps divided by the root of the sum of all squares so far.
+    r"""Gradients divided by the root of the sum of all their squares so far.
 
     .. math::
 
@@ -188,7 +188,7 @@ class Adagrad(FirstOrder):
     epsilon : float, default=1e-10
         Keeps the division finite.
     initial_accumulator : float, default=0
-        What the sums :math:`s` start from.
+        Initial value of the sums :math:`s`.
 
     References
     ----------
@@ -239,7 +239,7 @@ def _adadelta(g, slots, c):
 
 
 class Adadelta(FirstOrder):
-    r"""Steps as large as recent steps were, in the proportions of the gradient.
+    r"""Steps in the unit of the parameters, as large as recent ones; needs no rate.
 
     .. math::
 
@@ -253,7 +253,7 @@ class Adadelta(FirstOrder):
     rho : float, default=0.9
         Decay of both averages.
     epsilon : float, default=1e-6
-        Starts the steps, and keeps the division finite.
+        Gives the first steps their size, and keeps the division finite.
 
     References
     ----------
@@ -283,7 +283,7 @@ class Adadelta(FirstOrder):
 
 @inline
 def _rmsprop_constants(lr, t, p, scalars):
-    # The momentum of a gradient of 1 held constant.
+    # A constant gradient of 1 would have led to a momentum of this size by now.
     held = (1.0 - p.momentum**t) / (1.0 - p.momentum)
     return real(lr), both(p.rho), real(p.epsilon), real(p.momentum), real(p.centered), real(held)
 
@@ -301,14 +301,15 @@ def _rmsprop_with_momentum(g, slots, c):
     rate, rho, epsilon, momentum, centered, held = c
     squares, mean = blend(slots[0], g * g, rho), blend(slots[1], g, rho)
     variance = squares - centered * mean * mean
-    variance = variance if variance > real(0) else real(0)  # below 0 by rounding alone
+    # Rounding may bring the difference below 0, where it has no root.
+    variance = variance if variance > real(0) else real(0)
     size = math.sqrt(variance) + epsilon
     velocity = momentum * slots[2] + g / size
     return rate * velocity, rate * held / size, (squares, mean, velocity)
 
 
 class RMSprop(FirstOrder):
-    r"""Steps divided by the root of an average of squares.
+    r"""Gradients divided by the root of a running average of their squares.
 
     .. math::
 
@@ -316,8 +317,8 @@ class RMSprop(FirstOrder):
         v \leftarrow \mu v + \frac{g}{\sqrt{s} + \epsilon}, \quad
         \theta \leftarrow \theta - \eta v
 
-    Centered, :math:`s - \bar g^2` stands under the root, with the average :math:`\bar g` of
-    the gradient, of the same decay :math:`\rho`.
+    If ``centered``, the root is that of :math:`s - \bar g^2`, where :math:`\bar g` is an
+    average of the gradient with the same decay :math:`\rho`.
 
     Parameters
     ----------
@@ -372,7 +373,8 @@ class RMSprop(FirstOrder):
 
 @inline
 def _rprop_constants(lr, t, p, scalars):
-    # A learning rate of 0 leaves everything as it is.
+    # Sizes are kept in units of the learning rate, which a schedule may bring to 0 and back:
+    # then no parameter moves, and the sizes stay.
     step_min, step_max, inverse = p.step_min, p.step_max, 1.0 / lr
     if lr == 0.0:
         step_min = step_max = inverse = 0.0
@@ -390,6 +392,7 @@ def _rprop(g, slots, c):
     factor = eta_plus if agreement > real(0) else real(1)
     factor = eta_minus if agreement < real(0) else factor
     stays = rate == real(0)
+    # After a change of sign the gradient counts as 0, also for the comparison in the next step.
     after = real(0) if agreement < real(0) else g
     change = rate * size * factor
     change = change if change > step_min else step_min
@@ -399,7 +402,7 @@ def _rprop(g, slots, c):
 
 
 class Rprop(FirstOrder):
-    r"""Steps of sizes that grow while the gradient's sign stays and shrink when it changes.
+    r"""Step sizes that grow while the gradient keeps its sign and shrink when it changes.
 
     .. math::
 
@@ -407,12 +410,12 @@ class Rprop(FirstOrder):
         f = \begin{cases} \eta_+ & g g' > 0 \\ \eta_- & g g' < 0 \\ 1 & g g' = 0 \end{cases},
         \quad \theta \leftarrow \theta - \operatorname{sign}(g) \delta
 
-    with the gradient :math:`g'` of the step before. Where the sign changed, :math:`g` is
-    set to 0: there is no step, and none back. The sizes start from the learning rate; a
-    schedule scales all of them.
+    with the gradient :math:`g'` of the previous step. Where the sign has changed, :math:`g`
+    is set to 0, so the parameter stays for one step. The sizes start from the learning
+    rate; a schedule scales all of them.
 
-    A sign says little about a mini-batch: an estimator's ``batch_size="auto"`` means all
-    samples here.
+    The sign of a mini-batch's gradient is mostly noise, so an estimator's
+    ``batch_size="auto"`` means all samples here.
 
     Parameters
     ----------

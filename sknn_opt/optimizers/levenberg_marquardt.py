@@ -10,16 +10,18 @@ from sklearn.utils._param_validation import Interval
 from .._components import NON_NEGATIVE, POSITIVE
 from .base import FullBatch
 
-# Beyond this no step is short enough: the loss is at its rounding.
+# At this damping steps are so short that rounding hides what they change: the loss cannot be
+# resolved below its present value.
 _LARGEST_DAMPING = 1e16
 
-# Parameters with less effect than this share of the strongest one's are damped as if they
-# had it: those of a saturated unit would be thrown far off by their own scale.
+# Damping is in proportion to a parameter's effect on the outputs. This share of the largest
+# effect is the least that counts: the parameters of a saturated unit have next to no effect,
+# and would otherwise be thrown far off, since next to nothing damped them.
 _LEAST_SCALE = 0.03
 
 
 class LM(FullBatch):
-    r"""Levenberg-Marquardt, for regression with squared error.
+    r"""Levenberg-Marquardt: damped Gauss-Newton, for regression with squared error.
 
     With the Jacobian :math:`J` and the residuals :math:`r` of all samples and outputs, times
     the roots of the sample weights over their sum, and the penalty
@@ -102,7 +104,7 @@ class LM(FullBatch):
         for _ in range(max_iter):
             if np.abs(gradient).max() <= gtol:
                 return _result(x, loss, 0, "The gradient is small enough.")
-            if normal is None:
+            if normal is None:  # it stays valid after a step that is not taken
                 normal = matrix(x)
                 scale = np.maximum(scale, np.diag(normal))
             diagonal = damping * np.maximum(scale, _LEAST_SCALE * scale.max())

@@ -38,6 +38,7 @@ def _lamb(theta, gradient, state, layout, scratch, lr, step, parameters, l1):
             m[i], v[i] = blend(m[i], g, beta_1), blend(v[i], g * g, beta_2)
             u = by_m * m[i] / (math.sqrt(by_v * v[i]) + epsilon) + decay * theta[i]
             scratch[i] = u
+            # In float64: over a large layer, a sum in float32 would lose digits.
             length += np.float64(theta[i]) * np.float64(theta[i])
             distance += np.float64(u) * np.float64(u)
         trust = math.sqrt(length / distance) if length > 0.0 and distance > 0.0 else 1.0
@@ -50,7 +51,7 @@ def _lamb(theta, gradient, state, layout, scratch, lr, step, parameters, l1):
 
 
 class LAMB(FirstOrder):
-    r"""Adam's direction, in each layer with a length in proportion to its parameters.
+    r"""Adam's direction, scaled in each layer to the length of its parameters.
 
     With :math:`\hat m` and :math:`\hat v` as in `AdamW`, for each layer's weight matrix,
     its vector of intercepts, and those of a normalization's scales and shifts:
@@ -117,7 +118,7 @@ def _newton_schulz(x, y, scale, rows, columns, steps):
     gram = offset(y, rows * columns)
     polynomial = offset(gram, small * small)
     for _ in range(steps):
-        # On the smaller side: X Xᵀ, or XᵀX of a tall matrix.
+        # The smaller of the two Gram matrices, X Xᵀ or XᵀX, gives the same polynomial.
         gemm(tall, 1 - tall, small, small, large, scale * scale, x, columns,
              x, columns, real(0), gram, small)  # fmt: skip
         for i in range(small * small):
@@ -169,12 +170,14 @@ def _muon(theta, gradient, state, layout, scratch, lr, step, parameters, l1):
         w, grad, m = offset(theta, first), offset(gradient, first), offset(state, first)
         keep = real(1.0 - lr * array.rate * parameters[3])
         size = rows * columns
+        # With a Frobenius norm of 1 no singular value exceeds 1, as the iteration requires.
         squares = 0.0
         for i in range(size):
             m[i] = fade * m[i] + new * grad[i]
             direction = by_g * grad[i] + by_m * m[i]
             scratch[i] = direction
             squares += np.float64(direction) * np.float64(direction)
+        # As in torch.optim, a norm below 1e-7 counts as 1e-7: a gradient of 0 makes no NaN.
         scale = real(1.0 / math.sqrt(squares)) if squares > 1e-14 else real(1e7)
         steps = np.int64(parameters[2])
         x = _newton_schulz(scratch, offset(scratch, size), scale, rows, columns, steps)
@@ -187,7 +190,7 @@ def _muon(theta, gradient, state, layout, scratch, lr, step, parameters, l1):
 
 
 class Muon(FirstOrder):
-    r"""Momentum, orthogonalised.
+    r"""Momentum whose matrices are made orthogonal, for hidden layers.
 
     For the weight matrices :math:`W` into hidden layers, of ``fan_in`` rows and ``fan_out``
     columns, with gradient :math:`G`:
@@ -210,11 +213,11 @@ class Muon(FirstOrder):
 
         W \leftarrow (1 - \eta \lambda) W - \eta \sqrt{\max(1, n_{out} / n_{in})} X
 
-    All else, such as the output layer's weights and the intercepts, is trained by `AdamW`
-    with its default :math:`\beta_1, \beta_2, \epsilon` at a twentieth of the learning rate:
-    1e-3 where the rate is Muon's default. Its weight decay is not AdamW's default but
-    Muon's :math:`\lambda`. At its rate, it multiplies the output layer's weights by
-    :math:`1 - \eta \lambda / 20`, and nothing else.
+    All other parameters, such as the output layer's weights and the intercepts, are trained
+    by `AdamW` with its default :math:`\beta_1, \beta_2, \epsilon` and a twentieth of the
+    learning rate, which is 1e-3 for Muon's default rate. Its weight decay is Muon's
+    :math:`\lambda`: at that rate it multiplies the output layer's weights, and nothing else,
+    by :math:`1 - \eta \lambda / 20`.
 
     Parameters
     ----------

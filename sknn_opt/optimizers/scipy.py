@@ -78,20 +78,21 @@ def _is_raised_by_us(error):
 
 
 class LBFGS(ScipyOptimizer):
-    r"""Limited-memory BFGS, by SciPy's L-BFGS-B: the curvature out of the last steps.
+    r"""Limited-memory BFGS: the curvature from the last few steps; takes an L1 penalty.
 
-    A line search goes along :math:`p = -H g` with the gradient :math:`g`. :math:`H` is what
-    the update of `BFGS` makes, in turn with the last ``history_size`` pairs of a step
-    :math:`s` and a change of the gradient :math:`y`, out of
+    SciPy's L-BFGS-B. A line search goes along
 
-    .. math:: H_0 = \frac{s^\top y}{y^\top y} I
+    .. math:: p = -H g, \qquad H_0 = \frac{s^\top y}{y^\top y} I
 
-    with the newest pair. It is not stored as a matrix. With bounds, :math:`p` leads to the
-    minimum of the quadratic model over the parameters that are not held at their bounds.
+    where :math:`g` is the gradient. :math:`H` results from :math:`H_0` by the update of
+    `BFGS`, applied with each of the last ``history_size`` pairs of a step :math:`s` and the
+    change of the gradient :math:`y`; :math:`H_0` has the newest pair. :math:`H` is never
+    stored as a matrix. With bounds, :math:`p` leads to the minimum of the quadratic model
+    over the parameters that are not held at their bounds.
 
-    An L1 penalty makes it a problem with bounds: every weight is the difference of two
-    non-negative ones, ``w = w⁺ - w⁻``, on whose sum the penalty is linear. The bounds are
-    active at the solution wherever a weight is exactly 0.
+    With an L1 penalty it becomes a problem with bounds: every weight is the difference of
+    two non-negative numbers, ``w = w⁺ - w⁻``, in which the penalty is linear. Where a
+    weight is exactly 0 at the solution, both are at their bound.
 
     Parameters
     ----------
@@ -159,7 +160,7 @@ class LBFGS(ScipyOptimizer):
 
 
 class BFGS(ScipyOptimizer):
-    r"""BFGS: a dense estimate of the inverse Hessian out of all steps.
+    r"""BFGS: a dense estimate of the inverse Hessian from all steps.
 
     A line search goes along :math:`p = -H g`. Then :math:`H`, the identity at first, is
     updated by the step :math:`s` and the change of the gradient :math:`y`:
@@ -228,10 +229,10 @@ class BFGS(ScipyOptimizer):
 
 
 class CG(ScipyOptimizer):
-    r"""Nonlinear conjugate gradients, by Polak and Ribière: no memory of the curvature.
+    r"""Nonlinear conjugate gradients, after Polak and Ribière: stores four vectors only.
 
     A line search goes along :math:`p`, which is :math:`-g` at first. With the gradient
-    :math:`g'` of the iteration before:
+    :math:`g'` of the previous iteration:
 
     .. math::
 
@@ -301,7 +302,7 @@ _CURVATURE = [StrOptions({"exact", "gauss_newton"})]
 
 
 class NewtonCG(_NewtonMethod):
-    r"""Newton's method with steps by conjugate gradients, which stop at negative curvature.
+    r"""Newton's method, by conjugate gradients that stop at negative curvature.
 
     A line search goes along :math:`p`, where conjugate gradients, from :math:`p = 0` on,
     solve :math:`H p = -g` with the Hessian :math:`H` as far as
@@ -373,7 +374,7 @@ class NewtonCG(_NewtonMethod):
 
 
 class TrustNCG(_NewtonMethod):
-    r"""Newton's method in a trust region, by conjugate gradients (Steihaug).
+    r"""Newton's method within a region where its model is trusted, after Steihaug.
 
     With the gradient :math:`g` and the Hessian :math:`H`, the step is nearly
 
@@ -394,7 +395,7 @@ class TrustNCG(_NewtonMethod):
         Stop where the Euclidean norm of the gradient is less than this. None is the
         estimator's ``tol``.
     initial_trust_radius, max_trust_radius : float, default=1.0, 1000.0
-        Bounds on the length of a step: the first one, and for all.
+        Bounds on the length of a step: that of the first step, and that of all steps.
     eta : float, default=0.15
         Steps that reach less than this share of the predicted decrease are not taken;
         between 0 and 0.25, the latter excluded.
