@@ -97,7 +97,7 @@ print(json.dumps({
 """
 
 ENGINE = [
-    "_network.inputs", "_network.passes", "_training.epoch", "_training.penalties", "activations",
+    "_compiler.linear_algebra", "_network.inputs", "_network.passes", "_training.epoch", "_training.penalties", "activations",
     "losses.classification", "optimizers.adam", "optimizers.base",
 ]  # fmt: skip
 COMPILED = {
