@@ -37,10 +37,8 @@ class Component(BaseEstimator):
         super().__init_subclass__(**kwargs)
         names = [name for name in inspect.signature(cls).parameters if _is_number(cls, name)]
         cls._kernel_parameters = tuple(names)
-        for rule in vars(cls).values():
-            for one in rule.values() if isinstance(rule, dict) else [rule]:
-                if isinstance(one, Rule):
-                    one.kernels(cls._kernel_parameters)  # declared, so that all can be listed
+        for rule in _rules(cls):
+            rule.kernels(cls._kernel_parameters)  # declared, so that all can be listed
 
     def kernel_parameters(self):
         """Parameters as kernels read them, a float64 vector."""
@@ -53,6 +51,15 @@ class Rule:
     def kernels(self, parameters):
         """Return the kernels, a named tuple, for a class with these parameters."""
         raise NotImplementedError
+
+
+def _rules(cls):
+    """Yield the rules that a class and its bases hold, alone or in a dictionary."""
+    for name in dir(cls):
+        value = inspect.getattr_static(cls, name)
+        for one in value.values() if isinstance(value, dict) else [value]:
+            if isinstance(one, Rule):
+                yield one
 
 
 def _is_number(cls, name):

@@ -1,4 +1,4 @@
-"""Compile all kernels ahead: ``python -m sknn_opt.warmup``.
+"""Compile all kernels ahead: ``python -m sknn_opt.compile``.
 
 For container images, and wherever a first fit must not wait. The machine code goes to the
 cache on disk, whose folder the environment variable NUMBA_CACHE_DIR chooses.
@@ -26,7 +26,7 @@ def kernels():
 
 def main(arguments=None):
     """Compile what is not in the cache; return 1 if there is no folder for a cache, else 0."""
-    parser = argparse.ArgumentParser("python -m sknn_opt.warmup", description=__doc__)
+    parser = argparse.ArgumentParser("python -m sknn_opt.compile", description=__doc__)
     parser.add_argument("--dtype", choices=[*_DTYPES, "both"], default="both")
     dtype = parser.parse_args(arguments).dtype
     start = time.perf_counter()

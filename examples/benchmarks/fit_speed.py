@@ -19,8 +19,7 @@ from sklearn import neural_network
 from sklearn.exceptions import ConvergenceWarning
 
 import sknn_opt
-from sknn_opt._compiler.blas import gemm
-from sknn_opt._compiler.declarations import address, at, kernel, real, reals, struct
+from sknn_opt.kernels import address, at, gemm, kernel, real, reals, struct
 
 # n_samples, n_features, hidden, n_classes, batch_size, dtype, parameters, epochs
 CASES = [

@@ -2,10 +2,10 @@
 
 A file is a checksum and the content that it seals. The checksum also covers what the code
 was made from and for, which the file does not hold: the kernel's name and signature, the
-processor and its features, the versions of Python and numba, all our sources, and the files
-of a user's kernels and of the helpers that they call. So a file that is damaged, out of date,
-another kernel's or another processor's is a miss. The content is strings and bytes: nothing
-is unpickled.
+processor and its features, the versions of Python and numba, all our sources, and a digest
+of the kernel's code and of everything that it names, which may stand in a user's files. So a
+file that is damaged, out of date, another kernel's or another processor's is a miss. The
+content is strings and bytes: nothing is unpickled.
 
 A checksum is no signature: whoever can write to the folder can have any code run. A folder
 that others can write to is therefore left alone.
@@ -27,7 +27,7 @@ import numba
 from numba.core import caching
 
 from .._warnings import warn
-from .declarations import compiled_together, sources_digest
+from .sources import sources_digest
 
 _SEAL_SIZE = hashlib.sha256().digest_size
 
@@ -78,13 +78,14 @@ class Entry:
         return hashlib.sha256(self._identity + content).digest()
 
 
-def entry(function, signature, codegen):
-    """Return the `Entry` of a function, or None where there is no folder to trust."""
+def entry(function, signature, codegen, identity):
+    """Return the `Entry` of a function, or None where there is no folder to trust.
+
+    ``identity`` is a digest of what the function computes.
+    """
     try:
         place = caching.FunctionCache(function)
-        files = {inspect.getfile(f) for f in compiled_together(function)}
-        sources = sorted(map(_file_digest, files))
-    except (RuntimeError, OSError):  # no folder can be written to, or no file holds a helper
+    except (RuntimeError, OSError):  # no folder can be written to, or no file holds it
         return None
     folder = Path(place.cache_path).resolve()
     if reason := _distrust(folder, Path(inspect.getfile(function)).resolve()):
@@ -95,15 +96,10 @@ def entry(function, signature, codegen):
         function.__qualname__,
         place._index_key(signature, codegen),
         (sys.version, numba.__version__, llvmlite.__version__),
-        sources,
+        identity,
         sources_digest(),
     )
     return Entry(folder, place._impl.filename_base, hashlib.sha256(repr(key).encode()).digest())
-
-
-@cache
-def _file_digest(file):
-    return hashlib.sha256(Path(file).read_bytes()).digest()
 
 
 def _distrust(folder, source):

@@ -9,7 +9,6 @@ from typing import NamedTuple
 import numpy as np
 from scipy import sparse
 
-from .._compiler.blas import gemm
 from .._compiler.declarations import (
     Call,
     Kernel,
@@ -24,6 +23,7 @@ from .._compiler.declarations import (
     reals,
     struct,
 )
+from .._compiler.linear_algebra import gemm
 from .dropout import call_drop, drop, is_dropped
 
 INPUT = struct(

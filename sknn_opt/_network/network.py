@@ -97,10 +97,11 @@ class Network:
         if not activation.overwrites_input:
             layer["a"] = layer["out"] = self.buffer(i)
         if not activation.is_linear:
-            forward, backward, _ = activation.kernels()
-            layer["forward"] = forward.address(self.dtype)
+            kernels = activation.kernels()
+            self._alive.append(kernels)
+            layer["forward"] = kernels.forward.address(self.dtype)
             if self._trains:
-                layer["backward"] = backward.address(self.dtype)
+                layer["backward"] = kernels.backward.address(self.dtype)
         layer["residual"] = architecture.residual and layer["fan_in"] == layer["fan_out"]
         layer["dropout"] = architecture.dropout[i] if self._trains else 0.0
         if layer["dropout"] > 0:

@@ -6,7 +6,6 @@ activation or the loss: those arrive as addresses of kernels.
 
 import numpy as np
 
-from .._compiler.blas import gemm
 from .._compiler.declarations import (
     at,
     doubles,
@@ -20,6 +19,7 @@ from .._compiler.declarations import (
     restore_control,
     struct,
 )
+from .._compiler.linear_algebra import gemm
 from ..activations import call_backward, call_forward
 from ..losses.base import call_evaluate
 from ..normalizations import call_normalize, call_normalize_backward, normalizations

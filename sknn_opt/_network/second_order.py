@@ -15,7 +15,6 @@ import math
 
 import numpy as np
 
-from .._compiler.blas import gemm
 from .._compiler.declarations import (
     address,
     at,
@@ -28,6 +27,7 @@ from .._compiler.declarations import (
     reals,
     struct,
 )
+from .._compiler.linear_algebra import gemm
 from ..activations import call_backward
 from ..losses.base import call_evaluate, call_hessian_product
 from ..normalizations import (

@@ -9,7 +9,7 @@ from contextlib import contextmanager
 import numpy as np
 from threadpoolctl import OpenBLASController, threadpool_limits
 
-from .._compiler.signals import beyond_signals
+from .._signals import beyond_signals
 
 
 class RowBlocks:

@@ -6,15 +6,19 @@ to classes.
 """
 
 from .._components import Registry
-from .base import Form, Loss
+from .base import EVALUATE, HESSIAN_PRODUCT, LINK, ByRow, Form, Loss, Separable
 from .classification import Focal, LogLoss, SquaredError
 from .margin import Hinge, SquaredHinge
 from .regression import AbsoluteError, Gamma, Huber, LogCosh, Poisson, Quantile
 
 __all__ = [
     "CLASSIFIER_LOSSES",
+    "EVALUATE",
+    "HESSIAN_PRODUCT",
+    "LINK",
     "REGRESSOR_LOSSES",
     "AbsoluteError",
+    "ByRow",
     "Focal",
     "Form",
     "Gamma",
@@ -25,6 +29,7 @@ __all__ = [
     "Loss",
     "Poisson",
     "Quantile",
+    "Separable",
     "SquaredError",
     "SquaredHinge",
 ]

@@ -5,7 +5,21 @@
 
 from .._components import Registry
 from .adam import AdaBelief, Adam, Adamax, AdamW, AMSGrad, NAdam, RAdam, ScheduleFree, Yogi
-from .base import FirstOrder, FullBatch, Optimizer
+from .base import (
+    UPDATE,
+    Elementwise,
+    FirstOrder,
+    FullBatch,
+    Optimizer,
+    WholeStep,
+    arrays_at,
+    blend,
+    both,
+    run_of_arrays,
+    sign,
+    soft_threshold,
+    threshold_weights,
+)
 from .gradient import SGD, Adadelta, Adagrad, Lion, RMSprop, Rprop
 from .levenberg_marquardt import LM
 from .matrix import LAMB, Muon
@@ -19,6 +33,7 @@ __all__ = [
     "LM",
     "OPTIMIZERS",
     "SGD",
+    "UPDATE",
     "AMSGrad",
     "AdaBelief",
     "Adadelta",
@@ -26,6 +41,7 @@ __all__ = [
     "Adam",
     "AdamW",
     "Adamax",
+    "Elementwise",
     "FirstOrder",
     "FullBatch",
     "Lion",
@@ -38,7 +54,15 @@ __all__ = [
     "Rprop",
     "ScheduleFree",
     "TrustNCG",
+    "WholeStep",
     "Yogi",
+    "arrays_at",
+    "blend",
+    "both",
+    "run_of_arrays",
+    "sign",
+    "soft_threshold",
+    "threshold_weights",
 ]
 
 

@@ -6,8 +6,8 @@ from numbers import Integral
 import numpy as np
 from sklearn.utils._param_validation import Interval
 
-from .._compiler.blas import gemm
 from .._compiler.declarations import at, inline, kernel, offset, real
+from .._compiler.linear_algebra import gemm
 from .._components import DECAY, NON_NEGATIVE, POSITIVE
 from .base import (
     UPDATE,

@@ -97,8 +97,9 @@ print(json.dumps({
 """
 
 ENGINE = [
-    "_network.inputs", "_network.passes", "_training.epoch", "_training.penalties", "activations",
-    "losses.classification", "optimizers.adam", "optimizers.base",
+    "_compiler.linear_algebra", "_network.inputs", "_network.passes", "_training.epoch",
+    "_training.penalties", "activations", "losses.classification", "optimizers.adam",
+    "optimizers.base",
 ]  # fmt: skip
 COMPILED = {
     "first": sorted(["_compiler.elementary", *ENGINE]),  # softmax needs exp

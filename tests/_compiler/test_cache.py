@@ -1,6 +1,7 @@
 import errno
 import os
 import pickle
+from enum import Enum
 from pathlib import Path
 from types import FunctionType
 
@@ -10,6 +11,7 @@ from numba.core.codegen import CPUCodegen
 
 from sknn_opt._compiler import cache as _cache
 from sknn_opt._compiler.declarations import Kernel, address, inline
+from sknn_opt.losses import Separable
 
 DTYPES = ["float64", "float32"]
 
@@ -128,26 +130,60 @@ def test_copies_of_a_template_in_two_modules_are_two_kernels(cache):
     assert compile_one(copy("one", 5.0)) == (5.0, True)
 
 
-def test_an_edited_helper_in_a_users_file_is_seen(cache, tmp_path):
+def test_a_changed_constant_is_seen(cache):
+    def copy(factor):
+        return FunctionType(_multiply.__code__, {**globals(), "_factor": factor}, "_multiply")
+
+    assert compile_one(copy(5.0)) == (5.0, False)
+    assert compile_one(copy(7.0)) == (7.0, False)
+    assert compile_one(copy(5.0)) == (5.0, True)
+
+
+RULE = "def rule(y, raw, p):\n    return {factor} * helper(raw), raw, raw\n"
+HELPER = "FACTOR = {factor}\ndef helper(raw):\n    return FACTOR * raw\n"
+
+
+@pytest.mark.parametrize("on_disk", [True, False])
+def test_an_edited_rule_or_helper_in_a_users_files_is_seen(cache, tmp_path, on_disk):
     # The template stands in our file, and its copy goes by the user's names.
-    def evaluate(factor, on_disk=True):
-        source = f"def _scaled(y, raw, parameters):\n    return {factor} * raw, raw, raw\n"
-        file = tmp_path / "users_file.py"
+    def run(name, source, factor, **helpers):
+        source = source.format(factor=factor)
+        file = tmp_path / f"{name}.py"
         if on_disk:
             file.write_text(source)
-        namespace = {"__name__": "users_file"}
+        namespace = {"__name__": name, **helpers}
         exec(compile(source, file if on_disk else "<input>", "exec"), namespace)
-        _cache._file_digest.cache_clear()
-        evaluate = separable(inline(namespace["_scaled"])).evaluate
-        one, out = np.ones(1), np.zeros(1)
-        total = evaluate("float64", *3 * [address(one)], address(out), 1, 1, 1.0, 0)
-        return total, evaluate.for_dtype("float64").is_loaded
+        return inline(namespace[name])
 
-    assert evaluate(2.0) == (2.0, False)
-    assert evaluate(2.0) == (2.0, True)
-    assert evaluate(5.0) == (5.0, False)
-    for factor in (7.0, 9.0):
-        assert evaluate(factor, on_disk=False) == (factor, False)
+    def evaluate(rule_factor, helper_factor):
+        helper = run("helper", HELPER, helper_factor)
+        kernel = Separable(run("rule", RULE, rule_factor, helper=helper)).kernels(()).evaluate
+        one, out = np.ones(1), np.zeros(1)
+        total = kernel("float64", *3 * [address(one)], address(out), 1, 1, 1.0, 0)
+        return total, kernel.for_dtype("float64").is_loaded
+
+    assert evaluate(2.0, 1.0) == (2.0, False)
+    assert evaluate(2.0, 1.0) == (2.0, True)
+    assert evaluate(5.0, 1.0) == (5.0, False)
+    assert evaluate(2.0, 3.0) == (6.0, False)
+    assert evaluate(5.0, 1.0) == (5.0, True)
+
+
+class Factor(Enum):
+    """Numba knows it, while nothing says whether it has changed."""
+
+    FIVE = 5.0
+
+
+def _multiply_by_member(x, n):
+    for i in range(n):
+        x[i] *= Factor.FIVE.value
+
+
+def test_what_has_no_digest_is_not_cached(cache):
+    for _ in range(2):
+        assert compile_one(_multiply_by_member) == (5.0, False)
+    assert files(cache) == set()
 
 
 def _flip(where):

@@ -1,21 +1,17 @@
 import importlib
 import os
-import shutil
 import signal
 import subprocess
 import sys
 import threading
 import time
-from pathlib import Path
 
 import numba
 import numpy as np
 import pytest
 from numba.core import event
 
-import sknn_opt
-from sknn_opt._compiler import backend as _numba
-from sknn_opt._compiler import declarations as _kernel
+from sknn_opt._compiler import backend, once
 from sknn_opt._compiler.declarations import (
     Call,
     Intrinsic,
@@ -29,31 +25,15 @@ from sknn_opt._compiler.declarations import (
     int64s,
     kernel,
     offset,
-    parse_prototype,
     real,
     reals,
-    sources_digest,
     struct,
 )
 from sknn_opt.activations import Logistic
 
 DTYPES = ["float64", "float32"]
-PACKAGE = Path(sknn_opt.__file__).parent
 
 PAIR = struct("test_pair", count=np.int64, scale=np.float64)
-
-
-@pytest.mark.parametrize(
-    ("prototype", "returned", "arguments"),
-    [
-        ("void (real *x)", "void", ["real *"]),
-        ("double (real *raw, int64 rows)", "double", ["real *", "int64"]),
-        ("real (real*x, double a)", "real", ["real*", "double"]),
-        ("  void (layer * layers,\n  int64 n,double l1)", "void", ["layer *", "int64", "double"]),
-    ],
-)
-def test_prototypes_are_parsed(prototype, returned, arguments):
-    assert parse_prototype(prototype) == (returned, arguments)
 
 
 @inline
@@ -156,8 +136,8 @@ def test_no_array_has_address_0():
 
 
 def _slow_callback(calls):
-    def callback(function, prototype, dtype, on_disk):
-        calls.append((function.__name__, dtype.name))
+    def callback(function, prototype, dtype, bind, identity):
+        calls.append((function.__qualname__.partition("_one")[0], dtype.name))
         time.sleep(0.05)
         return object()
 
@@ -166,7 +146,7 @@ def _slow_callback(calls):
 
 def test_a_race_of_threads_compiles_once_for_each_dtype(monkeypatch):
     calls, made = [], []
-    monkeypatch.setattr(_numba, "callback", _slow_callback(calls))
+    monkeypatch.setattr(backend, "callback", _slow_callback(calls))
     raced = kernel("void (real *x)")(_assemble_one.function)
     barrier = threading.Barrier(8)
 
@@ -179,14 +159,14 @@ def test_a_race_of_threads_compiles_once_for_each_dtype(monkeypatch):
         thread.start()
     for thread in threads:
         thread.join()
-    assert sorted(calls) == [("_assemble_one", "float32"), ("_assemble_one", "float64")]
+    assert sorted(calls) == [("_assemble", "float32"), ("_assemble", "float64")]
     assert len(made) == 8
     assert len({id(machine) for _, machine in made}) == 2
 
 
 def test_dtypes_are_normalised(monkeypatch):
     calls = []
-    monkeypatch.setattr(_numba, "callback", _slow_callback(calls))
+    monkeypatch.setattr(backend, "callback", _slow_callback(calls))
     fresh = kernel("void (real *x)")(_assemble_one.function)
     assert fresh.for_dtype("float32") is fresh.for_dtype(np.float32)
     assert len(calls) == 1
@@ -202,28 +182,11 @@ def test_machine_code_is_not_picklable(thing):
 
 def test_an_intrinsic_is_made_when_a_kernel_needs_it():
     made = []
-    lazy = Intrinsic(lambda dtype: made.append(dtype) or dtype)
+    lazy = Intrinsic("lazy", lambda dtype: made.append(dtype) or dtype)
     assert made == []
     assert lazy.for_dtype("float64") == np.float64
     lazy.for_dtype("float64")
     assert made == [np.float64]
-
-
-def test_the_digest_sees_every_source(package_copy, monkeypatch):
-    copy = package_copy / "sknn_opt"
-    monkeypatch.setattr(_kernel.resources, "files", lambda name: package_copy / name)
-    digests = {sources_digest(), sources_digest.__wrapped__()}
-    assert len(digests) == 1
-    (copy / "deep" / "deeper").mkdir(parents=True)
-    (copy / "deep" / "deeper" / "file.py").write_text("")
-    digests.add(sources_digest.__wrapped__())
-    sources = sorted(copy.rglob("*.py"))
-    for file in sources:
-        content = file.read_bytes()
-        file.write_bytes(content + b"\n")
-        digests.add(sources_digest.__wrapped__())
-        file.write_bytes(content)
-    assert len(digests) == 2 + len(sources)
 
 
 IMPORTED = """
@@ -297,7 +260,7 @@ def test_an_interrupt_leaves_nothing_half_made(empty_cache):
 
     with on_every_pass(interrupt_once), pytest.raises(KeyboardInterrupt):
         fresh.for_dtype("float64")
-    with _kernel._lock:  # an interrupt while the thread starts does not wait for its end
+    with once.lock:  # an interrupt while the thread starts does not wait for its end
         pass
     passes = []
     with on_every_pass(lambda: passes.append(True)):
@@ -328,7 +291,7 @@ sys.meta_path.insert(0, Interrupt())
 x = np.zeros(1)
 for attempt in range(2):
     try:
-        Logistic._forward("float64", 0, address(x), 1, 1, 0)
+        Logistic().kernels().forward("float64", 0, address(x), 1, 1, 0)
     except KeyboardInterrupt:
         print("interrupted")
 print(x[0])
@@ -404,12 +367,6 @@ print(x[0], forward.for_dtype("float64").is_loaded)
 """
 
 
-@pytest.fixture
-def package_copy(tmp_path):
-    shutil.copytree(PACKAGE, tmp_path / "sknn_opt", ignore=shutil.ignore_patterns("__pycache__"))
-    return tmp_path
-
-
 DEEP_HELPER = """
 from ..declarations import inline, real
 
@@ -470,12 +427,12 @@ from sknn_opt.activations import Logistic
 for folder in (numba.config.CACHE_DIR, sys.argv[1]):
     numba.config.CACHE_DIR = folder
     try:
-        Logistic._forward.for_dtype("float64")
+        Logistic().kernels().forward.for_dtype("float64")
     except RuntimeError as error:
         print("NUMBA_DISABLE_JIT" in str(error))
 """
 
 
 def test_without_compilation_the_variable_is_named(tmp_path):
-    Logistic._forward.for_dtype("float64")  # so that the usual cache has it
+    Logistic().kernels().forward.for_dtype("float64")  # so that the usual cache has it
     assert run_python(WITHOUT_JIT, tmp_path, NUMBA_DISABLE_JIT="1") == ["True", "True"]

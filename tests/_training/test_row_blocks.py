@@ -9,7 +9,7 @@ import pytest
 from interrupts import interrupted_at_each_line
 from threadpoolctl import threadpool_info, threadpool_limits
 
-from sknn_opt._compiler import signals as _signals
+from sknn_opt import _signals
 from sknn_opt._training import row_blocks as _row_blocks
 from sknn_opt._training.row_blocks import RowBlocks, one_blas_thread
 

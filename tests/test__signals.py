@@ -6,7 +6,7 @@ import time
 
 import pytest
 
-from sknn_opt._compiler.signals import beyond_signals
+from sknn_opt._signals import beyond_signals
 
 
 def test_the_main_thread_has_another_one_call():
@@ -29,7 +29,7 @@ def test_a_module_that_is_being_imported_calls_itself(tmp_path, monkeypatch):
     """Another thread would wait for the end of the import."""
     (tmp_path / "calling.py").write_text(
         "import threading\n"
-        "from sknn_opt._compiler.signals import beyond_signals\n"
+        "from sknn_opt._signals import beyond_signals\n"
         "callers = []\n"
         "beyond_signals(lambda: callers.append(threading.current_thread()))\n"
     )
@@ -66,7 +66,7 @@ def test_an_interrupt_while_the_thread_begins_leaves_nothing_running(monkeypatch
 def test_when_python_ends():
     code = """
 import atexit
-from sknn_opt._compiler.signals import beyond_signals
+from sknn_opt._signals import beyond_signals
 atexit.register(beyond_signals, print, "called")
 """
     done = subprocess.run(
