@@ -110,10 +110,11 @@ def describe(units, normalizations):
 class Layout:
     """Where each parameter stands in the vector ``theta``.
 
-    Parameters of one name stand together, in the order of `PARAMETERS` and then of the layers:
-    so all weights come first, and a penalty acts on one slice. What is not trained comes last,
-    behind the ``n_parameters`` that are; there are ``n_values`` in all, so that a copy of theta
-    is a copy of the model. Optimizers read ``table``, which has a row for each trained array.
+    Parameters of one name stand together, in the order of `PARAMETERS`, and within a name in the
+    order of the layers. So all weights come first, and a penalty acts on one slice. The first
+    ``n_parameters`` values are trained; the others, up to ``n_values``, are running statistics,
+    which stand in the same vector so that a copy of theta is a copy of the model. Optimizers
+    read ``table``, which has a row for each trained array.
 
     Parameters
     ----------
@@ -205,7 +206,7 @@ def check_parameters(sections, architecture, n_features, n_outputs):
         dtype = np.asarray(sections[0][0]).dtype
         dtype = dtype if dtype in FLOATS else FLOATS[0]
         for section in sections:
-            # Contiguous, not a subclass, and without a copy where it need not be one.
+            # Contiguous and not a subclass, with a copy only if it is needed.
             arrays.append(
                 [np.asarray(a).astype(dtype, "C", "same_kind", False, False) for a in section]
             )
@@ -224,7 +225,7 @@ def check_parameters(sections, architecture, n_features, n_outputs):
     return layers
 
 
-# Cached, since it would take as long as predicting a row does.
+# Cached, since it would take as long as the prediction of a single row.
 @lru_cache
 def _check_shapes(shapes, numbers, normalizations, n_features, n_outputs):
     """Return the layers that the arrays of each name belong to."""
@@ -254,6 +255,7 @@ def _check_number(name, shapes, number):
 
 
 def _width(coefs, intercepts, following):
-    """Return the number of a hidden layer's units on which two of three shapes agree."""
+    """Return the number of a hidden layer's units, on which three shapes have to agree."""
+    # The median, so that the error names the one array that does not fit the other two.
     widths = sorted((coefs[-1:], intercepts[-1:], following[:1]))
     return max((1, *widths[1]))

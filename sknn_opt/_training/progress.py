@@ -1,4 +1,4 @@
-"""The history of training, and what it says: when to stop, and which parameters to keep."""
+"""The history of training, which decides when to stop and which parameters to keep."""
 
 import time
 
@@ -100,7 +100,7 @@ class Progress:
             for name in ("validation_loss", "validation_score"):
                 self.history.setdefault(name, [np.nan] * len(self.history["loss"]))
         if self.early_stopping and self.best_score > -np.inf:
-            # On other data, or by another scoring, the previous one means nothing.
+            # The previous score may come from other data or another scoring: score anew.
             self.best_score = -np.inf
             if np.isfinite(theta).all():
                 self._keep_if_best(validation()[1])
@@ -123,7 +123,7 @@ class Progress:
             if self._validation is not None:
                 print(f"Validation score: {score:f}")
         self.has_diverged = loss > self._largest_loss() or not self._is_finite()
-        # The comparisons below are written so that a NaN is no improvement.
+        # Comparisons with NaN are false; these are written so that NaN is no improvement.
         if not self.early_stopping:
             self.stalled = 0 if loss <= self.best_loss - self.tol else self.stalled + 1
             if loss < self.best_loss:
@@ -140,19 +140,20 @@ class Progress:
         has diverged and there are no others.
         """
         for column in self.history.values():
-            del column[self._n_before + self.n_iter :]  # an epoch that was half noted
+            # An interrupt may have come while an epoch was being noted.
+            del column[self._n_before + self.n_iter :]
         diverged = self.has_diverged or not self._is_finite()
         if diverged and self.best_theta is None:
             raise ValueError(_DIVERGED)
         if self.best_loss is not None and self.loss < self.best_loss:
-            self.best_loss = self.loss  # at an end that is not the end of an epoch
+            self.best_loss = self.loss  # training may end in the middle of an epoch
         reservation = self._reservation(diverged)
         if reservation is not None:
             warn(reservation, ConvergenceWarning)
         return self._theta if self.best_theta is None else self.best_theta
 
     def _reservation(self, diverged):
-        """Return what is to be said against the parameters that are kept, or None."""
+        """Return a warning about the parameters that are kept, or None."""
         if diverged:
             kept = "from which it started"
             if self.best_epoch > 0:
@@ -194,7 +195,7 @@ class Progress:
         return bool(np.isfinite(self._theta).all())
 
     def _largest_loss(self):
-        """The largest finite loss that is no divergence."""
+        """The loss beyond which training has diverged."""
         losses = self.history["loss"][self._first :]
         first = next(filter(np.isfinite, losses), np.inf)
         return _DIVERGENCE_FACTOR * max(1.0, abs(first))
