@@ -123,7 +123,7 @@ class Progress:
             if self._validation is not None:
                 print(f"Validation score: {score:f}")
         self.has_diverged = loss > self._largest_loss() or not self._is_finite()
-        # Comparisons with NaN are false; these are written so that NaN is no improvement.
+        # The comparisons below are written so that a NaN is no improvement.
         if not self.early_stopping:
             self.stalled = 0 if loss <= self.best_loss - self.tol else self.stalled + 1
             if loss < self.best_loss:
