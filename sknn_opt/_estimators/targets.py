@@ -39,7 +39,7 @@ class Targets(ABC):
 
     @abstractmethod
     def predictions(self, form, raw):
-        """Return what the link makes of raw outputs, which may be overwritten."""
+        """Return predictions, the raw outputs after the link; ``raw`` may be overwritten."""
 
     @abstractmethod
     def score(self, problem, raw, data):

@@ -1,4 +1,4 @@
-"""The shape of a network: what its parameters are, and where they stand in one vector."""
+"""The shape of a network: its parameters, and the place of each of them in one vector."""
 
 import math
 from functools import lru_cache
@@ -15,8 +15,8 @@ from ..optimizers.base import ARRAY, LAYOUT
 #: The types in which kernels compute.
 FLOATS = (np.dtype(np.float64), np.dtype(np.float32))
 
-#: Names of all parameters that a network may have. A fitted estimator has a list of arrays for
-#: each, one a layer that has it, as the attribute of that name with an underscore behind it.
+#: Names of all parameters that a network may have. For each name, a fitted estimator has an
+#: attribute, which ends in an underscore: a list with an array for each layer that has it.
 PARAMETERS = (
     "coefs",
     "intercepts",
@@ -37,7 +37,7 @@ class ParameterSpec(NamedTuple):
     layer : int
     shape : tuple of int
     initial : float or None
-        What its elements start from; None where an initializer draws them.
+        Initial value of its elements; None if an initializer draws them.
     decays : bool
         Whether penalties and weight decay act on it.
     trained : bool
@@ -171,7 +171,7 @@ class Layout:
         return layers
 
     def pack(self, layers, dtype):
-        """Copy arrays, one dict a layer as `by_layer` returns them, into a new vector."""
+        """Copy arrays, in dicts by layer as `by_layer` returns them, into a new vector."""
         theta = aligned_zeros(self.n_values, dtype)
         for spec, array in self.arrays_in(theta):
             array[...] = layers[spec.layer][spec.name]

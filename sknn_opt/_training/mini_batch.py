@@ -191,7 +191,7 @@ class MiniBatchTrainer:
         self._bind()
 
     def _training_parameters(self):
-        """Return what is trained: theta, or what goes with it where theta only predicts."""
+        """Return the vector that is trained: theta, or another one if theta only predicts."""
         theta, state = self.theta, self.state
         predicting = theta[: self.problem.layout.n_parameters]
         if self.averaging is not None:
@@ -389,7 +389,7 @@ class MiniBatchTrainer:
         )
 
     def _end_at_interrupt(self):
-        """Keep what is learnt; where that is nothing, raise the interrupt again."""
+        """Keep what is learnt so far; if that is nothing, raise the interrupt again."""
         if self.progress.n_iter == 0:
             loss, rows_seen = self.run[0][["loss", "rows_seen"]]
             if rows_seen == 0:

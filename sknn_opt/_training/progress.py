@@ -23,7 +23,7 @@ _DIVERGED = (
 
 
 class Progress:
-    """The history of training, whether it still makes progress, and what it has led to.
+    """The history of training: whether it still makes progress, and which parameters are best.
 
     Parameters
     ----------

@@ -1,4 +1,4 @@
-"""Optimizers that see the layers: a step depends on a whole weight matrix."""
+"""Optimizers whose step depends on a whole weight matrix, not on one element at a time."""
 
 import math
 from numbers import Integral
