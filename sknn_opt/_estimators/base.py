@@ -157,7 +157,7 @@ class BaseMLP(CallbackSupportMixin, BaseEstimator, ABC):
         return Network(X, parameters, self._fitted_architecture, max_rows).raw_outputs()
 
     def _predictions(self, X):
-        """Return predictions: the raw outputs after the link."""
+        """What the link makes of the raw outputs."""
         raw = self._raw_outputs(X)
         targets = self._targets
         return targets.predictions(self._fitted_loss.form(targets.kind), raw)
