@@ -420,7 +420,7 @@ def _softsign(z, p):
 
 @inline
 def _softsign_derivative(a, p):
-    root = real(1) - abs(a)
+    root = real(1) - abs(a)  # 1 / (1 + |z|), whose square is the derivative
     return (root * root,)
 
 
@@ -513,6 +513,7 @@ def _scaled_elu(z, alpha, scale):
 
 @inline
 def _scaled_elu_derivative(a, alpha, scale):
+    # Below 0 the derivative is scale * alpha * exp(z), which is the output plus its bound.
     return (scale if a > real(0) else a + scale * alpha,)
 
 
@@ -786,6 +787,7 @@ def _softplus_function(z, p):
 
 @inline
 def _softplus_derivatives(a, p):
+    # The slope is the logistic function of z, which is 1 - exp(-a).
     slope = -_expm1(-a)
     return slope, slope * _exp(-a)
 

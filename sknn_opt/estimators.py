@@ -214,7 +214,8 @@ class MLPClassifier(ClassifierMixin, SklearnConversion, BaseMLP):
         Returns
         -------
         score : float
-            Share of the samples whose class, or whose labels all, are predicted.
+            Share of the samples whose class is predicted, or, with several labels, all of
+            whose labels are.
         """
         return super().score(X, as_indicators(y), sample_weight)
 
@@ -249,7 +250,7 @@ class MLPClassifier(ClassifierMixin, SklearnConversion, BaseMLP):
     def predict_log_proba(self, X) -> np.ndarray:
         """Predict logarithms of class probabilities.
 
-        Computed from the raw outputs, so finite wherever these are finite.
+        They are computed from the raw outputs, and finite wherever these are finite.
 
         Parameters
         ----------
@@ -277,8 +278,8 @@ class MLPClassifier(ClassifierMixin, SklearnConversion, BaseMLP):
     ) -> Self:
         """Train for one epoch on the given data.
 
-        Calls that follow each other go on with the same optimizer state; the first one
-        after ``fit`` starts from the fitted weights with a fresh state.
+        Consecutive calls go on with the same state of the optimizer; the first call after
+        ``fit`` starts from the fitted weights, with a fresh state.
 
         Parameters
         ----------
@@ -401,7 +402,7 @@ class MLPRegressor(RegressorMixin, SklearnConversion, BaseMLP):
         Returns
         -------
         y : ndarray of shape (n_samples,) or (n_samples, n_outputs)
-            For a list of quantiles one column each, in ascending order in each row.
+            With a list of quantiles, a column for each, in ascending order in each row.
         """
         return self._predictions(self._raw_outputs(X))
 
@@ -429,8 +430,8 @@ class MLPRegressor(RegressorMixin, SklearnConversion, BaseMLP):
     ) -> Self:
         """Train for one epoch on the given data.
 
-        Calls that follow each other go on with the same optimizer state; the first one
-        after ``fit`` starts from the fitted weights with a fresh state.
+        Consecutive calls go on with the same state of the optimizer; the first call after
+        ``fit`` starts from the fitted weights, with a fresh state.
 
         Parameters
         ----------

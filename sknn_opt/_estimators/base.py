@@ -1,7 +1,7 @@
 """What both estimators share: from data to training.
 
-What fit computes is published at its end, in one go, so that an exception leaves the
-estimator as it was.
+The results of fit are set on the estimator at its end, all at once, so that an exception leaves
+the estimator as it was.
 """
 
 from abc import ABC, abstractmethod
@@ -39,12 +39,12 @@ class BaseMLP(CallbackSupportMixin, BaseEstimator, ABC):
 
     @abstractmethod
     def _make_targets(self, y, continues, incremental, classes):
-        """Return the `Targets` that ``y`` belongs to; raise ValueError where it fits no earlier."""
+        """Return the `Targets` of ``y``; raise ValueError if they contradict those of before."""
 
     @classmethod
     @cache
     def _get_param_names(cls):
-        # Inspecting a signature of over 40 parameters is a tenth of a small fit.
+        # Inspecting a signature of over 40 parameters takes a tenth of the time of a small fit.
         return super()._get_param_names()
 
     def _store(self, arguments):
@@ -70,13 +70,14 @@ class BaseMLP(CallbackSupportMixin, BaseEstimator, ABC):
         sample_weight : array-like of shape (n_samples,), default=None
             Non-negative weights of the samples; None means 1 each.
         X_val : {array-like, sparse matrix} of shape (n_val, n_features), default=None
-            Features to validate on after each epoch or iteration: for `early_stopping`, which
-            then holds out no samples of ``X``, or, without it, for `history_` only. In a
-            pipeline it is transformed as ``X`` with ``transform_input=["X_val"]``.
+            Features of a validation set, on which the network is scored after each epoch or
+            iteration: for `early_stopping`, which then holds out no samples of ``X``, or else
+            for `history_` only. In a pipeline, ``transform_input=["X_val"]`` transforms them
+            like ``X``.
         y_val : array-like of shape (n_val,) or (n_val, n_outputs), default=None
-            Their targets.
+            Targets of the validation set.
         sample_weight_val : array-like of shape (n_val,), default=None
-            Their weights.
+            Weights of the samples of the validation set.
 
         Returns
         -------
@@ -85,9 +86,8 @@ class BaseMLP(CallbackSupportMixin, BaseEstimator, ABC):
         Raises
         ------
         ValueError
-            If the input is not valid, or if training diverged and there is no better epoch
-            to go back to, which only early stopping keeps.
-            The estimator is then as it was before.
+            If the input is not valid, or if training has diverged and there is no earlier epoch
+            to go back to, as early stopping keeps one. The estimator is then as it was before.
         """
         context = self._init_callback_context(max_subtasks=self.max_iter)
         with self._unchanged_on_error():
@@ -104,7 +104,7 @@ class BaseMLP(CallbackSupportMixin, BaseEstimator, ABC):
         except BaseException:
             fit.progress.undo()
             raise
-        # After fit the state of the optimizer would only make pickles larger.
+        # After fit nothing reads the state of the optimizer; it would only make pickles larger.
         state = trainer.state.to_dict() if incremental else None
         vars(self).update(fit.attributes(theta), _optimizer_state_=state)
         trainer.callbacks.end_fit()
@@ -175,9 +175,9 @@ class BaseMLP(CallbackSupportMixin, BaseEstimator, ABC):
         return validate_data(self, X, accept_sparse="csr", dtype=dtype, reset=False)
 
     def _is_plainly_valid(self, X, dtype):
-        """Whether validation would find nothing: told at once of the commonest valid input.
+        """Whether ``X`` is of the most common valid kind, which needs no further validation.
 
-        For a single row, scikit-learn's takes several times as long as predicting.
+        For a single row, scikit-learn's validation takes several times as long as predicting.
         """
         if not (
             type(X) is np.ndarray
@@ -188,6 +188,7 @@ class BaseMLP(CallbackSupportMixin, BaseEstimator, ABC):
             and not hasattr(self, "feature_names_in_")
         ):
             return False
+        # A NaN or an infinity makes the sum one; a sum that only overflows is validated in full.
         with np.errstate(over="ignore", invalid="ignore"):
             return bool(np.isfinite(X.sum()))
 

@@ -1,4 +1,4 @@
-"""What scikit-learn's callbacks learn of training: one task an epoch or iteration."""
+"""How training reports to scikit-learn's callbacks: as one task for each epoch or iteration."""
 
 from functools import cached_property
 
@@ -50,7 +50,7 @@ class CallbackRunner:
             self._root.call_on_fit_task_begin(**self._arguments)
 
     def end_fit(self):
-        """End a task that was never carried out, and then the fit."""
+        """End the fit, and before it a task that has begun but was never carried out."""
         self.end()
         if self._root is not None:
             self._root.call_on_fit_task_end(**self._arguments, reconstruction_attributes={})
@@ -62,7 +62,7 @@ class CallbackRunner:
             self._task.call_on_fit_task_begin(**self._arguments)
 
     def end(self):
-        """End it; return whether a callback asks to stop."""
+        """End the epoch or iteration; return whether a callback asks to stop."""
         if self._task is None:
             return False
         task, self._task = self._task, None

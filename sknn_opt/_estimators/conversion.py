@@ -1,4 +1,4 @@
-"""Fitted networks from and to scikit-learn's own classes."""
+"""Conversion of fitted networks to and from scikit-learn's own classes."""
 
 import copy
 from numbers import Integral
@@ -23,7 +23,7 @@ _REGRESSOR_LOSSES = {SquaredError: "squared_error", Poisson: "poisson"}
 _SOLVERS = {SGD: "sgd", Adam: "adam", LBFGS: "lbfgs"}
 _SCHEDULES = {Constant: "constant", InvScaling: "invscaling", Adaptive: "adaptive"}
 
-#: What both fit, and mean the same by.
+#: Fitted attributes that both have, with the same meaning.
 _SHARED = (
     "_label_binarizer",
     "_no_improvement_count",
@@ -51,9 +51,9 @@ class SklearnConversion:
     def to_sklearn(self) -> neural_network.MLPClassifier | neural_network.MLPRegressor:
         """Convert to scikit-learn's class of the same name, with the same predictions.
 
-        Keywords that scikit-learn has are carried over. Those that matter only in training and
-        that it lacks, such as `dropout`, are left out, and where it lacks the optimizer or the
-        schedule its default stands. The state of the optimizer is left out too.
+        Keywords that scikit-learn has are carried over. Keywords that it lacks are left out if
+        they matter in training only, such as `dropout`. If it lacks the optimizer or the
+        schedule, its own default is set instead. The state of the optimizer is left out too.
 
         Returns
         -------
@@ -63,8 +63,8 @@ class SklearnConversion:
         Raises
         ------
         ValueError
-            If scikit-learn has no such network. The message names all that it lacks. Or if the
-            fitted arrays do not belong to one network.
+            If scikit-learn has no such network; the message names everything that it lacks. Or
+            if the fitted arrays do not fit together.
         """
         check_is_fitted(self)
         parameters = self._fitted_parameters()
@@ -91,7 +91,7 @@ class SklearnConversion:
         ----------
         estimator : sklearn.neural_network.MLPClassifier or MLPRegressor
             Fitted. Its keywords are carried over, `solver` as `optimizer`. The state of its
-            optimizer is not, and of `history_` only losses and scores are known.
+            optimizer is not, and `history_` contains losses and scores only.
 
         Returns
         -------
@@ -149,7 +149,7 @@ def _their_class(cls):
 
 
 def _lacking(estimator, parameters, theirs):
-    """Yield descriptions of what makes scikit-learn predict something else."""
+    """Yield descriptions of everything in the network that scikit-learn lacks."""
     architecture, loss = estimator._fitted_architecture, estimator._fitted_loss
     activations = {type(a): a for a in architecture.activations}
     unknown = [a for cls, a in activations.items() if cls not in _ACTIVATIONS]

@@ -34,9 +34,9 @@ class Trainer(Protocol):
 class Fit:
     """One call of fit or partial_fit.
 
-    The parameters become objects first, then the data become what the loss reads. Nothing is
-    drawn before `trainer`, and there in scikit-learn's order: the initial parameters, the rows
-    held out, the seed of dropout.
+    First the estimator's parameters are resolved to objects, then the data are encoded as the
+    loss reads them. Random numbers are drawn in `trainer` only, in the order of scikit-learn:
+    the initial parameters, the rows held out, and last the seed of dropout.
 
     Parameters
     ----------
@@ -98,7 +98,7 @@ class Fit:
             )
 
     def _describe(self):
-        """Say what the network is, and what it is to learn."""
+        """Describe the network and what it is to learn, as a `Problem`."""
         estimator, configuration = self.estimator, self.configuration
         loss, architecture = configuration.loss, configuration.architecture
         n_outputs = self.targets.n_outputs(loss, self.encoded.shape[1])
@@ -185,7 +185,8 @@ class Fit:
             if spec.initial is not None:
                 array[...] = spec.initial
         activations = self.problem.architecture.activations
-        # The output layer is drawn as the layer before it.
+        # As in scikit-learn, the output layer is drawn as if the last hidden layer's activation
+        # followed it.
         following = [*activations, activations[-1] if activations else Identity()]
         for i, layer in enumerate(layout.by_layer(theta)):
             layer["coefs"][:], layer["intercepts"][:] = self.configuration.initializer.draw_layer(
@@ -242,7 +243,7 @@ class Fit:
             previous = OptimizerState.from_dict(previous)
             if previous.fits(optimizer, layout, self.theta):
                 return previous
-        # Drawn only where it is used, so that the other draws stay scikit-learn's.
+        # Drawn only if it is needed, so that all other draws are the same as in scikit-learn.
         drops = self.problem.architecture.drops
         seed = random_state.randint(np.iinfo(np.int32).max) if drops else 0
         return OptimizerState.fresh(optimizer, layout, self.theta[: layout.n_parameters], seed)

@@ -1,4 +1,4 @@
-"""The data that is held out to validate on, and how it is scored."""
+"""The data that are held out for validation, and how they are scored."""
 
 import copy
 import math
@@ -47,7 +47,8 @@ def _stratification(estimator, codes, kind):
     counts = counts[counts > 0]
     n_held_out = math.ceil(estimator.validation_fraction * len(codes))
     if not 2 <= n_held_out < len(codes):
-        # There is no such split: scikit-learn stratifies two classes when it says so.
+        # Such a split is an error in any case. scikit-learn's message for two classes is that of
+        # a stratified split.
         return codes if kind == "binary" else None
     if counts.min() > 1 and len(counts) <= min(n_held_out, len(codes) - n_held_out):
         return codes
@@ -106,7 +107,8 @@ def score_function(estimator, targets, data, problem, attributes):
 def try_scoring(estimator, validation):
     """Raise ValueError before training where a scorer would, after the first epoch.
 
-    Only those of scikit-learn are tried: a function of the user's is called once an epoch.
+    Only scikit-learn's scorers are tried. A user's own function may count its calls, so it is
+    called once an epoch and no more.
     """
     scoring = estimator.scoring
     if scoring in (None, "loss") or not hasattr(get_scorer(scoring), "_score_func"):

@@ -1,4 +1,4 @@
-"""An estimator's parameters as objects: the only place where names become objects."""
+"""An estimator's parameters, resolved: the only place where names are turned into objects."""
 
 import copy
 from numbers import Integral, Real
@@ -31,8 +31,8 @@ def keyword_limits(*registries):
     }
 
 
-#: What the estimators' keywords may be; those that set a component's parameter, as the component
-#: has it.
+#: Valid values of the estimators' keywords. A keyword that sets a component's parameter has the
+#: limits of that parameter.
 LIMITS = {
     **keyword_limits(OPTIMIZERS, SCHEDULES),
     "hidden_layer_sizes": ["array-like", Interval(Integral, 1, None, closed="left")],
@@ -87,7 +87,8 @@ LIMITS = {
 
 _DEFAULT_OPTIMIZER = "adam"
 
-# Ours, and without effect on full-batch optimizers: with the values that leave them off.
+# Keywords that scikit-learn lacks and that full-batch optimizers refuse, with the values that turn
+# them off.
 _FIRST_ORDER_ONLY = {
     "dropout": 0.0,
     "input_dropout": 0.0,
@@ -98,14 +99,14 @@ _FIRST_ORDER_ONLY = {
     "averaging": None,
 }
 
-# scikit-learn's keywords that full-batch optimizers ignore, there as here, with the names that
-# are ignored, the default first. Any other name, and any object, is ours and refused.
+# scikit-learn's keywords that full-batch optimizers ignore, as they do in scikit-learn, with the
+# names that are ignored, the default first. All other names and all objects are refused.
 _IGNORED_BY_FULL_BATCH = {
     "learning_rate": ("constant", "invscaling", "adaptive"),
     "batch_size": ("auto", "full"),
 }
 
-# The other way round.
+# Keywords that scikit-learn lacks and that first-order optimizers refuse.
 _FULL_BATCH_ONLY = {"n_jobs": None}
 
 _NEEDS_ALL_SAMPLES = (
@@ -114,7 +115,7 @@ _NEEDS_ALL_SAMPLES = (
 
 
 def optimizer_choice(estimator):
-    """``optimizer``, or ``solver``, scikit-learn's name for it, where that is given."""
+    """Return ``optimizer``, or ``solver``, scikit-learn's name for it, if that is given."""
     if estimator.solver is None:
         return estimator.optimizer
     if isinstance(estimator.optimizer, str):
@@ -163,7 +164,8 @@ class Configuration:
     def __init__(self, estimator):
         self._estimator = estimator
         self.optimizer = resolve(optimizer_choice(estimator), OPTIMIZERS, estimator)
-        # What predicts is copied, so that set_params on an object changes no fitted network.
+        # Objects that predictions depend on are copied, so that a later set_params on the user's
+        # object does not change a fitted network.
         self.loss = copy.copy(resolve(estimator.loss, estimator._losses, estimator))
         self.initializer = resolve(estimator.initializer, INITIALIZERS, estimator)
         self.hidden_sizes = _hidden_sizes(estimator.hidden_layer_sizes)

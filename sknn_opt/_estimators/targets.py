@@ -1,4 +1,4 @@
-"""What y means: how targets are encoded for the loss, and outputs decoded for the user."""
+"""The meaning of y: how targets are encoded for the loss, and outputs decoded for the user."""
 
 from abc import ABC, abstractmethod
 from numbers import Real
@@ -29,11 +29,11 @@ class Targets(ABC):
 
     @abstractmethod
     def encode(self, y):
-        """Return targets as the loss reads them: one column an output, or class indices."""
+        """Return targets as the loss reads them: a column for each output, or class indices."""
 
     @abstractmethod
     def encode_held_out(self, y):
-        """The same for targets of validation; raise ValueError for what training lacks."""
+        """Encode targets of a validation set; raise ValueError for classes not in training."""
 
     @abstractmethod
     def n_outputs(self, loss, n_columns):
@@ -41,18 +41,18 @@ class Targets(ABC):
 
     @abstractmethod
     def predictions(self, form, raw):
-        """Return what the link makes of raw outputs, which may be overwritten."""
+        """Return predictions, the raw outputs after the link; ``raw`` may be overwritten."""
 
     @abstractmethod
     def score(self, problem, raw, data):
         """Return the score of raw outputs on a `ValidationSet`: accuracy or R²."""
 
     def codes(self, encoded):
-        """Return an integer a row by which a split can be stratified, or None."""
+        """Return an integer for each row by which a split can be stratified, or None."""
         return None
 
     def weights(self, estimator, y, encoded, sample_weight, incremental):
-        """Return what weighs the loss; validation scores see ``sample_weight`` alone."""
+        """Return the weights in the loss; validation scores use ``sample_weight`` alone."""
         return sample_weight
 
 
@@ -147,7 +147,7 @@ class ClassTargets(Targets):
         if self.kind == "multiclass":
             return raw.argmax(axis=1)[:, np.newaxis]
         decided = (raw > 0).astype(int)
-        # A single class has a single index.
+        # If training has seen a single class, there is no index 1.
         return decided if decided.shape[1] > 1 else np.minimum(decided, len(self.classes) - 1)
 
     def decode(self, raw):
@@ -200,7 +200,7 @@ class ClassTargets(Targets):
         return weight
 
     def _factors(self, class_weight, y, encoded):
-        """Return what a dict, or for several labels a list of them, makes of each sample."""
+        """Return the weight of each sample by a dict, or for several labels by a list of them."""
         dicts = class_weight if isinstance(class_weight, list) else [class_weight]
         weights = [w for by_class in dicts for w in getattr(by_class, "values", tuple)()]
         if not all(isinstance(w, Real) and 0 <= w < np.inf for w in weights):
@@ -209,7 +209,8 @@ class ClassTargets(Targets):
             )
         n_columns = encoded.shape[1]
         if n_columns > 1:
-            # Two rows are added because a batch of partial_fit may lack a value that a dict names.
+            # scikit-learn refuses a dict that names a value which the batch lacks, so two rows
+            # that have both values are added.
             both = np.repeat([[0], [1]], n_columns, axis=1)
             return compute_sample_weight(class_weight, np.vstack([encoded, both]))[:-2]
         by_class = compute_class_weight(class_weight, classes=self.classes, y=y)
@@ -217,7 +218,7 @@ class ClassTargets(Targets):
 
 
 def _balance(encoded, sample_weight):
-    """Balanced weights of the samples, where each stands for as many as it weighs."""
+    """Return balanced weights, where a sample counts as many times as its weight says."""
     factor = np.ones(len(encoded))
     for column in encoded.T:
         _, codes = np.unique(column, return_inverse=True)
@@ -257,7 +258,7 @@ def as_indicators(y):
 
 
 def check_labels(labels, name):
-    """Raise ValueError where a class is None, which nothing can be sorted among."""
+    """Raise ValueError if a class is None, since classes are sorted and None has no order."""
     labels = labels if sparse.issparse(labels) else np.asarray(labels)
     if labels.dtype == object and any(label is None for label in labels.flat):
         raise ValueError(

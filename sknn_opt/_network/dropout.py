@@ -1,8 +1,8 @@
 """Inverted dropout by a counter-based random stream.
 
-Whether an element is kept is a hash of a key and of the element's number, so masks need
-no memory and depend on nothing but the seed, the step and the position: not on threads,
-nor on the floating type. Backward asks the same hash again.
+A hash of a key and of an element's number decides whether the element is kept. So masks need
+no memory: the backward pass computes the same hash again. They depend on the seed, the step
+and the position only, not on threads or on the floating type.
 """
 
 import numpy as np
@@ -16,7 +16,7 @@ call_drop = Call(DROP)
 
 @inline
 def mask_key(seed, step, layer):
-    """Mix seed, step and layer to a 64-bit key (the finalizer of splitmix64)."""
+    """Mix seed, step and layer into a key of 64 bits, with the finalizer of splitmix64."""
     x = np.uint64(seed) + np.uint64(step) * np.uint64(0x9E3779B97F4A7C15)
     x += np.uint64(layer) * np.uint64(0xD1B54A32D192ED03)
     x = (x ^ (x >> np.uint64(30))) * np.uint64(0xBF58476D1CE4E5B9)
@@ -27,6 +27,7 @@ def mask_key(seed, step, layer):
 @inline
 def is_dropped(key, number, rate):
     """Whether the element of this number is dropped, which happens with probability rate."""
+    # In 32 bits, of which a vector register holds twice as many numbers as of 64.
     low, high = np.uint32(key), np.uint32(key >> 32)
     x = np.uint32(np.uint32(number) + low)
     x = np.uint32(np.uint32(x ^ np.uint32(x >> np.uint32(16))) * np.uint32(0x7FEB352D))

@@ -1,7 +1,8 @@
 """The first layer's product with the data, dense or CSR.
 
-An input is a view of the user's array: rows are gathered block by block, never copied as
-a whole. Indices of CSR columns are int32, its row pointers int64, whatever SciPy chose.
+An input is a view of the user's array: rows are gathered block by block, and the array is
+never copied as a whole. The column indices of a CSR matrix are int32 and its row pointers
+int64, whatever SciPy has chosen.
 """
 
 from typing import NamedTuple
@@ -83,7 +84,7 @@ def _gather(x, start, rows):
 
 @kernel(MULTIPLY)
 def _dense_multiply(source, start, rows, weights, z, units):
-    """Z += X[rows] W, by way of the gathered rows where they do not lie ready."""
+    """Z += X[rows] W; rows that BLAS cannot read where they are get gathered first."""
     x = at(source, 0)
     block, stride = reals(x.block), x.n_features
     if x.direct:
@@ -98,7 +99,7 @@ def _dense_multiply(source, start, rows, weights, z, units):
 
 @kernel(GRADIENT)
 def _dense_gradient(source, start, rows, delta, gradient, units, beta):
-    """G = beta G + X[rows]ᵀ delta, of the rows that were last multiplied."""
+    """G = beta G + X[rows]ᵀ delta, where the rows are those of the last product."""
     x = at(source, 0)
     block, stride = reals(x.block), x.n_features
     if x.direct:
@@ -109,7 +110,7 @@ def _dense_gradient(source, start, rows, delta, gradient, units, beta):
 
 @kernel(ADD_ROWS)
 def _dense_add_rows(source, start, rows, out):
-    """Add the rows that were last multiplied to ``out``."""
+    """Add the rows of the last product to ``out``."""
     x = at(source, 0)
     block, stride = reals(x.block), x.n_features
     if x.direct:
@@ -122,7 +123,7 @@ def _dense_add_rows(source, start, rows, out):
 
 @inline
 def _csr_value(x, k, column, row):
-    """The kth stored element, of row ``row`` in this epoch, after dropout."""
+    """Return the kth stored element, in row ``row`` of this epoch's order, after dropout."""
     value = reals(x.data)[k]
     if x.dropout > 0.0:
         number = row * x.n_features + column
@@ -159,6 +160,7 @@ def _csr_multiply(source, start, rows, weights, z, units):
 def _csr_gradient(source, start, rows, delta, gradient, units, beta):
     x = at(source, 0)
     indices, indptr = int32s(x.indices), int64s(x.indptr)
+    # beta G first, since only the columns that are stored appear below.
     if beta != real(1):
         for j in range(x.n_features * units):
             gradient[j] = real(0) if beta == real(0) else beta * gradient[j]
@@ -176,8 +178,8 @@ def check_sparse(X):
     """Raise ValueError where the indices of a sparse matrix lead outside of it.
 
     SciPy checks few of them when a matrix is made, and none when it is converted. Its own
-    ``check_format`` passes row pointers that end at 0, and some whose differences overflow.
-    Anything but a sparse matrix passes.
+    ``check_format`` accepts row pointers that end at 0, and some whose differences overflow.
+    Anything that is not a sparse matrix passes.
     """
     if not sparse.issparse(X) or X.ndim != 2:
         return
@@ -280,7 +282,7 @@ class Input:
         fields = self._struct[0]
         X = X if _has_whole_strides(X) else np.ascontiguousarray(X)
         strides = [stride // X.itemsize for stride in X.strides]
-        # The strides of a single row or column mean nothing.
+        # The strides of an array with a single row or column may be anything.
         row_stride, column_stride = [self.n_features, 1] if X.flags.c_contiguous else strides
         fields["row_stride"], fields["column_stride"] = row_stride, column_stride
         plain = column_stride == 1 and row_stride >= self.n_features

@@ -1,4 +1,4 @@
-"""The shape of a network: what its parameters are, and where they stand in one vector."""
+"""The shape of a network: its parameters, and the place of each of them in one vector."""
 
 import math
 from functools import lru_cache
@@ -16,8 +16,8 @@ from ..optimizers.base import ARRAY, LAYOUT
 #: The types in which kernels compute.
 FLOATS = (np.dtype(np.float64), np.dtype(np.float32))
 
-#: Names of all parameters that a network may have. A fitted estimator has a list of arrays for
-#: each, one a layer that has it, as the attribute of that name with an underscore behind it.
+#: Names of all parameters that a network may have. For each name, a fitted estimator has an
+#: attribute, which ends in an underscore: a list with an array for each layer that has it.
 PARAMETERS = (
     "coefs",
     "intercepts",
@@ -38,7 +38,7 @@ class ParameterSpec(NamedTuple):
     layer : int
     shape : tuple of int
     initial : float or None
-        What its elements start from; None where an initializer draws them.
+        Initial value of its elements; None if an initializer draws them.
     decays : bool
         Whether penalties and weight decay act on it.
     trained : bool
@@ -138,10 +138,11 @@ def describe(units, normalizations):
 class Layout:
     """Where each parameter stands in the vector ``theta``.
 
-    Parameters of one name stand together, in the order of `PARAMETERS` and then of the layers:
-    so all weights come first, and a penalty acts on one slice. What is not trained comes last,
-    behind the ``n_parameters`` that are; there are ``n_values`` in all, so that a copy of theta
-    is a copy of the model. Optimizers read ``table``, which has a row for each trained array.
+    Parameters of one name stand together, in the order of `PARAMETERS`, and within a name in the
+    order of the layers. So all weights come first, and a penalty acts on one slice. The first
+    ``n_parameters`` values are trained; the others, up to ``n_values``, are running statistics,
+    which stand in the same vector so that a copy of theta is a copy of the model. Optimizers
+    read ``table``, which has a row for each trained array.
 
     Parameters
     ----------
@@ -198,7 +199,7 @@ class Layout:
         return layers
 
     def pack(self, layers, dtype):
-        """Copy arrays, one dict a layer as `by_layer` returns them, into a new vector."""
+        """Copy arrays, in dicts by layer as `by_layer` returns them, into a new vector."""
         theta = aligned_zeros(self.n_values, dtype)
         for spec, array in self.arrays_in(theta):
             array[...] = layers[spec.layer][spec.name]
@@ -233,7 +234,7 @@ def check_parameters(sections, architecture, n_features, n_outputs):
         dtype = np.asarray(sections[0][0]).dtype
         dtype = dtype if dtype in FLOATS else FLOATS[0]
         for section in sections:
-            # Contiguous, not a subclass, and without a copy where it need not be one.
+            # Contiguous and not a subclass, with a copy only if it is needed.
             arrays.append(
                 [np.asarray(a).astype(dtype, "C", "same_kind", False, False) for a in section]
             )
@@ -252,7 +253,7 @@ def check_parameters(sections, architecture, n_features, n_outputs):
     return layers
 
 
-# Cached, since it would take as long as predicting a row does.
+# Cached, since it would take as long as the prediction of a single row.
 @lru_cache
 def _check_shapes(shapes, numbers, normalizations, n_features, n_outputs):
     """Return the layers that the arrays of each name belong to."""
@@ -282,6 +283,7 @@ def _check_number(name, shapes, number):
 
 
 def _width(coefs, intercepts, following):
-    """Return the number of a hidden layer's units on which two of three shapes agree."""
+    """Return the number of a hidden layer's units, on which three shapes have to agree."""
+    # The median, so that the error names the one array that does not fit the other two.
     widths = sorted((coefs[-1:], intercepts[-1:], following[:1]))
     return max((1, *widths[1]))

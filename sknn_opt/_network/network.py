@@ -152,6 +152,7 @@ class Network:
         raw = np.empty((self.source.n_rows, self.n_outputs), self.dtype)
         row_bytes = self.n_outputs * raw.itemsize
         first, last = address(raw), self.layers[-1]
+        # The last layer writes its block of the result directly, without a buffer.
         for start, rows in self.blocks():
             last["z"] = last["pre"] = last["a"] = last["out"] = first + start * row_bytes
             self.forward(start, rows)

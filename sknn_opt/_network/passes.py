@@ -74,6 +74,7 @@ def forward_pass(source, layers, n_layers, start, rows):
         layer = at(layers, i)
         units, n = layer.fan_out, rows * layer.fan_out
         z, weights = reals(layer.z), reals(layer.weights)
+        # gemm adds its product to what is there, which saves a pass that adds the intercepts.
         repeat_row(reals(layer.intercepts), z, rows, units)
         if i == 0:
             call_multiply(at(source, 0).multiply, source, start, rows, weights, z, units)
@@ -103,7 +104,7 @@ def forward_pass(source, layers, n_layers, start, rows):
 
 @inline
 def _backward(source, layers, n_layers, start, rows, beta):
-    """From the last layer's delta: gradient = beta gradient + this block's share."""
+    """Carry the last layer's delta down: gradient = beta * gradient + this block's share."""
     for i in range(n_layers - 1, -1, -1):
         layer = at(layers, i)
         units = layer.fan_out
@@ -126,12 +127,12 @@ def _backward(source, layers, n_layers, start, rows, beta):
 
 @inline
 def to_preactivation(layers, i, start, rows):
-    """Turn delta, the derivative by a layer's output, into the one by what f sees."""
+    """Turn delta, the derivative by a layer's output, into that by the activation's input."""
     layer = at(layers, i)
     n = rows * layer.fan_out
     delta = reals(layer.delta)
     if layer.residual != 0 and i > 0:
-        # What goes past the layer; what goes through it is added below.
+        # The skip connection's share; the layer's own is added in `to_layer_below`.
         below = reals(at(layers, i - 1).delta)
         for j in range(n):
             below[j] = delta[j]
@@ -147,6 +148,7 @@ def to_preactivation(layers, i, start, rows):
 @inline
 def to_layer_below(layers, i, rows):
     """Pass delta, the derivative by z, on to the output of the layer below."""
+    # With a residual connection gemm adds to the skip connection's share, else it overwrites.
     layer = at(layers, i)
     gemm(0, 1, rows, layer.fan_in, layer.fan_out, real(1), reals(layer.delta), layer.fan_out,
          reals(layer.weights), layer.fan_out, real(layer.residual),
@@ -163,6 +165,7 @@ def repeat_row(row, block, rows, columns):
 
 @inline
 def add_column_sums(block, rows, columns, sums, beta):
+    # As in BLAS, a beta of 0 overwrites: 0 times a NaN in the buffer would be NaN.
     for j in range(columns):
         sums[j] = real(0) if beta == real(0) else beta * sums[j]
     for i in range(rows):
@@ -195,8 +198,10 @@ def forward_block(source, layers, n_layers, start, rows):
 
 @kernel(BATCH_GRADIENT)
 def batch_gradient(source, layers, n_layers, loss, start, rows, scale, beta):
-    """Sum of weight times loss; gradient = beta gradient + scale times its derivative."""
+    """Return the sum of weight times loss; gradient = beta * gradient + scale * derivative."""
     terms = at(loss, 0)
+    # Deltas of samples that are all but certain fade into subnormal numbers, with which
+    # processors are many times slower.
     control = flush_subnormals()
     forward_pass(source, layers, n_layers, start, rows)
     gather_targets(terms, start, rows)

@@ -1,4 +1,4 @@
-"""What is to be learnt, and its loss and gradient at given parameters."""
+"""What is to be learnt, and how the loss and its gradient at given parameters are computed."""
 
 from dataclasses import dataclass
 from typing import Protocol, runtime_checkable
@@ -20,7 +20,8 @@ BLOCK_ROWS = 1024
 def without_subnormals(sample_weight):
     """Return sample weights with 0 for those below the smallest normal number of their type.
 
-    Compiled code flushes these to 0 where it meets them, but not wherever it divides by their sum.
+    Compiled code treats these as 0 while it trains, but their sum, by which it divides, is also
+    computed elsewhere.
     """
     return sample_weight * (sample_weight >= np.finfo(sample_weight.dtype).smallest_normal)
 

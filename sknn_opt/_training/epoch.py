@@ -86,9 +86,10 @@ def _run_stages(first, last, source, layers, n_layers, run):
 
 @inline
 def _batch_loss(source, layers, n_layers, loss, epoch, start, rows, weight):
-    """The sum of weight times loss over a batch, whose gradient is added block by block."""
+    """Return the sum of weight times loss over a batch; add its gradient, block by block."""
     total = 0.0
-    # Counted by 1: a step known only at run time brings in numba's runtime.
+    # Counted one by one, since a range whose step is known only at run time would need numba's
+    # runtime.
     for part in range(-(-rows // epoch.max_rows)):
         block = start + part * epoch.max_rows
         left = start + rows - block
@@ -103,13 +104,15 @@ def _batch_loss(source, layers, n_layers, loss, epoch, start, rows, weight):
 def train_batches(source, layers, n_layers, loss, run, learning_rates, shares, first, last):
     """Take one step for each of the batches ``first`` to ``last - 1`` of an epoch.
 
-    ``shares`` is what the new parameters' part in the average is, after each batch.
+    ``shares`` holds the share of the new parameters in their average, after each batch.
     """
     terms, epoch = at(loss, 0), at(run, 0)
     theta, gradient = reals(epoch.theta), reals(epoch.gradient)
     n_parameters, n_weights = epoch.n_parameters, epoch.n_weights
     before, between = epoch.n_before, epoch.n_before + epoch.n_between
     after = between + epoch.n_after
+    # Averages of gradients that have become 0 fade into subnormal numbers, with which
+    # processors are many times slower.
     control = flush_subnormals()
     for batch in range(first, last):
         start = batch * epoch.batch_size
@@ -120,7 +123,8 @@ def train_batches(source, layers, n_layers, loss, run, learning_rates, shares, f
             _run_stages(0, before, source, layers, n_layers, run)
             l1 = epoch.alpha * epoch.l1_ratio / weight
             l2 = epoch.alpha * (1.0 - epoch.l1_ratio) / weight
-            # The loss's share is added to it, which saves a pass over the vectors.
+            # The gradient starts as the penalty's, to which the loss's is added below: this
+            # saves a pass over the vectors.
             penalty = start_gradient(theta, gradient, n_parameters, n_weights, l1, l2)
             total = _batch_loss(source, layers, n_layers, loss, epoch, start, rows, weight)
             epoch.loss += (total / weight + penalty) * rows
@@ -151,7 +155,7 @@ def update_average(source, layers, n_layers, run):
 
 @kernel(STAGE)
 def renew_masks(source, layers, n_layers, run):
-    """Draw what dropout leaves out of this step."""
+    """Give the masks of dropout new keys, for this step."""
     x, epoch = at(source, 0), at(run, 0)
     if x.dropout > 0.0:
         x.mask_key = mask_key(epoch.seed, epoch.step, 0)
@@ -163,14 +167,14 @@ def renew_masks(source, layers, n_layers, run):
 
 @kernel(STAGE)
 def clip(source, layers, n_layers, run):
-    """Bound elements of the gradient, then the norm of what is left; note the norm before."""
+    """Bound the gradient's elements and then its norm; note the norm that it had before."""
     epoch = at(run, 0)
     gradient, n = reals(epoch.gradient), epoch.n_parameters
     epoch.gradient_norm = _norm(gradient, n)
     if epoch.clip_value < math.inf:
         bound = real(epoch.clip_value)
         for i in range(n):
-            g = gradient[i]  # compared so that NaN stays NaN
+            g = gradient[i]  # comparisons with NaN are false, so NaN stays NaN
             gradient[i] = bound if g > bound else (-bound if g < -bound else g)
     if epoch.clip_norm < math.inf:
         length = _norm(gradient, n)
@@ -197,7 +201,7 @@ def constrain(source, layers, n_layers, run):
 
 @inline
 def _norm(vector, n):
-    squares = 0.0
+    squares = 0.0  # of float64: squares of large gradients would overflow float32
     for i in range(n):
         squares += np.float64(vector[i]) * np.float64(vector[i])
     return math.sqrt(squares)

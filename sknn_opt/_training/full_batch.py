@@ -50,7 +50,7 @@ class FullBatchTrainer:
     Attributes
     ----------
     state : None
-        There is nothing to go on with but the parameters.
+        A later call needs nothing but the parameters.
     """
 
     state = None
@@ -107,7 +107,7 @@ class FullBatchTrainer:
                 failure = stop.args[0]
             else:
                 warn("Training interrupted by user.")
-        # Of a loss that overflows the progress warns.
+        # If the loss has overflowed, `Progress.conclude` warns of that instead.
         if failure and np.isfinite(self.progress.loss):
             name = type(self.optimizer).__name__
             warn(
@@ -132,7 +132,7 @@ class FullBatchTrainer:
         )
         if self.callbacks.end() or self.progress.has_diverged:
             raise Stop(None)
-        # Without early stopping, convergence is for the minimizer to judge.
+        # Without early stopping the minimizer itself decides when it has converged.
         if self.progress.early_stopping and self.progress.has_stalled:
             self.progress.say(f"{self.progress.stall_message()} Stopping.")
             raise Stop(None)
@@ -145,6 +145,6 @@ class FullBatchTrainer:
         self._check_time()
 
     def _check_time(self):
-        """The first evaluation may end whatever time it takes: there is a loss to show."""
+        """Raise if the time is over; the first evaluation may finish, so that there is a loss."""
         if self.objective.n_evaluations > 0 and self.progress.is_out_of_time:
             raise Stop(f"as max_time={self.progress.max_time} seconds were over.")

@@ -18,7 +18,7 @@ from ..optimizers.base import UpdateKernels
 from ..schedules import Schedule, WarmUp
 from .epoch import RUN, clip, constrain, renew_masks, train_batches, update_average
 
-#: Seconds between two chances for Ctrl-C.
+#: Seconds that one call of compiled code may take, in which Ctrl-C has to wait.
 _LONGEST_CALL = 0.2
 
 
@@ -56,7 +56,7 @@ class OptimizerState:
     seed : int
         Of dropout.
     step, epoch, n_batches : int
-        So many are done; in a batch there may have been nothing to learn.
+        Numbers of those that are done; a batch without any weight is not a step.
     average : ndarray or None
         Of the parameters, where there is one: then it predicts,
     trained : ndarray or None
@@ -215,11 +215,11 @@ class MiniBatchTrainer:
         self._bind()
 
     def _training_parameters(self):
-        """Return what is trained: theta, or what goes with it where theta only predicts."""
+        """Return the vector that is trained: theta, or another one if theta only predicts."""
         theta, state = self.theta, self.state
         predicting = theta[: self.problem.layout.n_parameters]
         if self.averaging is not None:
-            # Weights that a user has assigned since are trained themselves.
+            # If a user has assigned other weights since, training goes on from those.
             if state.average is not None and np.array_equal(state.average, predicting):
                 return state.trained
             state.average, state.n_batches = aligned_copy(predicting), 0
@@ -232,7 +232,7 @@ class MiniBatchTrainer:
 
     def _block_rows(self):
         """Rows that pass through the network at once: a batch, or a part of a large one."""
-        # Batches never shrink, so the last epoch has the largest ones.
+        # Batches may grow but never shrink, so the last epoch has the largest ones.
         largest = self.batch_size(self.state.epoch + self.max_iter - 1, self.problem.n_rows)
         if self.problem.architecture.uses_batch_statistics:
             return largest
@@ -351,7 +351,7 @@ class MiniBatchTrainer:
                 if self.progress.is_out_of_time and run["rows_seen"] > 0:
                     break
         finally:
-            # However it ends: what has been trained is to be gone on from.
+            # However the epoch ends, a later call goes on from the steps that were taken.
             self._note_steps(first, n_batches)
         self.state.epoch += 1
         self._show()
@@ -400,12 +400,12 @@ class MiniBatchTrainer:
         self.state.n_batches += n_done
         _, shares = self._steps
         if self.averaging is not None and 0 < n_done < n_batches and not shares[:n_done].any():
-            # The average is one over ends of epochs, and this one ends here.
+            # This average takes the parameters at the ends of epochs, and the epoch ends here.
             newest = self.trained[: self.state.average.size]
             self.state.average += shares[-1] * (newest - self.state.average)
 
     def _show(self):
-        """Let ``theta`` be what predicts."""
+        """Copy the parameters that predict to ``theta``."""
         if self.trained is self.theta:
             return
         layout, optimizer, state = self.problem.layout, self.optimizer, self.state
@@ -424,7 +424,7 @@ class MiniBatchTrainer:
             self.theta[:n_weights][iterate[:n_weights] == 0] = 0
 
     def _end_at_interrupt(self):
-        """Keep what is learnt; where that is nothing, raise the interrupt again."""
+        """Keep what is learnt so far; if that is nothing, raise the interrupt again."""
         if self.progress.n_iter == 0:
             loss, rows_seen = self.run[0][["loss", "rows_seen"]]
             if rows_seen == 0:
@@ -436,7 +436,7 @@ class MiniBatchTrainer:
     def _ends_at_plateau(self):
         message = self.progress.stall_message()
         schedule = self.rates.schedule
-        # Without the factor of a warm-up, which is no sign that the rate is too small.
+        # A rate that is small because of the warm-up is no reason to end training.
         factor = schedule.after_plateau(self.rates.initial * self.state.rate_factor)
         if factor is None:
             self.progress.say(f"{message} {schedule._last_words}")
@@ -447,11 +447,12 @@ class MiniBatchTrainer:
         return False
 
     def _renew_statistics(self, theta):
-        """Let batch normalization predict by the statistics of these parameters.
+        """Replace batch normalization's running statistics by those of the averaged parameters.
 
-        Those that training left behind belong to others than their average. The batches are
-        those of the last epoch; where earlier calls have seen other data, the new mean is
-        blended with theirs, by as much as so many batches of training would.
+        The statistics that training leaves behind belong to the parameters of its last steps, not
+        to their average. New ones are computed over the batches of the last epoch. If earlier
+        calls have seen other data, these are blended with the previous statistics, in the
+        proportion in which that many batches of training would replace them.
         """
         problem, before = self.problem, self._statistics_before
         batch_size = self.batch_size(0, problem.n_rows)
@@ -485,7 +486,7 @@ def _mean_statistics(problem, theta, batch_size, order):
 
 
 def _without_memory(normalization):
-    """Return batch normalization of which each batch leaves its own statistics."""
+    """Return batch normalization whose running statistics are those of the last batch alone."""
     if normalization is None or not normalization.uses_batch_statistics:
         return normalization
     return copy.copy(normalization).set_params(momentum=1.0)

@@ -112,6 +112,7 @@ class Objective:
 
         Points before ``x`` are forgotten. An L1 penalty does not count.
         """
+        # A line search evaluates several points, and the last one need not be the iterate.
         key = hash(x.tobytes())
         self._norms = {key: self._norms.get(key, np.nan)}
         return self._norms[key]

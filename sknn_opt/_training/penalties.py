@@ -16,6 +16,7 @@ def start_gradient(theta, gradient, n_parameters, n_weights, l1, l2):
     """
     for i in range(n_weights, n_parameters):
         gradient[i] = real(0)
+    # In float64: in float32, a sum over a million weights would lose digits.
     squares = 0.0
     if l1 == 0.0:
         for i in range(n_weights):
@@ -44,6 +45,7 @@ def bound_columns(weights, fan_in, fan_out, bound, squares):
             squares[j] += np.float64(row[j]) * np.float64(row[j])
     factors = squares
     for j in range(fan_out):
+        # The lower bound keeps a unit without weights from a division by 0.
         factors[j] = min(1.0, bound / math.sqrt(max(squares[j], 1e-30)))
     for i in range(fan_in):
         row = offset(weights, i * fan_out)

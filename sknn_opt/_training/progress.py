@@ -1,4 +1,4 @@
-"""The history of training, and what it says: when to stop, and which parameters to keep."""
+"""The history of training, which decides when to stop and which parameters to keep."""
 
 import time
 
@@ -26,7 +26,7 @@ _DIVERGED = (
 
 
 class Progress:
-    """The history of training, whether it still makes progress, and what it has led to.
+    """The history of training: whether it still makes progress, and which parameters are best.
 
     Parameters
     ----------
@@ -107,7 +107,7 @@ class Progress:
             for name in ("validation_loss", "validation_score"):
                 self.history.setdefault(name, [np.nan] * len(self.history["loss"]))
         if self.early_stopping and self.best_score > -np.inf:
-            # On other data, or by another scoring, the previous one means nothing.
+            # The previous score may come from other data or another scoring: score anew.
             self.best_score = -np.inf
             if np.isfinite(theta).all():
                 self._keep_if_best(validation()[1])
@@ -146,12 +146,13 @@ class Progress:
         They are those that scored best, or else the last ones. Raises ValueError if training
         has diverged and there are no others.
         """
-        self._cut(self._n_before + self.n_iter)  # an epoch that was half noted
+        # An interrupt may have come while an epoch was being noted.
+        self._cut(self._n_before + self.n_iter)
         diverged = self.has_diverged or not self._is_finite()
         if diverged and self.best_theta is None:
             raise ValueError(_DIVERGED)
         if self.best_loss is not None and self.loss < self.best_loss:
-            self.best_loss = self.loss  # at an end that is not the end of an epoch
+            self.best_loss = self.loss  # training may end in the middle of an epoch
         reservation = self._reservation(diverged)
         if reservation is not None:
             warn(reservation, ConvergenceWarning)
@@ -166,7 +167,7 @@ class Progress:
             del column[end:]
 
     def _reservation(self, diverged):
-        """Return what is to be said against the parameters that are kept, or None."""
+        """Return a warning about the parameters that are kept, or None."""
         if diverged:
             kept = "from which it started"
             if self.best_epoch > 0:

@@ -13,9 +13,9 @@ from .._signals import beyond_signals
 
 
 class RowBlocks:
-    """Blocks of rows of about equal size, whose shares of a sum are added in their order.
+    """Blocks of rows of about equal size, whose shares of a sum are added in a fixed order.
 
-    So the sum does not depend on the number of threads.
+    The order is that of the blocks, so the sum does not depend on the number of threads.
 
     Parameters
     ----------
@@ -32,7 +32,7 @@ class RowBlocks:
         self._blocks = [(start, min(self.max_rows, n_rows - start)) for start in starts]
         n_threads = min(n_threads, len(self._blocks))
         self._threads = ThreadPoolExecutor(n_threads) if n_threads > 1 else None
-        # One more than threads: it holds a share that waits for those before it.
+        # One more than threads, for a share that is done and waits for those before it.
         self.n_workers = 1 if n_threads == 1 else n_threads + 1
 
     def sum(self, workers, *arguments, between=None):
@@ -90,8 +90,8 @@ class RowBlocks:
 def _control_of_openblas():
     """Let this thread set the number of OpenBLAS's threads, which are the process's.
 
-    Since threadpoolctl 3.8 the first thread that sets it keeps all others from doing so, and
-    be it to restore what was there before.
+    Since threadpoolctl 3.8, the first thread that sets this number keeps all others from setting
+    it, even from restoring the previous one.
     """
     release = getattr(OpenBLASController, "clear_controlling_thread", lambda force: None)
     release(force=True)
@@ -104,8 +104,8 @@ def _control_of_openblas():
 class _OneBlasThread:
     """Holds BLAS to one thread while any fit asks for it.
 
-    The limit belongs to the process. Fits that overlap share one hold: the first one sets
-    the limit, and the last one to end restores what was there before.
+    The limit belongs to the process. So fits that overlap share it: the first one sets it, and
+    the last one to end restores the previous one.
     """
 
     def __init__(self):
@@ -123,7 +123,7 @@ class _OneBlasThread:
             finally:
                 beyond_signals(self._release, hold)
         finally:
-            # An interrupt may have come before the first call had begun.
+            # An interrupt may have kept the first release from starting.
             if hold in self._holds:
                 beyond_signals(self._release, hold)
 

@@ -224,6 +224,7 @@ def _softmax_focal(raw, y, weight, delta, rows, outputs, scale, parameters):
             delta[j] = _exp(delta[j])
             rest += real(0) if j == target else delta[j]
         partition = rest + delta[target]
+        # -log p: where p is near 1, log(1 + rest) keeps the digits that log(partition) loses.
         is_highest = shifted == real(0)
         log_loss = math.log1p(rest) if is_highest else math.log(partition) - shifted
         wrong = rest / partition
@@ -322,6 +323,7 @@ def _squared_error(y, z, p):
 
 @inline
 def _logistic_squared_error(y, z, _):
+    # q is 1 - p, to full precision also where p is almost 1.
     p, q = _logistic(z), _logistic(-z)
     residual = p - y
     wrong = q if y > real(0) else p

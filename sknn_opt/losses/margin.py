@@ -38,6 +38,7 @@ def _quadratic(violation):
 
 
 def _label(y, raw, p):
+    # From 0 and 1 to -1 and 1.
     sign = real(2) * y - real(1)
     loss, slope, second = _cost(real(p.margin) - sign * raw)
     return loss, -sign * slope, second
@@ -97,6 +98,7 @@ def _crammer_singer(raw, y, weight, delta, rows, outputs, scale, parameters):
     for i in range(rows):
         target = i * outputs + np.int64(y[i])
         rival, highest = highest_rival(raw, target, i * outputs, outputs)
+        # Only the target and its highest rival get a derivative.
         for j in range(i * outputs, (i + 1) * outputs):
             delta[j] = real(0)
         loss, slope, _ = _cost(margin + highest - raw[target])

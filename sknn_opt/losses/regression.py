@@ -56,6 +56,7 @@ def _huber(y, z, p):
     residual = z - y
     clipped = limit if residual > limit else residual
     clipped = -limit if residual < -limit else clipped
+    # 1 inside of the limit, 0 on it and beyond; NaN stays NaN.
     side = _sign(limit - abs(residual))
     bend = real(0) if side < real(0) else side
     return clipped * (residual - real(0.5) * clipped), clipped, bend

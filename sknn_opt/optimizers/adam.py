@@ -371,6 +371,8 @@ class NAdam(_Moments):
 @inline
 def _radam_constants(lr, t, p, scalars):
     bias_1, bias_2 = 1.0 - p.beta_1**t, 1.0 - p.beta_2**t
+    # The length of the average of squares, in steps, and its limit. At 5 steps its variance is
+    # known well enough to divide by it.
     limit = 2.0 / (1.0 - p.beta_2) - 1.0
     length = limit - 2.0 * t * (1.0 - bias_2) / bias_2
     rate = lr / bias_1
@@ -565,6 +567,8 @@ def _schedule_free(theta, gradient, state, layout, scratch, lr, step, parameters
     table, arrays = at(layout, 0), arrays_at(at(layout, 0).arrays)
     # The loop moves y, where gradients are taken, and z; the average x follows from both.
     v, z, scalars = state, offset(state, table.stride), offset(state, 2 * table.stride)
+    # Weighted by the squares of the largest rates so far, the average counts steps of a warm-up
+    # less, but not those of a falling rate.
     largest = lr if lr > float(scalars[0]) else float(scalars[0])
     total = float(scalars[1]) + largest * largest
     scalars[0], scalars[1] = real(largest), real(total)
@@ -590,9 +594,11 @@ def _schedule_free(theta, gradient, state, layout, scratch, lr, step, parameters
             change = rate * g / size + decay * y
             theta[i] = by_y * y + by_z * z[i] - by_change * change
             z[i] -= change
-            if weight > real(0):
-                # The threshold acts on the iterate z, and on y as far as y follows it.
-                after = soft_threshold(z[i], rate * weight / size)
+        # A loop of its own, which leaves the one above without a branch when there is no L1. The
+        # threshold acts on the iterate z, and on y as far as y follows it.
+        if weight > real(0):
+            for i in range(first, last):
+                after = soft_threshold(z[i], rate * weight / (math.sqrt(v[i]) + epsilon))
                 theta[i] += by_change * (after - z[i])
                 z[i] = after
 

@@ -56,26 +56,26 @@ arrays_at = pointers_to("array")
 
 @inline
 def both(decay):
-    """The shares of an average and of a new value, for `blend`."""
+    """Return the shares of the average and of the new value, for `blend`."""
     return real(decay), real(1.0 - decay)
 
 
 @inline
 def blend(average, new, shares):
-    """An exponential moving average with a new value."""
+    """Return an exponential moving average after a new value."""
     return shares[0] * average + shares[1] * new
 
 
 @inline
 def sign(x):
-    """-1, 0 or 1; NaN stays NaN: divergence has to be seen."""
+    """Return -1, 0 or 1; NaN stays NaN: divergence has to be noticed."""
     one = real(1) if x > real(0) else x
     return real(-1) if x < real(0) else one
 
 
 @inline
 def soft_threshold(w, threshold):
-    """Move ``w`` towards 0 by ``threshold``: the proximal step of an L1 penalty."""
+    """Return ``w`` moved towards 0 by ``threshold``, the proximal step of the L1 penalty."""
     magnitude = max(abs(w) - threshold, real(0))
     return magnitude if w > real(0) else -magnitude
 
@@ -270,7 +270,7 @@ class FirstOrder(Optimizer):
         return theta
 
     def prediction_parameters(self, theta, state, layout):
-        """Return the parameters to predict with; ``theta`` but for a few optimizers."""
+        """Return the parameters to predict with: ``theta``, for most optimizers."""
         return theta
 
     def training_parameters(self, theta, state, layout):

@@ -239,7 +239,7 @@ def _adadelta(g, slots, c):
 
 
 class Adadelta(FirstOrder):
-    r"""Steps in the unit of the parameters, as large as recent ones; needs no rate.
+    r"""Steps in the unit of the parameters, as large as recent ones were.
 
     .. math::
 

@@ -35,7 +35,8 @@ class LM(FullBatch):
     :math:`D` holds the largest diagonal elements of :math:`J^T J + \lambda I_w` so far (Moré),
     none of them below 0.03 of the largest one. The damping
     :math:`\mu` falls by up to a factor of 3 after a step that lowers the loss as predicted,
-    and grows, ever faster, where the loss does not fall (Nielsen): such a step is not taken.
+    and grows, faster each time, after a step that does not lower the loss (Nielsen). Such a
+    step is not taken.
 
     Time grows with :math:`n p^2` and memory with :math:`p^2`, for :math:`p` parameters: the
     method of choice for small smooth networks.

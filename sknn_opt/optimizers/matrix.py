@@ -1,4 +1,4 @@
-"""Optimizers that see the layers: a step depends on a whole weight matrix."""
+"""Optimizers whose step depends on a whole weight matrix, not on one element at a time."""
 
 import math
 from numbers import Integral
@@ -45,7 +45,8 @@ def _lamb(theta, gradient, state, layout, scratch, lr, step, parameters, l1):
         rate, weight = real(lr * array.rate * trust), real(l1 * array.decays)
         for i in range(first, last):
             theta[i] -= rate * scratch[i]
-            if weight > real(0):
+        if weight > real(0):
+            for i in range(first, last):
                 size = math.sqrt(by_v * v[i]) + epsilon
                 theta[i] = soft_threshold(theta[i], rate * weight / size)
 

@@ -31,14 +31,14 @@ class ScipyOptimizer(FullBatch):
     _tolerances = ("gtol",)
 
     def _options(self, tol):
-        """Return the options of the method, but for its number of iterations."""
+        """Return the options of the method, except for its number of iterations."""
         options = {self._scipy_names.get(p, p): v for p, v in self.get_params().items()}
         for name in self._tolerances:
             options[name] = tol if options[name] is None else options[name]
         return options
 
     def _arguments(self, objective):
-        """Return what else the method is called with."""
+        """Return further arguments that the method is called with."""
         return {}
 
     def check(self, problem):
@@ -48,7 +48,7 @@ class ScipyOptimizer(FullBatch):
             raise ValueError(f"c1={self.c1} must be less than c2={self.c2}.")
 
     def minimize(self, objective, iteration, tol, max_iter):
-        # SciPy passes what the iteration has come to by the argument's name.
+        # SciPy looks at the argument's name to decide what to pass.
         def callback(intermediate_result):
             iteration(intermediate_result.x, float(intermediate_result.fun))
 
