@@ -35,8 +35,9 @@ class Component(BaseEstimator):
 
     def __init_subclass__(cls, **kwargs):
         super().__init_subclass__(**kwargs)
-        names = [name for name in inspect.signature(cls).parameters if _is_number(cls, name)]
-        cls._kernel_parameters = tuple(names)
+        has_constructor = cls.__init__ is not object.__init__
+        names = inspect.signature(cls).parameters if has_constructor else ()
+        cls._kernel_parameters = tuple(name for name in names if _is_number(cls, name))
         for rule in _rules(cls):
             rule.kernels(cls._kernel_parameters)  # declared, so that all can be listed
 
@@ -54,9 +55,11 @@ class Rule:
 
 
 def _rules(cls):
-    """Yield the rules that a class and its bases hold, alone or in a dictionary."""
-    for name in dir(cls):
-        value = inspect.getattr_static(cls, name)
+    """Yield the rules that a class holds or inherits, alone or in a dictionary."""
+    attributes = {}
+    for base in reversed(cls.__mro__[: cls.__mro__.index(Component)]):
+        attributes.update(vars(base))
+    for value in attributes.values():
         for one in value.values() if isinstance(value, dict) else [value]:
             if isinstance(one, Rule):
                 yield one

@@ -15,7 +15,6 @@ stands behind it:
 - numba is imported on the first compilation or load, never by ``import sknn_opt``.
 """
 
-from collections import namedtuple
 from functools import cache, cached_property
 from types import FunctionType
 from weakref import WeakSet
@@ -261,9 +260,9 @@ def _are_on_disk(helpers):
 @cache
 def named_doubles(*names):
     """Declare a helper for kernels: double * -> a named tuple of the numbers there."""
-    cls = namedtuple("Parameters", names)
     return Intrinsic(
-        f"named doubles {' '.join(names)}", lambda dtype: backend().intrinsics.named_doubles(cls)
+        f"named doubles {' '.join(names)}",
+        lambda dtype: backend().intrinsics.named_doubles(names),
     )
 
 

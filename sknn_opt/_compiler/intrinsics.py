@@ -1,6 +1,7 @@
 """What kernels may call beyond numba's own functions, made for them; imported with numba."""
 
 import inspect
+from collections import namedtuple
 
 import numpy as np
 from llvmlite import ir
@@ -81,9 +82,9 @@ def at(typing_context, pointer, index):
     return pointer.dtype(pointer, types.int64), generate
 
 
-def named_doubles(cls):
-    """(double *) -> the named tuple ``cls`` of the numbers there."""
-    count = len(cls._fields)
+def named_doubles(names):
+    """(double *) -> a named tuple of the numbers there."""
+    cls, count = namedtuple("Parameters", names), len(names)
     # The uniform type cannot be empty.
     result = types.NamedUniTuple(types.float64, count, cls) if count else types.NamedTuple((), cls)
 

@@ -368,7 +368,7 @@ print(x[0], forward.for_dtype("float64").is_loaded)
 
 
 DEEP_HELPER = """
-from ..declarations import inline, real
+from .._compiler.declarations import inline, real
 
 @inline
 def constant():
@@ -397,7 +397,7 @@ def test_an_edited_helper_in_another_file_changes_the_kernel(package_copy):
     after = before.replace("return real(1) / (real(1) + exp(-x))", "return constant() + x")
     assert after != before
     helper.write_text(
-        after.replace("import numpy", "from .deep.helper import constant\nimport numpy")
+        after.replace("import numpy", "from ..deep.helper import constant\nimport numpy")
     )
     assert run() == ["7.0", "False"]
     (folder / "helper.py").write_text(DEEP_HELPER.replace("7", "9"))

@@ -96,7 +96,7 @@ def test_averages_end_at_zero(dead_inputs, dtype):
     for _ in range(400 if dtype == "float64" else 60):
         model.partial_fit(X, y)
         X = np.zeros_like(X)  # from the second epoch on, no gradient reaches the first layer
-    averages = np.abs(model._optimizer_state_.vectors)
+    averages = np.abs(model._optimizer_state_["vectors"])
     assert not np.any((averages > 0) & (averages < np.finfo(dtype).tiny))
 
 
