@@ -459,15 +459,30 @@ def _sgd(theta, gradient, state, rate, t):
     return theta + 0.9 * v - rate * gradient, v
 
 
+def _threshold_of_adam(state, rate, t, _):
+    return rate * np.sqrt(1 - 0.999**t) / (np.sqrt(state[1]) + 1e-8)
+
+
+def _threshold_of_sgd(state, rate, t, velocities):
+    velocities.append((0.9 * velocities[-1] if velocities else 0) + rate)
+    return np.full_like(state, 0.9 * velocities[-1] + rate)
+
+
+THRESHOLDS = {_adam: _threshold_of_adam, _sgd: _threshold_of_sgd}
+
+
 def _full_batch_linear_regression(step, X, y, rates, l1):
     """Parameters after steps from the initial draws, each one followed by a soft threshold."""
+    threshold, thresholds = THRESHOLDS[step], []
     bound = np.sqrt(6 / (X.shape[1] + 1))
     theta = np.random.RandomState(0).uniform(-bound, bound, X.shape[1] + 1)
     design, state = np.c_[X, np.ones(len(X))], None
     for t, rate in enumerate(rates, 1):
         gradient = design.T @ (design @ theta - y) / len(X)
         theta, state = step(theta, gradient, state, rate, t)
-        theta[:-1] = np.sign(theta[:-1]) * np.maximum(np.abs(theta[:-1]) - rate * l1, 0)
+        # The step that the same rule would take for a gradient held constant at l1.
+        held = threshold(state, rate, t, thresholds)[:-1] * l1
+        theta[:-1] = np.sign(theta[:-1]) * np.maximum(np.abs(theta[:-1]) - held, 0)
     return theta
 
 
