@@ -124,6 +124,7 @@ LARGE = 1e6
         ([7e11, 6e17], False),
         ([7e11, 9e160], True),
         ([1e300], False),
+        ([1e305, 1e308], False),
         ([NAN, np.inf, 4.0, 3.9 * LARGE], False),
         ([NAN, np.inf, 4.0, 4.1 * LARGE], True),
     ],
@@ -132,7 +133,7 @@ LARGE = 1e6
 @pytest.mark.filterwarnings("ignore:The training loss overflowed")
 def test_an_exploding_loss_is_divergence(losses, diverges):
     record = make_record()
-    add_all(record, losses)
+    add_all(record, np.array(losses))
     assert record.has_diverged == diverges
     if diverges:
         with pytest.raises(ValueError, match=r"^Solver produced non-finite.*StandardScaler"):
