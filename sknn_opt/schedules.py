@@ -36,7 +36,8 @@ class Schedule(Component):
     _last_words = "Stopping."
 
     def __call__(self, time, max_iter):
-        return self._factor(np.minimum(time, float(max_iter)), max_iter)
+        with np.errstate(over="ignore"):  # the factor is then what it tends to
+            return self._factor(np.minimum(time, float(max_iter)), max_iter)
 
     def _factor(self, time, max_iter):
         """Return the factor at times up to ``max_iter``."""
@@ -327,17 +328,18 @@ class CosineRestarts(Schedule):
         self.end = end
 
     def _factor(self, time, max_iter):
-        cycles = time / self.period
+        cycles = _cycles(time, self.period)
         if self.multiplier == 1:
             return _half_wave(1, self.end, cycles % 1)
         # Cycle i starts at (m^i - 1) / (m - 1) first cycles.
-        growth = self.multiplier - 1
-        i = np.floor(np.log1p(growth * cycles) / np.log(self.multiplier))
+        multiplier = min(self.multiplier, 1e100)  # whose second cycle outlasts any training
+        growth = multiplier - 1
+        i = np.floor(np.log1p(growth * cycles) / np.log(multiplier))
         # At a restart the logarithm may round to the wrong cycle, the one before or after.
-        i += cycles >= (self.multiplier ** (i + 1) - 1) / growth
-        i -= cycles < (self.multiplier**i - 1) / growth
-        start = (self.multiplier**i - 1) / growth
-        return _half_wave(1, self.end, (cycles - start) / self.multiplier**i)
+        i += cycles >= (multiplier ** (i + 1) - 1) / growth
+        i -= cycles < (multiplier**i - 1) / growth
+        start = (multiplier**i - 1) / growth
+        return _half_wave(1, self.end, (cycles - start) / multiplier**i)
 
 
 class Cyclic(Schedule):
@@ -384,7 +386,7 @@ class Cyclic(Schedule):
         self.shape = shape
 
     def _factor(self, time, max_iter):
-        rise = 1 - np.abs(2 * (time / self.period % 1) - 1)
+        rise = 1 - np.abs(2 * (_cycles(time, self.period) % 1) - 1)
         if self.shape == "cosine":
             return _half_wave(self.low, 1, rise)
         return self.low + (1 - self.low) * rise
@@ -446,7 +448,7 @@ class OneCycle(Schedule):
 
     def _factor(self, time, max_iter):
         part = time / max_iter
-        rise = _half_wave(self.start, 1, part / self.peak_at)
+        rise = _half_wave(self.start, 1, np.minimum(part, self.peak_at) / self.peak_at)
         fall = _half_wave(1, self.end, (part - self.peak_at) / (1 - self.peak_at))
         return np.where(part < self.peak_at, rise, fall)
 
@@ -504,6 +506,11 @@ class WarmUp(Component):
         if self.shape == "cosine":
             return _half_wave(self._start, 1, part)
         return self._start + (1 - self._start) * part
+
+
+def _cycles(time, period):
+    """The number of cycles, of which more than floats can count are as many as they can."""
+    return np.minimum(time / period, 2.0**53)
 
 
 def _half_wave(start, end, part):

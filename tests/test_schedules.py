@@ -226,6 +226,32 @@ def test_warm_up(warmup, shape, times, factors):
         assert warm_up(time, 200) == pytest.approx(factor, rel=1e-14)
 
 
+SMALLEST, LARGEST = 5e-324, np.finfo(float).max
+
+
+@pytest.mark.parametrize(
+    ("schedule", "factors"),
+    [
+        (InverseTime(LARGEST), [1, 0, 0, 0]),
+        (Exponential(LARGEST), [1, 0, 0, 0]),
+        (Step(1, SMALLEST), [1, 0, 0, 0]),
+        (InvScaling(LARGEST), [1, 0, 0, 0]),
+        (Polynomial(LARGEST), [1, 0, 0, 0]),
+        (CosineRestarts(1, LARGEST), [1, 1, 1, 1]),
+        (CosineRestarts(SMALLEST, 1), [1, 1, 1, 1]),
+        (CosineRestarts(LARGEST), [1, 1, 1, 1]),
+        (Cyclic(SMALLEST), [0.1, 0.1, 0.1, 0.1]),
+        (Cyclic(LARGEST), [0.1, 0.1, 0.1, 0.1]),
+        (OneCycle(SMALLEST, end=1), [0.04, 1, 1, 1]),
+    ],
+    ids=str,
+)
+def test_parameters_at_their_limits(schedule, factors):
+    times = np.array([0, 3, 100, 200])
+    np.testing.assert_allclose(schedule(times, 200), factors, atol=1e-300)
+    assert np.isfinite(CosineRestarts(SMALLEST, 2)(times, 200)).all()
+
+
 @pytest.mark.filterwarnings("ignore::sklearn.exceptions.ConvergenceWarning")
 @pytest.mark.parametrize("shape", ["linear", "cosine"])
 @pytest.mark.parametrize("warmup", [0, 5, 0.5])

@@ -83,6 +83,7 @@ def reference(send):
 
 def interrupted(send, name, expected, first, seconds):
     """Ask for an interrupt in each of several fits; send how they ended, and failures."""
+    signal.signal(signal.SIGINT, signal.default_int_handler)  # a shell's jobs may ignore it
     threadpool_limits(_BLAS_THREADS, user_api="blas")
     endings, failures = Counter(), []
     for i in range(_ROUNDS):

@@ -215,7 +215,7 @@ class Progress:
         if not np.isfinite(loss):
             return False  # what overflows may still be trained
         if self._first_loss is None:
-            self._first_loss = loss
+            self._first_loss = float(loss)  # a product of Python's floats may overflow
         return loss > _DIVERGENCE_FACTOR * max(1.0, abs(self._first_loss))
 
     @property

@@ -248,7 +248,16 @@ def send_interrupt():
     signal.pthread_kill(threading.main_thread().ident, signal.SIGINT)
 
 
+@pytest.fixture
+def ctrl_c():
+    """Let SIGINT raise KeyboardInterrupt, which it does not in a job that a shell runs behind."""
+    before = signal.signal(signal.SIGINT, signal.default_int_handler)
+    yield
+    signal.signal(signal.SIGINT, before)
+
+
 @needs_signals
+@pytest.mark.usefixtures("ctrl_c")
 def test_an_interrupt_leaves_nothing_half_made(empty_cache):
     fresh = kernel(APPLY)(_double_in_place.function)
     sent = []
@@ -287,6 +296,7 @@ class Interrupt:
             signal.pthread_kill(threading.main_thread().ident, signal.SIGINT)
 
 
+signal.signal(signal.SIGINT, signal.default_int_handler)
 sys.meta_path.insert(0, Interrupt())
 x = np.zeros(1)
 for attempt in range(2):

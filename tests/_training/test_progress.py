@@ -126,6 +126,7 @@ LARGE = 1e6
         ([7e11, 6e17], False),
         ([7e11, 9e160], True),
         ([1e300], False),
+        ([1e305, 1e308], False),
         ([NAN, np.inf, 4.0, 3.9 * LARGE], False),
         ([NAN, np.inf, 4.0, 4.1 * LARGE], True),
     ],
@@ -134,7 +135,7 @@ LARGE = 1e6
 @pytest.mark.filterwarnings("ignore:The training loss overflowed")
 def test_an_exploding_loss_is_divergence(losses, diverges):
     progress = make_progress()
-    add_all(progress, losses)
+    add_all(progress, np.array(losses))
     assert progress.has_diverged == diverges
     if diverges:
         with pytest.raises(ValueError, match=r"^Solver produced non-finite.*StandardScaler"):
