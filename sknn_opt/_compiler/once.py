@@ -78,6 +78,10 @@ def _before_fork():
     numba = sys.modules.get("numba.core.compiler_lock")
     if numba is not None:
         _held_in_fork.enter_context(numba.global_compiler_lock)
+    llvmlite = sys.modules.get("llvmlite.binding.ffi")
+    if llvmlite is not None:
+        # Garbage collection calls LLVM too, and holds no other lock.
+        _held_in_fork.enter_context(llvmlite.lib._lock)
 
 
 def _after_fork():
