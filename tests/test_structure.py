@@ -1,9 +1,7 @@
 """The shape of the source: no file, no function and no import that outgrows its place."""
 
 import ast
-import graphlib
 import io
-import itertools
 import tokenize
 from pathlib import Path
 
@@ -60,45 +58,3 @@ def test_no_file_is_too_long(name):
 @pytest.mark.parametrize("name", FILES)
 def test_no_function_is_too_long(name):
     assert not list(long_functions(FILES[name].read_text()))
-
-
-def module_name(name):
-    """The dotted name of a file of the package."""
-    parts = [PACKAGE.name, *Path(name).with_suffix("").parts]
-    return ".".join(parts[:-1] if parts[-1] == "__init__" else parts)
-
-
-MODULES = {module_name(name): file for name, file in FILES.items()}
-
-
-def imported(module):
-    """Modules of the package that importing this one imports, functions' own imports aside."""
-    parents = module.split(".")
-    if MODULES[module].name != "__init__.py":
-        parents.pop()
-    for node in ast.parse(MODULES[module].read_text()).body:
-        if isinstance(node, ast.ImportFrom) and node.level > 0:
-            base = parents[: len(parents) - node.level + 1]
-            source = ".".join([*base, *filter(None, [node.module])])
-            for alias in node.names:
-                submodule = f"{source}.{alias.name}"
-                yield submodule if submodule in MODULES else source
-
-
-def test_no_modules_import_each_other():
-    graph = {module: set(imported(module)) - {module} for module in MODULES}
-    assert sum(map(len, graph.values())) > 2 * len(MODULES)
-    graphlib.TopologicalSorter(graph).prepare()  # raises CycleError
-
-
-#: Packages in the order in which they may import: each only those before it.
-FLOORS = ["_compiler", "_network", "_training", "_estimators", "inspection"]
-
-
-@pytest.mark.parametrize(("floor", "above"), list(itertools.combinations(FLOORS, 2)))
-def test_imports_go_one_way(floor, above):
-    below = [module for module in MODULES if f".{floor}" in module]
-    assert below
-    assert not [
-        (module, other) for module in below for other in imported(module) if f".{above}" in other
-    ]

@@ -539,9 +539,8 @@ def test_the_cache_on_disk_tells_all_kernels_apart():
     kernels = {
         kernel for key in REFERENCES for kernel in make(key)[1] if hasattr(kernel, "address")
     }
-    functions = [
-        specialise(kernel.function, np.dtype("float64"), kernel.identity) for kernel in kernels
-    ]
+    float64 = np.dtype("float64")
+    functions = [specialise(kernel.function, float64, kernel.identity) for kernel in kernels]
     files = {(f.__module__, f.__qualname__, f.__code__.co_firstlineno) for f in functions}
     assert len(files) == len(kernels)
 
