@@ -323,7 +323,7 @@ References
 .. [4] N. Parikh, S. Boyd. "Proximal algorithms". Foundations and Trends in Optimization
    1(3), 2014. (Soft-thresholding.)
 .. [5] J. Yun, A. Lozano, E. Yang. "Adaptive proximal gradient methods for structured neural
-   networks". 2020. (Thresholds in an optimizer's metric.)
+   networks". NeurIPS 2021. (Thresholds in an optimizer's metric.)
 """
 
 

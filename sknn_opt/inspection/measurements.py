@@ -48,6 +48,8 @@ class Measurements:
         How many steps training may take.
     batch_weight : float
         Sum of the sample weights of a batch, which divides the penalty.
+    ended_early : bool
+        Whether training has ended before ``max_iter``.
     skills : Skills or None
         None without validation data.
     """
@@ -62,6 +64,7 @@ class Measurements:
     tunes_itself: bool = False
     n_steps: int = 0
     batch_weight: float = np.nan
+    ended_early: bool = False
     skills: Skills | None = None
 
     @property
@@ -109,6 +112,7 @@ def measure(estimator, X, y, sample_weight, max_samples, random_state):
             alpha=problem.alpha,
             objective=objective,
             batch_weight=float(total_weight),
+            ended_early=getattr(estimator, "n_iter_", np.inf) < estimator.max_iter,
         )
         if is_first_order(estimator):
             _measure_steps(trainer, measured)

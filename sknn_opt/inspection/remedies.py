@@ -90,7 +90,10 @@ def _learning_more(estimator, start, now):
     if np.max(estimator.dropout) > 0.5:
         changes.append({"dropout": 0.2})
     if not changes:
-        changes = [{"max_iter": 10 * estimator.max_iter}]
+        if now.ended_early:
+            changes.append({"tol": float(f"{estimator.tol / 100:.0e}")})
+        else:
+            changes.append({"max_iter": 10 * estimator.max_iter})
         if is_first_order(estimator) and not start.tunes_itself:
             changes += _rates(start, [10])
     return [[change] for change in changes]

@@ -183,6 +183,10 @@ FAULTY_ON_OTHER_DATA = {
         UNDER, "digits", network((30,), learning_rate_init=3e-4),
         ["max_iter", "learning_rate_init"],
     ),
+    "an early end": (
+        UNDER, "digits", network((30,), learning_rate_init=2e-4, tol=0.1, max_iter=200),
+        ["tol", "learning_rate_init"],
+    ),
     "small steps": (
         UNDER, "diabetes", regressor((), max_iter=50), ["max_iter", "learning_rate_init"],
     ),
