@@ -229,6 +229,8 @@ _PROMISED = {
     "n_features_in_",
     "n_iter_",
     "n_layers_",
+    "n_parameters_",
+    "best_iter_",
     "n_outputs_",
     "out_activation_",
     "t_",
