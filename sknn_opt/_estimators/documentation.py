@@ -64,7 +64,9 @@ alpha : float, default=0.0001
 
 l1_ratio : float, default=0.0
     Share of the L1 norm in the penalty, from 0 (only L2) to 1 (only L1). L1 makes weights
-    exactly 0. First-order optimizers apply it by soft-thresholding after each step [4]_;
+    exactly 0. First-order optimizers apply it by soft-thresholding after each step [4]_, by
+    the step that they would take for a constant gradient of the penalty's size [5]_; those
+    without such a metric (lion, muon, rprop) by the plain learning rate times that size.
     'lbfgs' splits each weight into two non-negative parts. Optimizers: first-order, lbfgs.
 
 dropout : float or list of float, default=0.0
@@ -320,6 +322,8 @@ References
    optimization". SIAM Journal on Scientific Computing 16(5), 1995.
 .. [4] N. Parikh, S. Boyd. "Proximal algorithms". Foundations and Trends in Optimization
    1(3), 2014. (Soft-thresholding.)
+.. [5] J. Yun, A. Lozano, E. Yang. "Adaptive proximal gradient methods for structured neural
+   networks". NeurIPS 2021. (Thresholds in an optimizer's metric.)
 """
 
 

@@ -35,6 +35,15 @@ _MANY_SATURATED = 0.7
 #: Share of the units of a layer that differ from each other.
 _FEW_DISTINCT = 0.5
 
+#: How far, in skill, the training data are ahead of the validation data: learnt by heart.
+_OVERFITTED = 0.4
+
+#: How far a linear model on validation data is ahead of the network on its training data.
+_BEHIND_LINEAR = 0.2
+
+#: Skill on validation data below which the features hardly tell anything of the targets.
+_NO_SKILL = 0.1
+
 #: Length of a step, as a share of the weights, from which on steps overshoot.
 LONG_STEP = 0.1
 
@@ -101,9 +110,10 @@ def symmetric_units(measured, start):
 def strong_penalty(measured, start):
     if measured is start or measured.alpha == 0:
         return None
-    shrunk = measured.layers["weights"] / start.layers["weights"]
-    if not (shrunk < _COLLAPSED).all():
+    weights, initial = measured.layers["weights"], start.layers["weights"]
+    if not (weights < _COLLAPSED * initial).all():
         return None
+    shrunk = weights / initial
     message = f"training has shrunk the weights of all layers to less than {shrunk.max():.1%}"
     return list(range(shrunk.size)), message
 
@@ -201,3 +211,62 @@ def low_learning_rate(measured, start):
         f"a step changes the weights by a share of {longest:.0e}, so that {start.n_steps} steps "
         "leave them about where they are"
     )
+
+
+def overfitting(measured, start):
+    skills = measured.skills
+    if skills is None or not skills.training - skills.validation > _OVERFITTED:
+        return None
+    message = (
+        f"the score is {_score(skills.training_score)} on the training data and "
+        f"{_score(skills.validation_score)} on the validation data"
+    )
+    if not is_learnable(measured):
+        message += ", where a linear model is no better than a constant either"
+    return list(range(measured.n_hidden + 1)), message
+
+
+def is_learnable(measured):
+    """Whether the network or a linear model can tell anything about data it has not seen."""
+    return max(measured.skills.validation, measured.skills.linear) > _NO_SKILL
+
+
+def underfitting(measured, start):
+    skills = measured.skills
+    if skills is None or not skills.linear - skills.training > _BEHIND_LINEAR:
+        return None
+    if any(check(measured, start) for check in _CAUSES_OF_UNDERFITTING):
+        return None
+    message = (
+        f"the score on the training data is {_score(skills.training_score)}, where a linear "
+        f"model has {_score(skills.linear_score)} on the validation data"
+    )
+    narrow = narrow_layers(measured)
+    if narrow:
+        message += f", and {_listed(narrow)} passes on less than the outputs need"
+    return narrow or list(range(measured.n_hidden + 1)), message
+
+
+#: Faults of which a network that has not learnt is a symptom.
+_CAUSES_OF_UNDERFITTING = (
+    unscaled_inputs,
+    unscaled_targets,
+    symmetric_units,
+    strong_penalty,
+    exploding_gradients,
+    vanishing_gradients,
+    dead_units,
+    saturated_units,
+    high_learning_rate,
+    low_learning_rate,
+)
+
+
+def narrow_layers(measured):
+    """Hidden layers with fewer units than both features and outputs."""
+    units = measured.layers["units"]
+    return _layers(units[:-1] < min(units[-1], measured.features.scales.size))
+
+
+def _score(score):
+    return f"{score:.2f}"

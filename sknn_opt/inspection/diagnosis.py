@@ -5,10 +5,13 @@ from dataclasses import dataclass
 import numpy as np
 from sklearn.base import clone
 from sklearn.utils import check_random_state
+from sklearn.utils.validation import check_is_fitted
 
+from .._estimators.held_out import check_given
 from .measurements import measure
 from .probe import check_estimator_type, is_fitted
 from .remedies import FAULTS
+from .skills import measure_skills
 
 
 @dataclass
@@ -20,7 +23,7 @@ class Finding:
     name : str
         "unscaled_inputs", "unscaled_targets", "symmetric_units", "strong_penalty",
         "exploding_gradients", "vanishing_gradients", "dead_units", "saturated_units",
-        "high_learning_rate" or "low_learning_rate".
+        "high_learning_rate", "low_learning_rate", "underfitting" or "overfitting".
     layers : list of int
         The layers concerned, as indices into ``coefs_``.
     message : str
@@ -100,7 +103,18 @@ class Diagnosis:
         return "\n".join(lines)
 
 
-def diagnose(estimator, X, y, sample_weight=None, *, max_samples=1000, random_state=0):
+def diagnose(
+    estimator,
+    X,
+    y,
+    sample_weight=None,
+    *,
+    X_val=None,
+    y_val=None,
+    sample_weight_val=None,
+    max_samples=1000,
+    random_state=0,
+):
     """Find out why a network does not learn, and what would help.
 
     Measures the data, activations, gradients and some steps of training, of the network as it
@@ -116,6 +130,11 @@ def diagnose(estimator, X, y, sample_weight=None, *, max_samples=1000, random_st
         The data to train on.
     y : array-like of shape (n_samples,) or (n_samples, n_outputs)
     sample_weight : array-like of shape (n_samples,), default=None
+    X_val : {array-like, sparse matrix} of shape (n_val, n_features), default=None
+        Data that the network, which has to be fitted, was not trained on. With them
+        overfitting and underfitting are found, the latter beside a linear model.
+    y_val : array-like of shape (n_val,) or (n_val, n_outputs), default=None
+    sample_weight_val : array-like of shape (n_val,), default=None
     max_samples : int, default=1000
         Layers are measured on no more than so many samples, drawn at random.
     random_state : int, RandomState instance or None, default=0
@@ -138,6 +157,9 @@ def diagnose(estimator, X, y, sample_weight=None, *, max_samples=1000, random_st
     ('vanishing_gradients', {'normalization': 'batch'})
     """
     check_estimator_type(estimator)
+    check_given(X_val, y_val, sample_weight_val)
+    if X_val is not None:
+        check_is_fitted(estimator)
     random_state = check_random_state(random_state)
 
     def measured(estimator):
@@ -146,26 +168,14 @@ def diagnose(estimator, X, y, sample_weight=None, *, max_samples=1000, random_st
     fresh = clone(estimator)
     start = measured(fresh)
     now = measured(estimator) if is_fitted(estimator) else start
-    at_start = _found(start, start)
-
-    def mends(change, name):
-        """Whether a change takes this fault from the start, and brings no other."""
-        try:
-            changed = measured(clone(fresh).set_params(**change))
-        except ValueError:  # the change does not go with another parameter
-            return False
-        return _found(changed, changed).keys() <= at_start.keys() - {name}
+    if X_val is not None:
+        validation = X_val, y_val, sample_weight_val
+        now.skills = measure_skills(estimator, (X, y, sample_weight), validation)
 
     findings = []
     for name, (layers, message) in _found(now, start).items():
-        fault = FAULTS[name]
-        if name in at_start:
-            groups = fault.changes(fresh, start)
-            changes = [next((c for c in group if mends(c, name)), None) for group in groups]
-            changes = [change for change in changes if change]
-        else:
-            changes = [group[0] for group in fault.changes_in_training(fresh, start)]
-        findings.append(Finding(name, layers, message, _remedy(changes, fault), changes))
+        changes = _changes(name, fresh, start, now, measured)
+        findings.append(Finding(name, layers, message, _remedy(changes, FAULTS[name]), changes))
     statistics = {name: values for name, values in now.layers.items() if name != "distinct"}
     return Diagnosis(findings, statistics)
 
@@ -174,6 +184,25 @@ def _found(measured, start):
     """Return layers and message of each fault that is found, by its name."""
     found = {name: fault.check(measured, start) for name, fault in FAULTS.items()}
     return {name: finding for name, finding in found.items() if finding is not None}
+
+
+def _changes(name, fresh, start, now, measured):
+    """Return changes of parameters that mend a fault; those of the start are tried."""
+    fault, at_start = FAULTS[name], _found(start, start)
+    if name not in at_start:
+        return [group[0] for group in fault.changes_in_training(fresh, start, now)]
+
+    def mends(change):
+        """Whether a change takes the fault from the start, and brings no other."""
+        try:
+            changed = measured(clone(fresh).set_params(**change))
+        except ValueError:  # the change does not go with another parameter
+            return False
+        return _found(changed, changed).keys() <= at_start.keys() - {name}
+
+    groups = fault.changes(fresh, start)
+    changes = [next(filter(mends, group), None) for group in groups]
+    return [change for change in changes if change]
 
 
 def _remedy(changes, fault):

@@ -35,7 +35,11 @@ class LearningRateTest:
     smoothed_losses : ndarray of shape (n_steps,)
         Exponential moving average of the losses, without bias to its start.
     suggestion : float
-        A tenth of the rate at which the smoothed loss is smallest.
+        A tenth of the rate at which the smoothed loss is smallest, but no more than the rate at
+        which half of its fall was done: easy data may be learnt before rates are too large.
+    end_seen : bool
+        Whether the smoothed loss has risen again, by at least half of its fall. If not, no
+        rate of the range was seen to be too large.
 
     Examples
     --------
@@ -45,8 +49,8 @@ class LearningRateTest:
     >>> X, y = load_digits(return_X_y=True)
     >>> test = find_learning_rate(MLPClassifier(random_state=0), X / 16, y)
     >>> best = test.learning_rates[test.smoothed_losses.argmin()]
-    >>> print(round(best / test.suggestion))
-    10
+    >>> print(test.end_seen, test.suggestion <= best / 10)
+    True True
     """
 
     learning_rates: np.ndarray
@@ -54,11 +58,18 @@ class LearningRateTest:
     smoothed_losses: np.ndarray
     suggestion: float
 
+    @property
+    def end_seen(self):
+        """Whether the smoothed loss has risen again, by at least half of its fall."""
+        first, smallest = self.smoothed_losses[0], np.nanmin(self.smoothed_losses)
+        return not self.smoothed_losses[-1] < (first + smallest) / 2
+
     def __repr__(self):
         first, last = self.learning_rates[[0, -1]]
+        unseen = "" if self.end_seen else "; no end seen: the loss has not risen again"
         return (
             f"LearningRateTest(suggestion={self.suggestion:.2g}, "
-            f"{self.losses.size} steps from {first:.1e} to {last:.1e})"
+            f"{self.losses.size} steps from {first:.1e} to {last:.1e}{unseen})"
         )
 
 
@@ -145,7 +156,13 @@ def find_learning_rate(estimator, X, y, sample_weight=None, *, start=1e-6, end=1
             "The loss is not finite before the first step. Scale the features (StandardScaler) "
             "and, in regression, the targets (TransformedTargetRegressor)."
         )
+    rates, smoothed = np.array(rates), np.array(smoothed)
+    suggestion = _suggest(rates, smoothed)
+    return LearningRateTest(rates, np.array(losses), smoothed, suggestion)
+
+
+def _suggest(rates, smoothed):
     smallest = int(np.nanargmin(smoothed))
-    return LearningRateTest(
-        np.array(rates), np.array(losses), np.array(smoothed), rates[smallest] / 10
-    )
+    halfway = int(np.argmax(smoothed <= (smoothed[0] + smoothed[smallest]) / 2))
+    # Once most is learnt, gradients are so small that rates far too large show no harm.
+    return float(min(rates[smallest] / 10, rates[halfway]))

@@ -11,6 +11,7 @@ from .._compiler.declarations import address
 from .._estimators.parameters import is_first_order
 from ..schedules import Constant
 from .probe import Probe, make_trainer, train_steps
+from .skills import Skills
 
 #: Steps of training that are taken.
 _N_STEPS = 20
@@ -45,6 +46,12 @@ class Measurements:
         Whether the optimizer chooses its steps whatever the learning rate.
     n_steps : int
         How many steps training may take.
+    batch_weight : float
+        Sum of the sample weights of a batch, which divides the penalty.
+    ended_early : bool
+        Whether training has ended before ``max_iter``.
+    skills : Skills or None
+        None without validation data.
     """
 
     layers: dict
@@ -56,6 +63,9 @@ class Measurements:
     learning_rate: float = np.nan
     tunes_itself: bool = False
     n_steps: int = 0
+    batch_weight: float = np.nan
+    ended_early: bool = False
+    skills: Skills | None = None
 
     @property
     def n_hidden(self):
@@ -89,6 +99,8 @@ def measure(estimator, X, y, sample_weight, max_samples, random_state):
         rows = np.sort(random_state.choice(problem.n_rows, max_samples, replace=False))
     sample = replace(problem, row_indices=rows)
     predicts_targets = is_regressor(estimator) and problem.form.link is None
+    weight = problem.sample_weight
+    total_weight = problem.n_rows if weight is None else weight.sum(dtype=float)
     # What overflows here is to be found, not to be warned of.
     with np.errstate(all="ignore"):
         probe = Probe(sample, trainer.theta.copy())
@@ -99,11 +111,15 @@ def measure(estimator, X, y, sample_weight, max_samples, random_state):
             targets=Spread(problem.y) if predicts_targets else None,
             alpha=problem.alpha,
             objective=objective,
+            batch_weight=float(total_weight),
+            ended_early=getattr(estimator, "n_iter_", np.inf) < estimator.max_iter,
         )
         if is_first_order(estimator):
             _measure_steps(trainer, measured)
             measured.objective_after = Probe(sample, trainer.trained.copy()).objective()
-            measured.n_steps = estimator.max_iter * -(-problem.n_rows // trainer.batch_size(0, 0))
+            batch_size = trainer.batch_size(0, 0)
+            measured.n_steps = estimator.max_iter * -(-problem.n_rows // batch_size)
+            measured.batch_weight *= min(1.0, batch_size / problem.n_rows)
     return measured
 
 

@@ -122,6 +122,9 @@ class Lion(FirstOrder):
         \theta \leftarrow (1 - \eta \lambda) \theta - \eta \operatorname{sign}(c), \quad
         m \leftarrow \beta_2 m + (1 - \beta_2) g
 
+    An L1 penalty's threshold is the plain learning rate times the penalty: a step by the sign
+    has no scale. `Adam` and `SGD`, unlike it, end at the minimum of loss and penalty.
+
     Parameters
     ----------
     beta_1 : float, default=0.9
@@ -416,6 +419,9 @@ class Rprop(FirstOrder):
 
     The sign of a mini-batch's gradient is mostly noise, so an estimator's
     ``batch_size="auto"`` means all samples here.
+
+    An L1 penalty's threshold is the plain learning rate times the penalty: a step by the sign
+    has no scale. `Adam` and `SGD`, unlike it, end at the minimum of loss and penalty.
 
     Parameters
     ----------

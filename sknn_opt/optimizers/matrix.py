@@ -220,6 +220,9 @@ class Muon(FirstOrder):
     :math:`\lambda`: at that rate it multiplies the output layer's weights, and nothing else,
     by :math:`1 - \eta \lambda / 20`.
 
+    An L1 penalty's threshold is the plain learning rate times the penalty: an orthogonal matrix
+    has no scale. `Adam` and `SGD`, unlike it, end at the minimum of loss and penalty.
+
     Parameters
     ----------
     momentum : float, default=0.95
