@@ -480,7 +480,8 @@ class BaseMLP(CallbackSupportMixin, BaseEstimator, ABC):
         following = [*activations, activations[-1] if activations else Identity()]
         for i, shape in enumerate(layout.shapes):
             coefs, intercepts = initializer.draw(*shape, following[i], random_state)
-            parameters.coefs[i][:], parameters.intercepts[i][:] = coefs, intercepts
+            with np.errstate(over="ignore"):  # what overflows float32 is divergence
+                parameters.coefs[i][:], parameters.intercepts[i][:] = coefs, intercepts
         for ones in (*parameters.scales, *parameters.variances):
             ones[:] = 1
         for zeros in (*parameters.shifts, *parameters.means):
