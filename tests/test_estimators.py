@@ -25,8 +25,9 @@ from sknn_opt import MLPClassifier, MLPRegressor
 from sknn_opt._training.objective import Objective
 from sknn_opt._training.progress import Progress
 from sknn_opt.activations import ACTIVATIONS, LeakyReLU
+from sknn_opt.initializers import Constant
 from sknn_opt.losses import CLASSIFIER_LOSSES, REGRESSOR_LOSSES, Quantile
-from sknn_opt.optimizers import LBFGS, OPTIMIZERS, SGD, Adam, FirstOrder
+from sknn_opt.optimizers import LBFGS, OPTIMIZERS, SGD, Adagrad, Adam, FirstOrder
 from sknn_opt.schedules import SCHEDULES, Adaptive, InvScaling
 
 pytestmark = [
@@ -888,6 +889,31 @@ def test_float32_is_close_to_float64(target, optimizer):
     single, double = (m.fit(X, Y[target], WEIGHT) for m in models)
     assert_same_parameters(single, double, 1e-3)
     assert_allclose(single.loss_curve_, double.loss_curve_, rtol=1e-4)
+
+
+@pytest.mark.parametrize(
+    ("params", "diverges"),
+    [
+        ({"initializer": Constant(1e300)}, True),
+        ({"optimizer": Adagrad(initial_accumulator=1e300)}, False),
+        ({"optimizer": "sgd", "learning_rate_init": 1e300}, True),
+        ({"epsilon": 1e300}, False),
+        ({"clip_norm": 1e300, "max_norm": 1e300}, False),
+        ({"alpha": 1e300}, True),
+    ],
+    ids=str,
+)
+def test_parameters_that_overflow_float32_are_those_of_float64(params, diverges):
+    models = [
+        make("regression", dtype=dtype, max_iter=3, **params) for dtype in ("float32", "float64")
+    ]
+    if diverges:
+        for model in models:
+            with pytest.raises(ValueError, match=r"^Solver produced non-finite"):
+                model.fit(X, Y["regression"])
+    else:
+        single, double = (model.fit(X, Y["regression"]) for model in models)
+        assert_allclose(single.loss_curve_, double.loss_curve_, rtol=1e-4)
 
 
 # -- what is fitted stays as it was fitted -----------------------------------------------

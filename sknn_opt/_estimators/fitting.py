@@ -189,9 +189,11 @@ class Fit:
         # followed it.
         following = [*activations, activations[-1] if activations else Identity()]
         for i, layer in enumerate(layout.by_layer(theta)):
-            layer["coefs"][:], layer["intercepts"][:] = self.configuration.initializer.draw_layer(
+            coefs, intercepts = self.configuration.initializer.draw_layer(
                 i, *layout.shapes[i], following[i], random_state
             )
+            with np.errstate(over="ignore"):  # what overflows float32 is divergence
+                layer["coefs"][:], layer["intercepts"][:] = coefs, intercepts
         return theta
 
     def _check_continuation(self, layout):

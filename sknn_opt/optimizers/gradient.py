@@ -3,6 +3,7 @@
 import math
 from numbers import Real
 
+import numpy as np
 from sklearn.utils._param_validation import Interval
 
 from .._compiler.declarations import inline, real
@@ -223,7 +224,8 @@ class Adagrad(FirstOrder):
 
     def initial_state(self, layout, theta):
         state = super().initial_state(layout, theta)
-        state[:] = self.initial_accumulator
+        with np.errstate(over="ignore"):  # infinite, in float32: the steps are 0 as well
+            state[:] = self.initial_accumulator
         return state
 
 
