@@ -49,11 +49,11 @@ class CallbackRunner:
         if self._root is not None:
             self._root.call_on_fit_task_begin(**self._arguments)
 
-    def end_fit(self):
-        """End a task that was never carried out, and then the fit."""
+    def end_fit(self, attributes):
+        """End a task that was never carried out, and then the fit, adding ``attributes``."""
         self.end()
         if self._root is not None:
-            self._root.call_on_fit_task_end(**self._arguments, reconstruction_attributes={})
+            self._root.call_on_fit_task_end(**self._arguments, reconstruction_attributes=attributes)
 
     def begin(self):
         """Begin an epoch or iteration, unless it has begun."""
