@@ -61,7 +61,7 @@ class Checkpoint:
     >>> from sknn_opt import MLPClassifier
     >>> X, y = load_iris(return_X_y=True)
     >>> X = scale(X)
-    >>> model = MLPClassifier((20,), learning_rate_init=0.01, random_state=0)
+    >>> model = MLPClassifier((20,), learning_rate_init=0.01, tol=1e-3, random_state=0)
     >>> if hasattr(model, "set_callbacks"):  # scikit-learn 1.9 or later
     ...     from sknn_opt.callbacks import Checkpoint
     ...     with tempfile.TemporaryDirectory() as folder:

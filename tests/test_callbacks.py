@@ -19,6 +19,7 @@ from sklearn.preprocessing import StandardScaler, scale
 from sklearn.utils import check_random_state
 
 from sknn_opt import GrowingBatch, MLPClassifier, MLPRegressor
+from sknn_opt._estimators import checkpoint_file
 from sknn_opt.inspection import find_learning_rate
 from sknn_opt.optimizers import LM, OPTIMIZERS, FirstOrder
 from sknn_opt.schedules import SCHEDULES
@@ -359,6 +360,25 @@ def test_the_file_of_another_fit_is_refused(tmp_path):
     shutil.copy(other, file)
     with pytest.raises(ValueError, match=f"belongs to another fit, {other.stem}"):
         run(make(alpha=1.0), tmp_path / "first")
+
+
+@pytest.mark.parametrize(
+    "change",
+    [
+        lambda trainer: trainer["order"].__setitem__(0, 10**9),
+        lambda trainer: trainer.update(theta=trainer["theta"][:-1]),
+        lambda trainer: trainer.update(trained=trainer["trained"].astype(np.float32)),
+        lambda trainer: trainer["optimizer"].update(vectors=np.zeros(1)),
+    ],
+)
+def test_arrays_of_a_file_that_fit_no_network_reach_no_kernel(change, tmp_path):
+    run(make(), tmp_path, after=2)
+    (file,) = tmp_path.iterdir()
+    state = checkpoint_file.read(file)
+    change(state["trainer"])
+    checkpoint_file.write(file, state)
+    with pytest.raises(ValueError, match=r"rows|shape"):
+        run(make(), tmp_path)
 
 
 def test_what_checkpoint_is_not_for(tmp_path):

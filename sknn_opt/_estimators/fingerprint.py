@@ -9,7 +9,7 @@ from sklearn.base import BaseEstimator
 
 from .._compiler.sources import digest
 
-_ROWS = 4096  # hashed at once, so that an array of another order is not copied as a whole
+_BYTES = 2**20  # hashed at once, so that an array is not copied as a whole
 
 
 def fingerprint(*values):
@@ -24,9 +24,10 @@ def _parts(value):
     """Yield the bytes of a value, with its type and size before its contents."""
     if isinstance(value, np.ndarray) and not value.dtype.hasobject:
         yield f"array {value.dtype.str} {value.shape}".encode()
-        rows = value.reshape(-1) if value.ndim == 0 else value
-        for start in range(0, len(rows), _ROWS):
-            yield rows[start : start + _ROWS].tobytes()
+        rows = np.atleast_1d(value)
+        step = max(1, _BYTES * len(rows) // max(1, rows.nbytes))
+        for start in range(0, len(rows), step):
+            yield rows[start : start + step].tobytes()
     elif value is None or isinstance(
         value, bool | int | float | complex | str | bytes | np.generic
     ):
