@@ -29,7 +29,8 @@ FLOORS = [
     ],
     ["_network"],
     ["_training"],
-    ["_estimators", "estimators", ""],  # the package itself shows the estimators
+    # The package itself shows the estimators.
+    ["_estimators", "estimators", "callbacks", ""],
     ["compile", "inspection"],
 ]
 

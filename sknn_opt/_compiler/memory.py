@@ -29,3 +29,13 @@ def aligned_copy(array, dtype=None):
     copy = aligned_zeros(array.size, array.dtype if dtype is None else dtype)
     copy[:] = array
     return copy
+
+
+def overwrite(array, values):
+    """Copy ``values`` into an array; raise ValueError where they are of another kind or shape."""
+    if array.shape != values.shape or array.dtype != values.dtype:
+        raise ValueError(
+            f"An array of the shape {values.shape} and type {values.dtype} stands in a place for "
+            f"the shape {array.shape} and type {array.dtype}."
+        )
+    array[...] = values

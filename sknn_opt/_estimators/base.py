@@ -99,15 +99,14 @@ class BaseMLP(CallbackSupportMixin, BaseEstimator, ABC):
         trainer = fit.trainer(context)
         try:
             trainer.callbacks.begin_fit()
-            trainer.fit()
-            theta = trainer.conclude()
+            theta = fit.train(trainer)
         except BaseException:
             fit.progress.undo()
             raise
         # After fit nothing reads the state of the optimizer; it would only make pickles larger.
         state = trainer.state.to_dict() if incremental else None
         vars(self).update(fit.attributes(theta), _optimizer_state_=state)
-        trainer.callbacks.end_fit()
+        trainer.callbacks.end_fit(fit.final_state(trainer))
         return self
 
     @contextmanager

@@ -49,11 +49,11 @@ class CallbackRunner:
         if self._root is not None:
             self._root.call_on_fit_task_begin(**self._arguments)
 
-    def end_fit(self):
-        """End the fit, and before it a task that has begun but was never carried out."""
+    def end_fit(self, attributes):
+        """End the fit, adding ``attributes``, and before it a task that was never carried out."""
         self.end()
         if self._root is not None:
-            self._root.call_on_fit_task_end(**self._arguments, reconstruction_attributes={})
+            self._root.call_on_fit_task_end(**self._arguments, reconstruction_attributes=attributes)
 
     def begin(self):
         """Begin an epoch or iteration, unless it has begun."""

@@ -17,6 +17,7 @@ from ..activations import Identity
 from .callbacks import CallbackRunner
 from .held_out import check_given, check_held_out, score_function, split, try_scoring
 from .parameters import Configuration
+from .resumption import Resumption
 
 
 @runtime_checkable
@@ -25,10 +26,15 @@ class Trainer(Protocol):
 
     callbacks: CallbackRunner
     state: OptimizerState | None
+    is_interrupted: bool
 
     def fit(self) -> None: ...
 
     def conclude(self) -> np.ndarray: ...
+
+    def to_dict(self) -> dict: ...
+
+    def restore(self, values: dict) -> None: ...
 
 
 class Fit:
@@ -119,6 +125,7 @@ class Fit:
         """Return what trains, ready to start, with callbacks in a `CallbackContext`."""
         estimator, problem = self.estimator, self.problem
         random_state = check_random_state(estimator.random_state)
+        self.resumption = Resumption(self, random_state, context)
         self.theta = self._start(random_state)
         self._hold_out(random_state)
         self.progress = Progress(
@@ -139,12 +146,31 @@ class Fit:
             context,
             (self.X, self.y, self.sample_weight),
             problem.row_indices,
-            self._attributes_now,
+            lambda: {
+                **self._attributes_now(),
+                **self.resumption.attributes(trainer, is_complete=False),
+            },
         )
         observed = problem, self.theta, self.progress, callbacks
         if self.configuration.is_first_order:
-            return self._mini_batch_trainer(observed, random_state)
-        return self._full_batch_trainer(observed)
+            trainer = self._mini_batch_trainer(observed, random_state)
+        else:
+            trainer = self._full_batch_trainer(observed)
+        self.resumption.restore(trainer)
+        return trainer
+
+    def train(self, trainer):
+        """Return the parameters that training leads to, or led to in an earlier run."""
+        if not self.resumption.is_complete:
+            trainer.fit()
+            self.theta[:] = trainer.conclude()
+        return self.theta
+
+    def final_state(self, trainer):
+        """Return the attribute by which callbacks learn that training has come to its end."""
+        if trainer.is_interrupted or self.resumption.is_complete:
+            return {}
+        return self.resumption.attributes(trainer, is_complete=True)
 
     def _mini_batch_trainer(self, observed, random_state):
         estimator, configuration = self.estimator, self.configuration

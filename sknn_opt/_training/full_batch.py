@@ -9,6 +9,7 @@ from joblib import effective_n_jobs
 from scipy.optimize import OptimizeResult
 from sklearn.exceptions import ConvergenceWarning
 
+from .._compiler.memory import overwrite
 from .._network.problem import Problem
 from .._warnings import warn
 from ..optimizers.base import Stop
@@ -77,12 +78,16 @@ class FullBatchTrainer:
         self.max_iter = max_iter
         self.max_fun = max_fun
         self.n_jobs = n_jobs
+        self.is_interrupted = False
+        self._memory, self._n_evaluations = {}, 0  # of an earlier run
 
     def fit(self):
         """Minimize until the optimizer or the progress ends it."""
         self.accepted = self.theta.copy()
         n_threads = 1 if self.n_jobs is None else effective_n_jobs(self.n_jobs)
         self.objective = Objective(self.problem, self.theta, n_threads, self._between)
+        if self.progress.n_iter > 0:
+            self.objective.go_on(self.progress.loss, self._n_evaluations, self._memory)
         failure = None
         try:
             with (
@@ -90,9 +95,7 @@ class FullBatchTrainer:
                 closing(self.objective),
                 np.errstate(over="ignore", invalid="ignore"),  # there are warnings of our own
             ):
-                result = self.optimizer.minimize(
-                    self.objective, self._iteration, self.tol, self.max_iter
-                )
+                result = self._minimize()
             self.objective.assign(result.x)
             self.progress.loss = float(result.fun)
             if not result.success:
@@ -106,6 +109,7 @@ class FullBatchTrainer:
             if isinstance(stop, Stop):
                 failure = stop.args[0]
             else:
+                self.is_interrupted = True
                 warn("Training interrupted by user.")
         # If the loss has overflowed, `Progress.conclude` warns of that instead.
         if failure and np.isfinite(self.progress.loss):
@@ -117,9 +121,31 @@ class FullBatchTrainer:
                 ConvergenceWarning,
             )
 
+    def _minimize(self):
+        n_left = self.max_iter
+        if self.progress.n_iter > 0:  # the last iteration before a kill is judged after it
+            n_left -= self.progress.n_iter
+            self._check_progress()
+        if n_left == 0:
+            raise Stop("as max_iter was reached.")
+        return self.optimizer.minimize(self.objective, self._iteration, self.tol, n_left)
+
     def conclude(self):
         """Return the parameters to keep; see `Progress.conclude`."""
         return self.progress.conclude()
+
+    def to_dict(self):
+        """Return what training goes on with after an iteration, to be given to `restore`."""
+        return {
+            "theta": self.theta,
+            "n_evaluations": self.objective.n_evaluations,
+            "memory": self.objective.memory,
+        }
+
+    def restore(self, values):
+        """Go on where another trainer of the same problem was."""
+        overwrite(self.theta, values["theta"])
+        self._n_evaluations, self._memory = values["n_evaluations"], values["memory"]
 
     def _iteration(self, x, loss):
         self.objective.assign(x)
@@ -130,7 +156,12 @@ class FullBatchTrainer:
             self.objective.gradient_norm(x),
             self.problem.n_rows,
         )
-        if self.callbacks.end() or self.progress.has_diverged:
+        if self.callbacks.end():
+            raise Stop(None)
+        self._check_progress()
+
+    def _check_progress(self):
+        if self.progress.has_diverged:
             raise Stop(None)
         # Without early stopping the minimizer itself decides when it has converged.
         if self.progress.early_stopping and self.progress.has_stalled:

@@ -9,7 +9,7 @@ import numpy as np
 from sklearn.exceptions import ConvergenceWarning
 
 from .._compiler.declarations import address
-from .._compiler.memory import aligned_copy, aligned_zeros
+from .._compiler.memory import aligned_copy, aligned_zeros, overwrite
 from .._network.layout import Layout
 from .._network.passes import batch_gradient
 from .._network.problem import BLOCK_ROWS, Evaluator
@@ -89,6 +89,14 @@ class OptimizerState:
     def to_dict(self):
         """Return it as numbers, strings and arrays, which every format can store."""
         return dict(vars(self))
+
+    def restore(self, values):
+        """Take over what `to_dict` returned, in place; ``trained`` is for the trainer."""
+        for name, value in values.items():
+            if isinstance(value, np.ndarray):
+                overwrite(getattr(self, name), value)
+            elif name != "trained":
+                setattr(self, name, value)
 
     def fits(self, optimizer, layout, theta):
         """Whether this optimizer can go on from here with parameters like ``theta``."""
@@ -213,6 +221,8 @@ class MiniBatchTrainer:
         self._batches_per_call = 8
         self.run = np.zeros(1, RUN)
         self._bind()
+        self._callback_stops = False
+        self.is_interrupted = False
 
     def _training_parameters(self):
         """Return the vector that is trained: theta, or another one if theta only predicts."""
@@ -285,18 +295,10 @@ class MiniBatchTrainer:
     def fit(self):
         """Train until the progress stalls or ``max_iter`` epochs are done."""
         try:
-            for _ in range(self.max_iter):
+            # The last epoch before a kill is judged after it.
+            while self.progress.n_iter == 0 or not self._is_over():
                 for _ in self.epoch():
                     pass
-                if self._is_over():
-                    break
-            else:
-                if not (self.incremental or self._is_planned()):
-                    warn(
-                        f"Stochastic Optimizer: Maximum iterations ({self.max_iter}) reached "
-                        "and the optimization hasn't converged yet.",
-                        ConvergenceWarning,
-                    )
         except KeyboardInterrupt:
             self._end_at_interrupt()
         finally:
@@ -318,7 +320,39 @@ class MiniBatchTrainer:
                 ConvergenceWarning,
             )
             return True
-        return self._callback_stops or (progress.has_stalled and self._ends_at_plateau())
+        if self._callback_stops or (progress.has_stalled and self._ends_at_plateau()):
+            return True
+        if progress.n_iter < self.max_iter:
+            return False
+        if not (self.incremental or self._is_planned()):
+            warn(
+                f"Stochastic Optimizer: Maximum iterations ({self.max_iter}) reached "
+                "and the optimization hasn't converged yet.",
+                ConvergenceWarning,
+            )
+        return True
+
+    def to_dict(self):
+        """Return what training goes on with after an epoch, to be given to `restore`."""
+        return {
+            "theta": self.theta,
+            "trained": self.trained,
+            "order": self.order,
+            "first_statistics": self._statistics_before,
+            "optimizer": {**self.state.to_dict(), "trained": None},
+        }
+
+    def restore(self, values):
+        """Go on where another trainer of the same problem was."""
+        overwrite(self.trained, values["trained"])
+        overwrite(self.theta, values["theta"])
+        overwrite(self._statistics_before, values["first_statistics"])
+        if self.order is not None:
+            if not np.array_equal(np.sort(self.order), np.sort(values["order"])):
+                raise ValueError("The order of rows in a checkpoint is not one of these rows.")
+            overwrite(self.order, values["order"])
+        self.state.restore(values["optimizer"])
+        self.run["step"], self.run["seed"] = self.state.step, self.state.seed
 
     def conclude(self):
         """Return the parameters to keep; see `Progress.conclude`."""
@@ -355,10 +389,9 @@ class MiniBatchTrainer:
             self._note_steps(first, n_batches)
         self.state.epoch += 1
         self._show()
-        self._last_rate = rates[first - 1]
         self.progress.add(
             run["loss"] / run["rows_seen"],
-            self._last_rate,
+            rates[first - 1],
             run["gradient_norm"],
             min(first * batch_size, n_rows),
         )
@@ -431,6 +464,7 @@ class MiniBatchTrainer:
                 raise
             self.progress.loss = loss / rows_seen
         self._show()
+        self.is_interrupted = True
         warn("Training interrupted by user.")
 
     def _ends_at_plateau(self):
@@ -442,7 +476,8 @@ class MiniBatchTrainer:
             self.progress.say(f"{message} {schedule._last_words}")
             return True
         self.state.rate_factor *= factor
-        self.progress.say(f"{message} Setting learning rate to {self._last_rate * factor:f}")
+        rate = self.progress.history["learning_rate"][-1] * factor
+        self.progress.say(f"{message} Setting learning rate to {rate:f}")
         self.progress.stalled = 0
         return False
 

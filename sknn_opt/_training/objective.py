@@ -34,6 +34,7 @@ class Objective:
         self.between = between
         self.n_evaluations = 0
         self.first_loss = None
+        self.memory = {}  # what a minimizer notes to go on with after a kill
         self._norms = {}  # of the gradients, by the hash of the point
         self.scale = 1.0 / problem.total_weight()
         self.l1 = problem.alpha * problem.l1_ratio * self.scale
@@ -43,6 +44,10 @@ class Objective:
         self._open = []  # all the RowBlocks, which have threads
         self._blocks = self._row_blocks(max_rows)
         self.evaluators = self._workers(self._blocks, Evaluator)
+
+    def go_on(self, loss, n_evaluations, memory):
+        """Take over what an earlier run has come to."""
+        self.first_loss, self.n_evaluations, self.memory = loss, n_evaluations, memory
 
     def _row_blocks(self, max_rows):
         blocks = RowBlocks(self.problem.n_rows, max_rows, self._n_threads)

@@ -15,6 +15,20 @@ _COLUMNS = ("loss", "learning_rate", "grad_norm", "time")
 #: Training has diverged where its loss exceeds the first epoch's, or 1, by this factor.
 _DIVERGENCE_FACTOR = 1e6
 
+#: What of a `Progress`, beside the history and the time, changes as training goes on.
+_STATE = (
+    "loss",
+    "best_loss",
+    "best_score",
+    "best_theta",
+    "best_epoch",
+    "stalled",
+    "samples_seen",
+    "n_iter",
+    "has_diverged",
+    "_first_loss",
+)
+
 _REMEDIES = (
     "Scale the features (StandardScaler) and, in regression, the targets "
     "(TransformedTargetRegressor); lower learning_rate_init; or raise alpha."
@@ -157,6 +171,19 @@ class Progress:
         if reservation is not None:
             warn(reservation, ConvergenceWarning)
         return self._theta if self.best_theta is None else self.best_theta
+
+    def to_dict(self):
+        """Return where training is, as arrays and numbers, to be given to `restore`."""
+        history = {name: np.array(column) for name, column in self.history.items()}
+        state = {name: getattr(self, name) for name in _STATE}
+        return {**state, "history": history, "seconds": time.perf_counter() - self._start}
+
+    def restore(self, values):
+        """Be where another training of the same parameters was."""
+        for name in _STATE:
+            setattr(self, name, values[name])
+        self.history = {name: column.tolist() for name, column in values["history"].items()}
+        self._start = time.perf_counter() - values["seconds"]
 
     def undo(self):
         """Forget what this training has noted, after an exception that ends it."""

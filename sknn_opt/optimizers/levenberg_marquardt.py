@@ -99,8 +99,9 @@ class LM(FullBatch):
         matrix = objective.gauss_newton_matrix()
         x = objective.vector()
         loss, gradient = objective.loss_and_gradient(x)
-        damping, growth = self.damping, 2.0
-        scale = np.zeros_like(x)
+        memory = {"damping": self.damping, "growth": 2.0, "scale": np.zeros_like(x)}
+        memory |= objective.memory
+        damping, growth, scale = memory["damping"], memory["growth"], memory["scale"]
         normal = None  # the matrix at x
         for _ in range(max_iter):
             if np.abs(gradient).max() <= gtol:
@@ -124,6 +125,7 @@ class LM(FullBatch):
                 growth *= 2.0
                 if damping > _LARGEST_DAMPING:
                     return _result(x, loss, 2, "No step lowers the loss any more.")
+            objective.memory = {"damping": damping, "growth": growth, "scale": scale}
             iteration(x, loss)
         return _result(x, loss, 1, "Maximum number of iterations has been exceeded.")
 
