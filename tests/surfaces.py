@@ -21,6 +21,7 @@ class Surface:
         self.jacobian = jacobian
         self.hessian = hessian
         self.products = []  # for each function that was asked for, whether it is exact
+        self.memory = {}
 
     def vector(self):
         return self.start.copy()

@@ -54,8 +54,6 @@ JOBS = {
 
 def fit(send, name, folder):
     """Fit with checkpoints, or without a folder none; send the model and its epochs' times."""
-    signal.alarm(_SECONDS_TO_HANG)
-    warnings.simplefilter("ignore")
     estimator, features = JOBS[name]
     model = clone(estimator)
     if folder is not None:
@@ -65,13 +63,18 @@ def fit(send, name, folder):
     send((learnt, model.history_["time"]))
 
 
+def child(*arguments):
+    signal.alarm(_SECONDS_TO_HANG)
+    fit(*arguments)
+
+
 class Child:
     """A fit in a process of its own, a fork, which has the compiled kernels at once."""
 
     def __init__(self, *arguments):
         context = multiprocessing.get_context("fork")
         self._receiver, sender = context.Pipe(duplex=False)
-        self._process = context.Process(target=fit, args=(sender.send, *arguments))
+        self._process = context.Process(target=child, args=(sender.send, *arguments))
         self._process.start()
         sender.close()
 
@@ -96,9 +99,9 @@ class Child:
 def kill_until_it_ends(name, folder, seconds, deadline):
     """Return the number of kills that a fit has survived, and its result."""
     for n_kills in itertools.count():
-        child = Child(name, folder)
-        if time.monotonic() > deadline or not child.kill_after(random.uniform(0, seconds)):
-            return n_kills, child.result()
+        process = Child(name, folder)
+        if time.monotonic() > deadline or not process.kill_after(random.uniform(0, seconds)):
+            return n_kills, process.result()
 
 
 def failure(name, folder, expected, result):
@@ -122,6 +125,7 @@ def main(arguments=None):
     parser.add_argument("--seed", type=int, default=0, help="of the moments")
     given = parser.parse_args(arguments)
     random.seed(given.seed)
+    warnings.simplefilter("ignore")
     fit(lambda _: None, "no seed", None)  # loads Numba, which forks then have
     deadline = time.monotonic() + given.seconds
     expected, seconds = {}, {}
