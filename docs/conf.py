@@ -1,12 +1,22 @@
 """Sphinx configuration: ``sphinx-build -W docs docs/_build``.
 
-Add ``-D plot_gallery=0`` to leave the examples of the gallery unexecuted.
+Add ``-D plot_gallery=0`` to leave the examples of the gallery unexecuted. Tables of components
+are written to ``generated/`` from the registries at each build; see ``component_tables.py``.
 """
 
 import logging
 import re
+import sys
+from pathlib import Path
+
+from sphinx.ext.autosummary.generate import generate_autosummary_docs
 
 import sknn_opt
+
+_HERE = Path(__file__).parent
+_GENERATED = _HERE / "generated"
+sys.path.insert(0, str(_HERE))
+import component_tables  # noqa: E402
 
 project = html_title = "sknn_opt"
 author = copyright = "The sknn_opt developers"
@@ -61,6 +71,8 @@ sphinx_gallery_conf = {
     "show_signature": False,
 }
 
+rst_epilog = component_tables.substitutions()
+
 intersphinx_timeout = 10
 intersphinx_mapping = {
     "python": ("https://docs.python.org/3", None),
@@ -84,8 +96,29 @@ def _keep_initials(app, what, name, obj, options, lines):
     lines[:] = [start.sub(r"\1\\", line) for line in lines]
 
 
+def _add_facts(app, what, name, obj, options, lines):
+    """Say below a component's summary which name stands for it, and its default rate."""
+    if what == "class" and (facts := component_tables.facts(obj)):
+        end = lines.index("") if "" in lines else len(lines)
+        lines[end:end] = ["", facts]
+
+
+def _write_component_tables(app):
+    """Write the files that pages include, and a page for each component in the reference."""
+    _GENERATED.mkdir(exist_ok=True)
+    for name, text in component_tables.pages().items():
+        file = _GENERATED / f"{name}.inc"
+        if not file.exists() or file.read_text("utf-8") != text:  # or else all pages are rebuilt
+            file.write_text(text, "utf-8")
+        if name.endswith("_reference"):
+            generate_autosummary_docs([str(file)], output_dir=str(_GENERATED), app=app)
+
+
 def setup(app):
-    app.connect("autodoc-process-docstring", _keep_initials, priority=900)  # after numpydoc
+    # Before autosummary lists the sources.
+    app.connect("builder-inited", _write_component_tables, priority=400)
+    app.connect("autodoc-process-docstring", _add_facts, priority=400)  # before numpydoc
+    app.connect("autodoc-process-docstring", _keep_initials, priority=900)  # after it
 
 
 def _without_network(record):

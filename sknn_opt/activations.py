@@ -1,22 +1,29 @@
 """Activation functions of the hidden layers.
 
-An activation is a class with its hyperparameters and two kernels, or three where it is
-twice differentiable; `ACTIVATIONS`, at the foot, maps names to classes.
+An activation is a class with its hyperparameters and a rule for one number, directly above
+it; `ACTIVATIONS`, at the foot, maps names to classes.
 """
 
-from numbers import Real
+from typing import NamedTuple
 
-from sklearn.utils._param_validation import Interval
-
-from ._activation import BACKWARD, FORWARD, Activation, call_backward, call_forward
-from ._component import Registry
-from ._elementary import exp as _exp
-from ._elementary import expm1 as _expm1
-from ._elementary import logistic as _logistic
-from ._elementary import normal as _normal
-from ._elementary import softplus as _softplus
-from ._elementary import tanh as _tanh
-from ._kernel import inline, inline_exactly, kernel, real
+from ._compiler.declarations import (
+    Call,
+    Kernel,
+    inline,
+    inline_exactly,
+    inline_template,
+    instantiate,
+    named_doubles,
+    real,
+    user_function,
+)
+from ._compiler.elementary import exp as _exp
+from ._compiler.elementary import expm1 as _expm1
+from ._compiler.elementary import logistic as _logistic
+from ._compiler.elementary import normal as _normal
+from ._compiler.elementary import softplus as _softplus
+from ._compiler.elementary import tanh as _tanh
+from ._components import NON_NEGATIVE, Component, Registry, Rule
 
 __all__ = [
     "ACTIVATIONS",
@@ -29,18 +36,227 @@ __all__ = [
     "LeakyReLU",
     "Logistic",
     "Mish",
+    "OfInput",
+    "OfOutput",
     "ReLU",
     "SiLU",
     "Softplus",
     "Softsign",
     "Tanh",
-    "call_backward",
-    "call_forward",
 ]
+
+FORWARD = "void (real *z, real *a, int64 rows, int64 units, double *parameters)"
+BACKWARD = "void (real *z, real *a, real *delta, int64 rows, int64 units, double *parameters)"
+
+call_forward = Call(FORWARD)
+call_backward = Call(BACKWARD)
+
+# In the templates of kernels below: an activation's rules and its parameters by name.
+_function = _derivatives = _parameters = None
+
+
+def _forward(z, a, rows, units, parameters):
+    p = _parameters(parameters)
+    for i in range(rows * units):
+        a[i] = _function(z[i], p)[0]
+
+
+def _backward(z, a, delta, rows, units, parameters):
+    p = _parameters(parameters)
+    for i in range(rows * units):
+        delta[i] *= _function(z[i], p)[1]
+
+
+def _second(z, a, delta, rows, units, parameters):
+    p = _parameters(parameters)
+    for i in range(rows * units):
+        delta[i] *= _function(z[i], p)[2]
+
+
+# The same where a overwrites z. These need templates of their own, since a loop that reads from
+# one pointer and writes to another cannot be vectorised when both point to the same buffer.
+
+
+def _forward_in_place(z, a, rows, units, parameters):
+    p = _parameters(parameters)
+    for i in range(rows * units):
+        a[i] = _function(a[i], p)
+
+
+def _backward_from_output(z, a, delta, rows, units, parameters):
+    p = _parameters(parameters)
+    for i in range(rows * units):
+        delta[i] *= _derivatives(a[i], p)[0]
+
+
+def _second_from_output(z, a, delta, rows, units, parameters):
+    p = _parameters(parameters)
+    for i in range(rows * units):
+        delta[i] *= _derivatives(a[i], p)[1]
+
+
+#: For rectifiers, near 0 on one side, whose variance the He initializers make up for.
+_FOR_RECTIFIERS = ("he_normal", "glorot_uniform")
+
+
+class ActivationKernels(NamedTuple):
+    """What a layer calls: ``forward`` writes a, the others multiply delta by f' or f''."""
+
+    forward: Kernel
+    backward: Kernel
+    second: Kernel | None
+
+
+class OfInput(Rule):
+    """An activation by a rule for f and its derivatives at z.
+
+    Parameters
+    ----------
+    function : inline function
+        Maps z and the activation's parameters, by their names, to f, f' and f''.
+    twice : bool, default=True
+        Whether there is an f''; otherwise the rule returns f and f' alone.
+    """
+
+    overwrites_input = False
+
+    def __init__(self, function, twice=True):
+        self.function = function
+        self.twice = twice
+
+    def kernels(self, parameters):
+        helpers = {"_function": self.function, "_parameters": named_doubles(*parameters)}
+        return ActivationKernels(
+            instantiate(_forward, FORWARD, **helpers),
+            instantiate(_backward, BACKWARD, **helpers),
+            instantiate(_second, BACKWARD, **helpers) if self.twice else None,
+        )
+
+
+class OfOutput(Rule):
+    """An activation whose derivatives follow from its output a, so that a may overwrite z.
+
+    This saves a buffer, and most of the backward pass if f is expensive.
+
+    Parameters
+    ----------
+    function : inline function
+        Maps z and the activation's parameters to f.
+    derivatives : inline function
+        Maps a and the parameters to a tuple of f' and f''.
+    twice : bool, default=True
+        Whether there is an f''; otherwise it returns a tuple of f' alone.
+    """
+
+    overwrites_input = True
+
+    def __init__(self, function, derivatives, twice=True):
+        self.function = function
+        self.derivatives = derivatives
+        self.twice = twice
+
+    def kernels(self, parameters):
+        names = named_doubles(*parameters)
+        slopes = {"_derivatives": self.derivatives, "_parameters": names}
+        return ActivationKernels(
+            instantiate(_forward_in_place, FORWARD, _function=self.function, _parameters=names),
+            instantiate(_backward_from_output, BACKWARD, **slopes),
+            instantiate(_second_from_output, BACKWARD, **slopes) if self.twice else None,
+        )
+
+
+class Activation(Component):
+    """Base of the activation functions :math:`a = f(z)`.
+
+    ``_rule`` is an `OfInput` or an `OfOutput`; None stands for the identity. If in doubt, choose
+    `OfInput`, which keeps z for the backward pass.
+    """
+
+    _rule = None
+
+    #: The bound of the "auto" initializer is sqrt(_auto_factor / (fan_in + fan_out)).
+    _auto_factor = 6.0
+
+    #: The slope at z < 0 that the He initializers allow for.
+    _negative_slope = 0.0
+
+    #: Names of the initializers that suit it, the best one first; a diagnosis tries them in turn.
+    _suited_initializers = ("glorot_uniform", "he_normal", "lecun_normal")
+
+    @property
+    def is_linear(self):
+        return self._rule is None
+
+    @property
+    def is_twice_differentiable(self):
+        """Whether second derivatives exist everywhere and are known."""
+        return self.is_linear or self._rule.twice
+
+    @property
+    def overwrites_input(self):
+        """Whether the output a overwrites the input z."""
+        return self.is_linear or self._rule.overwrites_input
+
+    def kernels(self):
+        """Return the ``ActivationKernels``; the identity has none."""
+        return self._rule.kernels(self._kernel_parameters)
+
+    @staticmethod
+    def from_functions(f, df):
+        """Make an activation from plain Python functions of one number.
+
+        Numba compiles them when a network first uses them, once for each process and floating
+        type. They may use arithmetic, branches, `math` and NumPy's functions of scalars, and
+        must not raise. If they can be imported, the activation can be pickled.
+
+        Parameters
+        ----------
+        f : function
+            Maps z to the activation.
+        df : function
+            Maps z to the derivative of ``f``.
+
+        Returns
+        -------
+        activation : Activation
+
+        Examples
+        --------
+        >>> import math
+        >>> from sknn_opt.activations import Activation
+        >>> def gaussian(z):
+        ...     return math.exp(-z * z)
+        >>> def gaussian_derivative(z):
+        ...     return -2 * z * math.exp(-z * z)
+        >>> activation = Activation.from_functions(gaussian, gaussian_derivative)
+        """
+        return FromFunctions(f, df)
+
+
+_value = _derivative = None  # in the rule below: a user's functions
+
+
+def _user_rule(z, p):
+    return _value(z), _derivative(z)
+
+
+class FromFunctions(Activation):
+    """A user's own activation; see `Activation.from_functions`."""
+
+    _parameter_constraints = {"f": [callable], "df": [callable]}
+
+    def __init__(self, f, df):
+        self.f = f
+        self.df = df
+
+    @property
+    def _rule(self):
+        functions = {"_value": user_function(self.f, 1), "_derivative": user_function(self.df, 1)}
+        return OfInput(inline_template(_user_rule, **functions), twice=False)
 
 
 class Identity(Activation):
-    r"""No activation: the layers merge into one linear map.
+    r"""No activation: all layers together are one linear map.
 
     .. math:: f(z) = z
 
@@ -59,22 +275,15 @@ class Identity(Activation):
     """
 
 
-@kernel(FORWARD)
-def _logistic_forward(z, a, rows, units, parameters):
-    for i in range(rows * units):
-        a[i] = _logistic(a[i])
+@inline
+def _logistic_function(z, p):
+    return _logistic(z)
 
 
-@kernel(BACKWARD)
-def _logistic_backward(z, a, delta, rows, units, parameters):
-    for i in range(rows * units):
-        delta[i] *= a[i] * (real(1) - a[i])
-
-
-@kernel(BACKWARD)
-def _logistic_curvature(z, a, delta, rows, units, parameters):
-    for i in range(rows * units):
-        delta[i] *= a[i] * (real(1) - a[i]) * (real(1) - real(2) * a[i])
+@inline
+def _logistic_derivatives(a, p):
+    slope = a * (real(1) - a)
+    return slope, slope * (real(1) - real(2) * a)
 
 
 class Logistic(Activation):
@@ -96,29 +305,19 @@ class Logistic(Activation):
     True
     """
 
-    _forward = _logistic_forward
-    _backward = _logistic_backward
-    _curvature = _logistic_curvature
+    _rule = OfOutput(_logistic_function, _logistic_derivatives)
     _auto_factor = 2.0
 
 
-@kernel(FORWARD)
-def _tanh_forward(z, a, rows, units, parameters):
-    for i in range(rows * units):
-        a[i] = _tanh(a[i])
+@inline
+def _tanh_function(z, p):
+    return _tanh(z)
 
 
-@kernel(BACKWARD)
-def _tanh_backward(z, a, delta, rows, units, parameters):
-    for i in range(rows * units):
-        delta[i] *= real(1) - a[i] * a[i]
-
-
-@kernel(BACKWARD)
-def _tanh_curvature(z, a, delta, rows, units, parameters):
-    for i in range(rows * units):
-        # As a product, since 1 - a² would lose digits where a is near 1.
-        delta[i] *= real(-2) * a[i] * ((real(1) - a[i]) * (real(1) + a[i]))
+@inline
+def _tanh_derivatives(a, p):
+    # The second derivative has (1 - a)(1 + a), since 1 - a² would lose digits where a is near 1.
+    return real(1) - a * a, real(-2) * a * ((real(1) - a) * (real(1) + a))
 
 
 class Tanh(Activation):
@@ -140,22 +339,18 @@ class Tanh(Activation):
     True
     """
 
-    _forward = _tanh_forward
-    _backward = _tanh_backward
-    _curvature = _tanh_curvature
+    _rule = OfOutput(_tanh_function, _tanh_derivatives)
 
 
-@kernel(FORWARD)
-def _relu_forward(z, a, rows, units, parameters):
-    for i in range(rows * units):
-        # Written so that NaN stays NaN: divergence has to be seen.
-        a[i] = real(0) if a[i] < real(0) else a[i]
+@inline
+def _relu(z, p):
+    # A comparison with NaN is false, so NaN stays NaN: divergence has to be noticed.
+    return real(0) if z < real(0) else z
 
 
-@kernel(BACKWARD)
-def _relu_backward(z, a, delta, rows, units, parameters):
-    for i in range(rows * units):
-        delta[i] = real(0) if a[i] == real(0) else delta[i]
+@inline
+def _relu_derivative(a, p):
+    return (real(0) if a == real(0) else real(1),)
 
 
 class ReLU(Activation):
@@ -177,26 +372,23 @@ class ReLU(Activation):
     True
     """
 
-    _forward = _relu_forward
-    _backward = _relu_backward
+    _rule = OfOutput(_relu, _relu_derivative, twice=False)
+    _suited_initializers = _FOR_RECTIFIERS
 
 
-@kernel(FORWARD)
-def _hard_tanh_forward(z, a, rows, units, parameters):
-    for i in range(rows * units):
-        x = a[i]
-        x = real(-1) if x < real(-1) else x
-        a[i] = real(1) if x > real(1) else x
+@inline
+def _hard_tanh(z, p):
+    z = real(-1) if z < real(-1) else z
+    return real(1) if z > real(1) else z
 
 
-@kernel(BACKWARD)
-def _hard_tanh_backward(z, a, delta, rows, units, parameters):
-    for i in range(rows * units):
-        delta[i] = real(0) if abs(a[i]) == real(1) else delta[i]
+@inline
+def _hard_tanh_derivative(a, p):
+    return (real(0) if abs(a) == real(1) else real(1),)
 
 
 class HardTanh(Activation):
-    r"""Piecewise linear form of tanh; its derivative at -1 and 1 is taken as 0.
+    r"""Tanh approximated by straight lines; its derivative at -1 and 1 is taken as 0.
 
     .. math:: f(z) = \max(-1, \min(1, z))
 
@@ -214,25 +406,22 @@ class HardTanh(Activation):
     True
     """
 
-    _forward = _hard_tanh_forward
-    _backward = _hard_tanh_backward
+    _rule = OfOutput(_hard_tanh, _hard_tanh_derivative, twice=False)
 
 
-@kernel(FORWARD)
-def _softsign_forward(z, a, rows, units, parameters):
-    for i in range(rows * units):
-        # Beyond these bounds f rounds to -1 and 1; infinity over infinity would be NaN.
-        x = a[i]
-        x = real(-1e20) if x < real(-1e20) else x
-        x = real(1e20) if x > real(1e20) else x
-        a[i] = x / (real(1) + abs(x))
+@inline
+def _softsign(z, p):
+    # Beyond these bounds f rounds to -1 or 1. They keep out infinity, whose ratio to itself
+    # would be NaN.
+    z = real(-1e20) if z < real(-1e20) else z
+    z = real(1e20) if z > real(1e20) else z
+    return z / (real(1) + abs(z))
 
 
-@kernel(BACKWARD)
-def _softsign_backward(z, a, delta, rows, units, parameters):
-    for i in range(rows * units):
-        root = real(1) - abs(a[i])
-        delta[i] *= root * root
+@inline
+def _softsign_derivative(a, p):
+    root = real(1) - abs(a)  # 1 / (1 + |z|), whose square is the derivative
+    return (root * root,)
 
 
 class Softsign(Activation):
@@ -259,24 +448,19 @@ class Softsign(Activation):
     True
     """
 
-    _forward = _softsign_forward
-    _backward = _softsign_backward
+    _rule = OfOutput(_softsign, _softsign_derivative, twice=False)
 
 
-@kernel(FORWARD)
-def _leaky_relu_forward(z, a, rows, units, parameters):
-    slope = real(parameters[0])
-    for i in range(rows * units):
-        # 0 times an infinity would be NaN.
-        below = slope * a[i] if slope > real(0) else real(0)
-        a[i] = below if a[i] < real(0) else a[i]
+@inline
+def _leaky_relu(z, p):
+    # With a slope of 0, an infinite z would make the product NaN.
+    below = real(p.slope) * z if p.slope > 0.0 else real(0)
+    return below if z < real(0) else z
 
 
-@kernel(BACKWARD)
-def _leaky_relu_backward(z, a, delta, rows, units, parameters):
-    slope = real(parameters[0])
-    for i in range(rows * units):
-        delta[i] *= real(1) if a[i] > real(0) else slope
+@inline
+def _leaky_relu_derivative(a, p):
+    return (real(1) if a > real(0) else real(p.slope),)
 
 
 class LeakyReLU(Activation):
@@ -309,10 +493,9 @@ class LeakyReLU(Activation):
     True
     """
 
-    _forward = _leaky_relu_forward
-    _backward = _leaky_relu_backward
-    _kernel_parameters = ("slope",)
-    _parameter_constraints = {"slope": [Interval(Real, 0, None, closed="left")]}
+    _rule = OfOutput(_leaky_relu, _leaky_relu_derivative, twice=False)
+    _suited_initializers = _FOR_RECTIFIERS
+    _parameter_constraints = {"slope": NON_NEGATIVE}
 
     def __init__(self, slope=0.01):
         self.slope = slope
@@ -322,20 +505,26 @@ class LeakyReLU(Activation):
         return self.slope
 
 
-@kernel(FORWARD)
-def _elu_forward(z, a, rows, units, parameters):
-    alpha, scale = real(parameters[0]), real(parameters[1])
-    for i in range(rows * units):
-        x = a[i]
-        below = alpha * _expm1(x)
-        a[i] = scale * (below if x < real(0) else x)
+@inline
+def _scaled_elu(z, alpha, scale):
+    below = alpha * _expm1(z)
+    return scale * (below if z < real(0) else z)
 
 
-@kernel(BACKWARD)
-def _elu_backward(z, a, delta, rows, units, parameters):
-    alpha, scale = real(parameters[0]), real(parameters[1])
-    for i in range(rows * units):
-        delta[i] *= scale if a[i] > real(0) else a[i] + scale * alpha
+@inline
+def _scaled_elu_derivative(a, alpha, scale):
+    # Below 0 the derivative is scale * alpha * exp(z), which is the output plus its bound.
+    return (scale if a > real(0) else a + scale * alpha,)
+
+
+@inline
+def _elu(z, p):
+    return _scaled_elu(z, real(p.alpha), real(1))
+
+
+@inline
+def _elu_derivative(a, p):
+    return _scaled_elu_derivative(a, real(p.alpha), real(1))
 
 
 class ELU(Activation):
@@ -368,18 +557,34 @@ class ELU(Activation):
     True
     """
 
-    _forward = _elu_forward
-    _backward = _elu_backward
-    _scale = 1.0
-    _kernel_parameters = ("alpha", "_scale")
-    _parameter_constraints = {"alpha": [Interval(Real, 0, None, closed="left")]}
+    _rule = OfOutput(_elu, _elu_derivative, twice=False)
+    _suited_initializers = _FOR_RECTIFIERS
+    _parameter_constraints = {"alpha": NON_NEGATIVE}
 
     def __init__(self, alpha=1.0):
         self.alpha = alpha
 
 
+@inline
+def _selu_constants():
+    """Return alpha and the scale that keep a mean of 0 and a variance of 1 as they are."""
+    return real(1.6732632423543772), real(1.0507009873554805)
+
+
+@inline
+def _selu(z, p):
+    alpha, scale = _selu_constants()
+    return _scaled_elu(z, alpha, scale)
+
+
+@inline
+def _selu_derivative(a, p):
+    alpha, scale = _selu_constants()
+    return _scaled_elu_derivative(a, alpha, scale)
+
+
 class SELU(Activation):
-    r"""Scaled exponential linear unit: keeps mean 0 and variance 1 through the layers.
+    r"""Scaled exponential linear unit, which keeps mean 0 and variance 1 through the layers.
 
     .. math:: f(z) = \lambda (\max(0, z) + \alpha (e^{\min(0, z)} - 1))
 
@@ -405,40 +610,26 @@ class SELU(Activation):
     True
     """
 
-    _forward = _elu_forward
-    _backward = _elu_backward
-    _alpha = 1.6732632423543772
-    _scale = 1.0507009873554805
-    _kernel_parameters = ("_alpha", "_scale")
+    _rule = OfOutput(_selu, _selu_derivative, twice=False)
+    _suited_initializers = ("lecun_normal",)
 
 
 @inline
 def _damped(x, factor):
-    """x times a factor that outruns it towards 0: 0 and not NaN once x is infinite."""
+    """Return x times a factor that falls to 0 faster than x grows.
+
+    Where the factor has underflowed to 0 the product is 0, even if x is infinite.
+    """
     return real(0) if factor == real(0) else x * factor
 
 
-@kernel(FORWARD)
-def _gelu_forward(z, a, rows, units, parameters):
-    for i in range(rows * units):
-        # Further down the other factor is 0, which must not meet an infinity.
-        x = real(-40) if z[i] < real(-40) else z[i]
-        below, _ = _normal(x)
-        a[i] = x * below
-
-
-@kernel(BACKWARD)
-def _gelu_backward(z, a, delta, rows, units, parameters):
-    for i in range(rows * units):
-        below, density = _normal(z[i])
-        delta[i] *= below + _damped(z[i], density)
-
-
-@kernel(BACKWARD)
-def _gelu_curvature(z, a, delta, rows, units, parameters):
-    for i in range(rows * units):
-        _, density = _normal(z[i])
-        delta[i] *= _damped(real(2) - z[i] * z[i], density)
+@inline
+def _gelu(z, p):
+    # Below -40 Φ(z) and the density are 0 in float64 too; times -infinity they would be NaN.
+    z = real(-40) if z < real(-40) else z
+    below, density = _normal(z)
+    slope = below + _damped(z, density)
+    return z * below, slope, _damped(real(2) - z * z, density)
 
 
 class GELU(Activation):
@@ -465,41 +656,29 @@ class GELU(Activation):
     True
     """
 
-    _in_place = False
-    _forward = _gelu_forward
-    _backward = _gelu_backward
-    _curvature = _gelu_curvature
+    _rule = OfInput(_gelu)
+    _suited_initializers = _FOR_RECTIFIERS
 
 
 @inline
 def _logistic_pair(x):
-    """The logistic functions of x and -x, each as exact as can be."""
+    """Return the logistic functions of x and -x, each to full precision.
+
+    Subtracting one of them from 1 would leave the other one without digits when it is small.
+    """
     e = _exp(-abs(x))
     larger = real(1) / (real(1) + e)
     smaller = e / (real(1) + e)
     return (larger, smaller) if x > real(0) else (smaller, larger)
 
 
-@kernel(FORWARD)
-def _silu_forward(z, a, rows, units, parameters):
-    for i in range(rows * units):
-        x = real(-750) if z[i] < real(-750) else z[i]
-        above, _ = _logistic_pair(x)
-        a[i] = x * above
-
-
-@kernel(BACKWARD)
-def _silu_backward(z, a, delta, rows, units, parameters):
-    for i in range(rows * units):
-        above, below = _logistic_pair(z[i])
-        delta[i] *= above + _damped(z[i], above * below)
-
-
-@kernel(BACKWARD)
-def _silu_curvature(z, a, delta, rows, units, parameters):
-    for i in range(rows * units):
-        above, below = _logistic_pair(z[i])
-        delta[i] *= _damped(real(2) - z[i] * (above - below), above * below)
+@inline
+def _silu(z, p):
+    # Below -750 exp(z) is 0 in float64 too; times -infinity it would be NaN.
+    z = real(-750) if z < real(-750) else z
+    above, below = _logistic_pair(z)
+    second = _damped(real(2) - z * (above - below), above * below)
+    return z * above, above + _damped(z, above * below), second
 
 
 class SiLU(Activation):
@@ -530,16 +709,14 @@ class SiLU(Activation):
     True
     """
 
-    _in_place = False
-    _forward = _silu_forward
-    _backward = _silu_backward
-    _curvature = _silu_curvature
+    _rule = OfInput(_silu)
+    _suited_initializers = _FOR_RECTIFIERS
 
 
 def _mish_pair(x):
     """tanh(log(1 + exp(x))) and the derivative of x times it, for x >= -750."""
-    # From x = 22 on, both round to 1. No factor may be drawn into the fractions: the largest
-    # terms are near the end of float32.
+    # From x = 22 on, both round to 1. The largest terms below are close to the largest float32,
+    # so the compiler must not multiply a factor into the fractions.
     x = real(22) if x > real(22) else x
     e = _exp(x)
     n = e * (e + real(2))
@@ -547,43 +724,36 @@ def _mish_pair(x):
     return n / m, (n * m + real(4) * x * e * (e + real(1))) / (m * m)
 
 
-_mish = inline_exactly(_mish_pair, _mish_pair)
+_mish_exactly = inline_exactly(_mish_pair, _mish_pair)
 
 
-@kernel(FORWARD)
-def _mish_forward(z, a, rows, units, parameters):
-    for i in range(rows * units):
-        x = real(-750) if z[i] < real(-750) else z[i]
-        gate, _ = _mish(x)
-        a[i] = x * gate
+@inline
+def _mish_second(z):
+    """The second derivative: a fraction of polynomials in exp(z).
+
+    Above 0 it is expanded by powers of exp(-z), which cannot overflow.
+    """
+    e = _exp(-abs(z))
+    m = (real(2) * e + real(2)) * e + real(1)
+    q = ((real(2) * e + real(2)) * e - real(3)) * e - real(2)
+    outer = e * e
+    if not z > real(0):
+        m = (e + real(2)) * e + real(2)
+        q = real(2) - ((real(2) * e + real(3)) * e - real(2)) * e
+        outer = e
+    inner = real(2) * (real(1) + e) * m + z * q
+    return _damped(real(4) * inner / (m * m * m), outer)
 
 
-@kernel(BACKWARD)
-def _mish_backward(z, a, delta, rows, units, parameters):
-    for i in range(rows * units):
-        _, derivative = _mish(real(-750) if z[i] < real(-750) else z[i])
-        delta[i] *= derivative
-
-
-@kernel(BACKWARD)
-def _mish_curvature(z, a, delta, rows, units, parameters):
-    for i in range(rows * units):
-        # A fraction of polynomials in exp(z): above 0 in exp(-z), which does not overflow.
-        x = z[i]
-        e = _exp(-abs(x))
-        m = (real(2) * e + real(2)) * e + real(1)
-        q = ((real(2) * e + real(2)) * e - real(3)) * e - real(2)
-        outer = e * e
-        if not x > real(0):
-            m = (e + real(2)) * e + real(2)
-            q = real(2) - ((real(2) * e + real(3)) * e - real(2)) * e
-            outer = e
-        inner = real(2) * (real(1) + e) * m + x * q
-        delta[i] *= _damped(real(4) * inner / (m * m * m), outer)
+@inline
+def _mish(z, p):
+    x = real(-750) if z < real(-750) else z
+    gate, derivative = _mish_exactly(x)
+    return x * gate, derivative, _mish_second(z)
 
 
 class Mish(Activation):
-    r"""Smooth and not monotonic, much like SiLU.
+    r"""Smooth and not monotonic, similar to SiLU.
 
     .. math:: f(z) = z \tanh(\log(1 + e^z))
 
@@ -606,28 +776,20 @@ class Mish(Activation):
     True
     """
 
-    _in_place = False
-    _forward = _mish_forward
-    _backward = _mish_backward
-    _curvature = _mish_curvature
+    _rule = OfInput(_mish)
+    _suited_initializers = _FOR_RECTIFIERS
 
 
-@kernel(FORWARD)
-def _softplus_forward(z, a, rows, units, parameters):
-    for i in range(rows * units):
-        a[i] = _softplus(a[i])
+@inline
+def _softplus_function(z, p):
+    return _softplus(z)
 
 
-@kernel(BACKWARD)
-def _softplus_backward(z, a, delta, rows, units, parameters):
-    for i in range(rows * units):
-        delta[i] *= -_expm1(-a[i])
-
-
-@kernel(BACKWARD)
-def _softplus_curvature(z, a, delta, rows, units, parameters):
-    for i in range(rows * units):
-        delta[i] *= -_expm1(-a[i]) * _exp(-a[i])
+@inline
+def _softplus_derivatives(a, p):
+    # The slope is the logistic function of z, which is 1 - exp(-a).
+    slope = -_expm1(-a)
+    return slope, slope * _exp(-a)
 
 
 class Softplus(Activation):
@@ -654,9 +816,7 @@ class Softplus(Activation):
     True
     """
 
-    _forward = _softplus_forward
-    _backward = _softplus_backward
-    _curvature = _softplus_curvature
+    _rule = OfOutput(_softplus_function, _softplus_derivatives)
 
 
 ACTIVATIONS = Registry(

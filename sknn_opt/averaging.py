@@ -1,7 +1,7 @@
-"""Averages of the parameters over the course of training, which predict in their stead.
+"""Averages of the parameters over the course of training, which then make the predictions.
 
-After a step, ``average += share * (theta - average)``; an averaging says what share the
-newest parameters have. `AVERAGINGS`, at the foot, maps names to classes.
+After each step, ``average += share * (theta - average)``; an averaging chooses the share of the
+newest parameters. `AVERAGINGS`, at the foot, maps names to classes.
 """
 
 from numbers import Integral, Real
@@ -9,7 +9,7 @@ from numbers import Integral, Real
 import numpy as np
 from sklearn.utils._param_validation import Interval, RealNotInt
 
-from ._component import Component, Registry
+from ._components import Component, Registry
 
 __all__ = ["AVERAGINGS", "EMA", "SWA", "Averaging"]
 
@@ -17,7 +17,7 @@ __all__ = ["AVERAGINGS", "EMA", "SWA", "Averaging"]
 class Averaging(Component):
     """Base of the averagings."""
 
-    #: Whether it can go on over calls of partial_fit, whose number is not known.
+    #: Whether it can be used with partial_fit, where nobody knows how many calls will follow.
     _is_open_ended = True
 
     def shares(self, steps, epoch, n_batches, max_iter):
@@ -49,13 +49,13 @@ class EMA(Averaging):
         \qquad\text{that is}\quad
         \bar\theta \leftarrow \bar\theta + \frac{1 - d}{1 - d^t} (\theta - \bar\theta)
 
-    The divisor makes it a mean from the first step on: the initial parameters, which are
-    random, have no part in it.
+    The divisor makes it a weighted mean from the first step on, to which the initial
+    parameters, which are random, do not contribute.
 
     Parameters
     ----------
     decay : float, default=0.99
-        The factor :math:`d`: it averages over the last :math:`1 / (1 - d)` steps or so.
+        The factor :math:`d`: the average is over roughly the last :math:`1 / (1 - d)` steps.
 
     References
     ----------
@@ -92,7 +92,7 @@ class SWA(Averaging):
 
     .. math:: \bar\theta = \frac{1}{k} \sum_{j=1}^k \theta_{\text{end of epoch } s + j}
 
-    The learning rate should stay high meanwhile, as "constant" does.
+    The learning rate should stay high during these epochs, as with "constant".
 
     Parameters
     ----------
@@ -107,7 +107,7 @@ class SWA(Averaging):
 
     Examples
     --------
-    A length that is known: ``n_iter_no_change`` must not end training before the mean starts.
+    Training must not end before the mean starts, so ``n_iter_no_change`` is infinite:
 
     >>> import numpy as np
     >>> import warnings
@@ -142,7 +142,7 @@ class SWA(Averaging):
     def shares(self, steps, epoch, n_batches, max_iter):
         start = self.start if isinstance(self.start, Integral) else int(self.start * max_iter)
         shares = np.zeros(n_batches)
-        # Until the first epoch that counts, the average is the newest parameters.
+        # Before the first epoch that counts the share is 1: the average is the newest parameters.
         shares[-1] = 1 / max(1, epoch + 1 - start)
         return shares
 

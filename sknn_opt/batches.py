@@ -4,11 +4,11 @@ from numbers import Integral, Real
 
 from sklearn.utils._param_validation import Interval
 
-from ._component import Component
+from ._components import Component
 
 
 class GrowingBatch(Component):
-    r"""A batch that grows by a factor every few epochs, in place of a falling learning rate.
+    r"""A batch size that grows by a factor every few epochs, instead of a falling learning rate.
 
     .. math:: B_t = \min\left(n, \operatorname{round}(B_0 \, c^{\lfloor t / k \rfloor})\right)
 
@@ -17,7 +17,7 @@ class GrowingBatch(Component):
     start : int, default=32
         Batch size :math:`B_0` of the first epochs.
     factor : float, default=2
-        What the size is multiplied by, :math:`c > 1`.
+        Factor by which the size grows, :math:`c > 1`.
     every : int, default=10
         Number of epochs :math:`k` between two changes.
 

@@ -1,28 +1,32 @@
 """The two estimators: what scikit-learn asks of a classifier and of a regressor."""
 
-import warnings
-from numbers import Real
+from typing import Self
 
 import numpy as np
 from scipy import sparse
-from scipy.special import log_expit, log_softmax
+from scipy.special import log_softmax
 from sklearn.base import ClassifierMixin, RegressorMixin, _fit_context
-from sklearn.metrics import accuracy_score
 from sklearn.preprocessing import LabelBinarizer
-from sklearn.utils._param_validation import Interval, StrOptions
-from sklearn.utils.class_weight import compute_class_weight, compute_sample_weight
+from sklearn.utils._param_validation import StrOptions
 from sklearn.utils.metaestimators import available_if
 from sklearn.utils.multiclass import (
     _check_partial_fit_first_call,
     is_multilabel,
-    unique_labels,
 )
 from sklearn.utils.validation import assert_all_finite
 
-from ._base import BaseMLP
-from ._conversion import SklearnConversion
-from ._documentation import CLASSIFIER, REGRESSOR
-from ._inputs import check_sparse
+from ._estimators.base import BaseMLP
+from ._estimators.conversion import SklearnConversion
+from ._estimators.documentation import CLASSIFIER, REGRESSOR
+from ._estimators.parameters import keyword_limits
+from ._estimators.targets import (
+    ClassTargets,
+    NumberTargets,
+    as_indicators,
+    check_classes,
+    check_labels,
+)
+from ._network.inputs import check_sparse
 from .losses import CLASSIFIER_LOSSES, REGRESSOR_LOSSES, Loss
 
 
@@ -34,7 +38,7 @@ class MLPClassifier(ClassifierMixin, SklearnConversion, BaseMLP):
     _parameter_constraints = {
         **BaseMLP._parameter_constraints,
         "loss": [StrOptions(CLASSIFIER_LOSSES.names), Loss],
-        "label_smoothing": [Interval(Real, 0, 1, closed="left")],
+        **keyword_limits(CLASSIFIER_LOSSES),
         "class_weight": [StrOptions({"balanced"}), dict, list, None],
     }
 
@@ -88,101 +92,78 @@ class MLPClassifier(ClassifierMixin, SklearnConversion, BaseMLP):
         self._store(locals())
 
     def _validate_input(self, X, y, dtype, reset):
-        X, y = super()._validate_input(X, _as_indicators(y), dtype, reset)
-        _check_labels(y, "y")
+        X, y = super()._validate_input(X, as_indicators(y), dtype, reset)
+        check_labels(y, "y")
         return X, y
 
-    def _validate_targets(self, y, continues, incremental):
-        if incremental or continues:
-            self._check_classes(unique_labels(y), incremental)
-        else:
-            self._label_binarizer = LabelBinarizer().fit(y)
+    @_fit_context(prefer_skip_nested_validation=True)
+    def fit(
+        self,
+        X,
+        y,
+        sample_weight=None,
+        *,
+        classes=None,
+        X_val=None,
+        y_val=None,
+        sample_weight_val=None,
+    ) -> Self:
+        """Fit the network to ``X`` and ``y``.
+
+        Parameters
+        ----------
+        X : {array-like, sparse matrix} of shape (n_samples, n_features)
+            Features. CSR matrices are trained on as they are, CSC ones converted once.
+        y : array-like of shape (n_samples,) or (n_samples, n_classes)
+            Classes, or an indicator matrix of labels.
+        sample_weight : array-like of shape (n_samples,), default=None
+            Non-negative weights of the samples; None means 1 each.
+        classes : array-like of shape (n_classes,), default=None
+            All classes, of which ``y`` may lack some, as a fold of rare classes does; None
+            means those of ``y``.
+        X_val : {array-like, sparse matrix} of shape (n_val, n_features), default=None
+            Features to validate on after each epoch or iteration: for `early_stopping`, which
+            then holds out no samples of ``X``, or, without it, for `history_` only. In a
+            pipeline it is transformed as ``X`` with ``transform_input=["X_val"]``.
+        y_val : array-like of shape (n_val,) or (n_val, n_classes), default=None
+            Their targets.
+        sample_weight_val : array-like of shape (n_val,), default=None
+            Their weights.
+
+        Returns
+        -------
+        self : object
+
+        Raises
+        ------
+        ValueError
+            If the input is not valid, or if training diverged and there is no better epoch
+            to go back to, which only early stopping keeps.
+            The estimator is then as it was before.
+        """
+        context = self._init_callback_context(max_subtasks=self.max_iter)
+        with self._unchanged_on_error():
+            validation = X_val, y_val, sample_weight_val
+            return self._fit(
+                X, y, sample_weight, validation, context, incremental=False, classes=classes
+            )
+
+    def _make_targets(self, y, continues, incremental, classes):
+        if classes is not None:
+            classes = check_classes(classes, y)
+        if not (continues or incremental):
+            self._label_binarizer = LabelBinarizer().fit(y if classes is None else classes)
             self.classes_ = self._label_binarizer.classes_
-        target_type = self._label_binarizer.y_type_
-        return self._encode(y, target_type), target_type
+        targets = self._targets
+        if incremental or classes is not None:
+            targets.check_known(y)
+        if continues and not incremental:
+            targets.check_same(y if classes is None else classes)
+        return targets
 
-    def _check_classes(self, labels, incremental):
-        if incremental and np.setdiff1d(labels, self.classes_).size:
-            raise ValueError(
-                "`y` has classes not in `self.classes_`. "
-                f"`self.classes_` has {self.classes_}. 'y' has {labels}."
-            )
-        if not incremental and set(labels) != set(self.classes_):
-            raise ValueError(
-                "warm_start can only be used where `y` has the same classes as in the "
-                f"previous call to fit. Previously got {self.classes_}, `y` has {labels}"
-            )
-
-    def _training_weights(self, y, targets, sample_weight, incremental):
-        if self.class_weight is None:
-            return sample_weight
-        if incremental and self.class_weight == "balanced":
-            raise ValueError(
-                "class_weight 'balanced' is not supported for partial_fit. In order to use "
-                "'balanced' weights, use compute_class_weight('balanced', classes=classes, y=y) "
-                "on a large enough sample of the training data, and pass the resulting weights "
-                "as the class_weight parameter, a dict."
-            )
-        if self.class_weight == "balanced":
-            factor = _balance(targets, sample_weight)
-        else:
-            factor = self._factors_by_class(y, targets)
-        with np.errstate(over="ignore"):
-            weight = factor if sample_weight is None else factor * sample_weight
-            weight = weight.astype(targets.dtype)
-        assert_all_finite(weight, input_name="class_weight")
-        return weight
-
-    def _factors_by_class(self, y, targets):
-        """Return what a dict, or for several labels a list of them, makes of each sample."""
-        several = isinstance(self.class_weight, list)
-        dicts = self.class_weight if several else [self.class_weight]
-        weights = [w for by_class in dicts for w in getattr(by_class, "values", tuple)()]
-        if not all(isinstance(w, Real) and 0 <= w < np.inf for w in weights):
-            raise ValueError(
-                f"class_weight must hold finite, non-negative numbers, got {self.class_weight}."
-            )
-        n_columns = targets.shape[1]
-        if n_columns > 1:
-            # Two rows are added because a batch of partial_fit may lack a value that a dict names.
-            both = np.repeat([[0], [1]], n_columns, axis=1)
-            return compute_sample_weight(self.class_weight, np.vstack([targets, both]))[:-2]
-        by_class = compute_class_weight(self.class_weight, classes=self.classes_, y=y)
-        return by_class[targets.ravel().astype(int)]
-
-    def _n_outputs(self, loss, targets, target_type):
-        return len(self.classes_) if target_type == "multiclass" else targets.shape[1]
-
-    def _validate_held_out(self, y, target_type):
-        unseen = np.setdiff1d(unique_labels(y), self.classes_)
-        if unseen.size:
-            raise ValueError(
-                f"y_val has classes that y does not have: {unseen}. Those of y are {self.classes_}."
-            )
-        return self._encode(y, target_type)
-
-    def _encode(self, y, target_type):
-        if (y.ndim == 2) != (target_type == "multilabel-indicator"):
-            raise ValueError(
-                f"The object was {'not ' if y.ndim == 2 else ''}fitted with multilabel input."
-            )
-        if target_type == "multilabel-indicator":
-            return y.toarray() if sparse.issparse(y) else y
-        return np.searchsorted(self.classes_, y)
-
-    def _own_score(self, problem, data):
-        def accuracy(raw):
-            return accuracy_score(data.targets, self._decide(raw), sample_weight=data.sample_weight)
-
-        return accuracy
-
-    def _decide(self, raw):
-        """Class indices, of shape (n_samples, 1), or label indicators from raw outputs."""
-        if self._label_binarizer.y_type_ == "multiclass":
-            return raw.argmax(axis=1)[:, np.newaxis]
-        decided = (raw > 0).astype(int)
-        # A single class has a single index.
-        return decided if decided.shape[1] > 1 else np.minimum(decided, len(self.classes_) - 1)
+    @property
+    def _targets(self):
+        return ClassTargets(self._label_binarizer)
 
     def predict(self, X):
         """Predict classes.
@@ -197,12 +178,10 @@ class MLPClassifier(ClassifierMixin, SklearnConversion, BaseMLP):
             Class labels; for multilabel targets an indicator matrix, sparse if the targets
             of fit were.
         """
-        decided = self._decide(self._raw_outputs(X))
-        if decided.shape[1] > 1:
-            return self._label_binarizer.inverse_transform(decided)
-        return self.classes_[decided.ravel()]
+        raw = self._raw_outputs(X)
+        return self._targets.decode(raw)
 
-    def decision_function(self, X):
+    def decision_function(self, X) -> np.ndarray:
         """Return how confident the network is of each class.
 
         Parameters
@@ -223,7 +202,7 @@ class MLPClassifier(ClassifierMixin, SklearnConversion, BaseMLP):
             return log_softmax(raw, axis=1)
         return raw.ravel() if raw.shape[1] == 1 else raw
 
-    def score(self, X, y, sample_weight=None):
+    def score(self, X, y, sample_weight=None) -> float:
         """Return the accuracy of the predictions for ``X``.
 
         Parameters
@@ -235,9 +214,10 @@ class MLPClassifier(ClassifierMixin, SklearnConversion, BaseMLP):
         Returns
         -------
         score : float
-            Share of the samples whose class, or whose labels all, are predicted.
+            Share of the samples whose class is predicted, or, with several labels, all of
+            whose labels are.
         """
-        return super().score(X, _as_indicators(y), sample_weight)
+        return super().score(X, as_indicators(y), sample_weight)
 
     def _check_probabilities(self):
         loss = getattr(self, "_fitted_loss", self.loss)
@@ -251,7 +231,7 @@ class MLPClassifier(ClassifierMixin, SklearnConversion, BaseMLP):
         return True
 
     @available_if(_check_probabilities)
-    def predict_proba(self, X):
+    def predict_proba(self, X) -> np.ndarray:
         """Predict class probabilities.
 
         Parameters
@@ -266,16 +246,11 @@ class MLPClassifier(ClassifierMixin, SklearnConversion, BaseMLP):
         """
         return self._predictions(self._raw_outputs(X))
 
-    def _predictions(self, raw):
-        if self._target_type == "binary":
-            raw = np.column_stack([-raw, raw])
-        return self._fitted_loss.form(self._target_type).predictions(raw)
-
     @available_if(_check_probabilities)
-    def predict_log_proba(self, X):
+    def predict_log_proba(self, X) -> np.ndarray:
         """Predict logarithms of class probabilities.
 
-        Computed from the raw outputs, so finite wherever these are finite.
+        They are computed from the raw outputs, and finite wherever these are finite.
 
         Parameters
         ----------
@@ -286,9 +261,7 @@ class MLPClassifier(ClassifierMixin, SklearnConversion, BaseMLP):
         log_probabilities : ndarray of shape (n_samples, n_classes)
         """
         raw = self._raw_outputs(X)
-        if self._target_type == "multiclass":
-            return log_softmax(raw, axis=1)
-        return log_expit(np.column_stack([-raw, raw]) if self._target_type == "binary" else raw)
+        return self._targets.log_probabilities(raw)
 
     @available_if(BaseMLP._check_partial_fit)
     @_fit_context(prefer_skip_nested_validation=True)
@@ -302,11 +275,11 @@ class MLPClassifier(ClassifierMixin, SklearnConversion, BaseMLP):
         X_val=None,
         y_val=None,
         sample_weight_val=None,
-    ):
+    ) -> Self:
         """Train for one epoch on the given data.
 
-        Calls that follow each other go on with the same optimizer state; the first one
-        after ``fit`` starts from the fitted weights with a fresh state.
+        Consecutive calls go on with the same state of the optimizer; the first call after
+        ``fit`` starts from the fitted weights, with a fresh state.
 
         Parameters
         ----------
@@ -329,7 +302,7 @@ class MLPClassifier(ClassifierMixin, SklearnConversion, BaseMLP):
         with self._unchanged_on_error():
             check_sparse(y)
             if classes is not None:
-                _check_labels(classes, "classes")
+                check_labels(classes, "classes")
             if _check_partial_fit_first_call(self, classes):
                 self._label_binarizer = LabelBinarizer().fit(y if is_multilabel(y) else classes)
             validation = X_val, y_val, sample_weight_val
@@ -339,56 +312,6 @@ class MLPClassifier(ClassifierMixin, SklearnConversion, BaseMLP):
         tags = super().__sklearn_tags__()
         tags.classifier_tags.multi_label = True
         return tags
-
-
-def _as_indicators(y):
-    """Return multilabel targets as 0 and 1, and all others as they are.
-
-    As in scikit-learn, whatever is not 0 means that a sample has the label.
-    """
-    check_sparse(y)
-    valid = is_multilabel(y)
-    if not (valid or sparse.issparse(y)):
-        return y
-    y = y if sparse.issparse(y) else np.asarray(y)
-    stored = y.tocoo().data if sparse.issparse(y) else y
-    values = np.unique(stored)
-    has_zeros = stored.size < np.prod(y.shape) or not values.all()
-    if len(values) == 2 and not has_zeros and np.isfinite(values).all():
-        raise ValueError(
-            "Multilabel targets are 1 where a sample has the label and 0 where it has not, but "
-            f"those of y are {values[0]} and {values[1]}. If {values[1]} means that it has, pass "
-            f"(y == {values[1]}).astype(int)."
-        )
-    if not valid:
-        return y  # LabelBinarizer refuses it in scikit-learn's words
-    y = y.astype(bool)
-    if sparse.issparse(y):
-        y = y.tocsr()
-        y.sum_duplicates()
-    return y.astype(int)
-
-
-def _check_labels(labels, name):
-    """Raise ValueError where a class is None, which nothing can be sorted among."""
-    labels = labels if sparse.issparse(labels) else np.asarray(labels)
-    if labels.dtype == object and any(label is None for label in labels.flat):
-        raise ValueError(
-            f"Input {name} contains None. Leave out the samples without a class, or give the "
-            "class a name, such as 'missing'."
-        )
-
-
-def _balance(targets, sample_weight):
-    """Balanced weights of the samples, where each stands for as many as it weighs."""
-    factor = np.ones(len(targets))
-    for column in targets.T:
-        _, codes = np.unique(column, return_inverse=True)
-        totals = np.bincount(codes, sample_weight)
-        share = np.zeros(len(totals))
-        np.divide(totals.sum(), np.count_nonzero(totals) * totals, out=share, where=totals > 0)
-        factor *= share[codes]
-    return factor
 
 
 class MLPRegressor(RegressorMixin, SklearnConversion, BaseMLP):
@@ -464,25 +387,12 @@ class MLPRegressor(RegressorMixin, SklearnConversion, BaseMLP):
             assert_all_finite(y.astype(X.dtype, copy=False), input_name="y")
         return X, y
 
-    def _validate_targets(self, y, continues, incremental):
-        return y, "continuous"
+    _targets = NumberTargets()
 
-    def _n_outputs(self, loss, targets, target_type):
-        return loss.n_outputs(targets.shape[1])
+    def _make_targets(self, y, continues, incremental, classes):
+        return self._targets
 
-    def _validate_held_out(self, y, target_type):
-        return y
-
-    def _own_score(self, problem, data):
-        def score(raw):
-            predictions = problem.form.predictions(raw)
-            if not np.isfinite(predictions).all():
-                return np.nan
-            return problem.loss.score(data.targets, predictions, data.sample_weight)
-
-        return score
-
-    def predict(self, X):
+    def predict(self, X) -> np.ndarray:
         """Predict targets.
 
         Parameters
@@ -492,23 +402,11 @@ class MLPRegressor(RegressorMixin, SklearnConversion, BaseMLP):
         Returns
         -------
         y : ndarray of shape (n_samples,) or (n_samples, n_outputs)
-            For a list of quantiles one column each, in ascending order in each row.
+            With a list of quantiles, a column for each, in ascending order in each row.
         """
         return self._predictions(self._raw_outputs(X))
 
-    def _predictions(self, raw):
-        form = self._fitted_loss.form(self._target_type)
-        predictions = form.predictions(raw)
-        if form.link is not None and not np.isfinite(predictions).all():
-            warnings.warn(
-                f"Some predictions overflow {predictions.dtype}. Scale the features "
-                "(StandardScaler), and look for samples far from those of training.",
-                RuntimeWarning,
-                stacklevel=3,
-            )
-        return predictions.ravel() if predictions.shape[1] == 1 else predictions
-
-    def score(self, X, y, sample_weight=None):
+    def score(self, X, y, sample_weight=None) -> float:
         """Return the score of the predictions for ``X``.
 
         Parameters
@@ -529,11 +427,11 @@ class MLPRegressor(RegressorMixin, SklearnConversion, BaseMLP):
     @_fit_context(prefer_skip_nested_validation=True)
     def partial_fit(
         self, X, y, sample_weight=None, *, X_val=None, y_val=None, sample_weight_val=None
-    ):
+    ) -> Self:
         """Train for one epoch on the given data.
 
-        Calls that follow each other go on with the same optimizer state; the first one
-        after ``fit`` starts from the fitted weights with a fresh state.
+        Consecutive calls go on with the same state of the optimizer; the first call after
+        ``fit`` starts from the fitted weights, with a fresh state.
 
         Parameters
         ----------

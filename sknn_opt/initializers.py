@@ -1,8 +1,8 @@
 """Initial weights and intercepts.
 
-`INITIALIZERS`, at the foot, maps names to classes. All but "auto" start the intercepts at
-0. No gain depends on the activation, but that the He initializers know the slope of
-`LeakyReLU`. Normal distributions are not truncated.
+`INITIALIZERS`, at the foot, maps names to classes. All except "auto" set the intercepts to 0.
+Only the He initializers depend on the activation, by the slope of `LeakyReLU`. Normal
+distributions are not truncated.
 """
 
 import math
@@ -11,13 +11,17 @@ from numbers import Real
 import numpy as np
 from sklearn.utils._param_validation import Interval
 
-from ._component import Component, Registry
+from ._components import Component, Registry
 
 _POSITIVE = [Interval(Real, 0, None, closed="neither")]
 
 
 class Initializer(Component):
     """Base of the initializers: the intercepts are 0, the weights those of ``_coefs``."""
+
+    def draw_layer(self, layer, fan_in, fan_out, activation, random_state):
+        """Draw the layer of this index; `draw` serves where all layers are drawn alike."""
+        return self.draw(fan_in, fan_out, activation, random_state)
 
     def draw(self, fan_in, fan_out, activation, random_state):
         """Draw one layer.
@@ -43,7 +47,7 @@ class Initializer(Component):
 
 
 class Auto(Initializer):
-    r"""scikit-learn's rule: uniform, after Glorot and Bengio, intercepts included.
+    r"""scikit-learn's rule, the default: as Glorot's uniform one, but for intercepts too.
 
     .. math:: w, b \sim U\left(\pm\sqrt{c / (n_{in} + n_{out})}\right)
 
@@ -88,7 +92,7 @@ class _Glorot:
 
 
 class GlorotUniform(_Glorot, _ScaledUniform):
-    r"""Uniform, with a variance between what keeps signals and what keeps gradients alike.
+    r"""Uniform; the variance is a compromise that preserves both signals and gradients.
 
     .. math:: w \sim U\left(\pm\sqrt{6 / (n_{in} + n_{out})}\right)
 
@@ -109,7 +113,7 @@ class GlorotUniform(_Glorot, _ScaledUniform):
 
 
 class GlorotNormal(_Glorot, _ScaledNormal):
-    r"""Normal, with the variance of Glorot and Bengio.
+    r"""Normal, with the same variance as Glorot's uniform one.
 
     .. math:: w \sim N\left(0, 2 / (n_{in} + n_{out})\right)
 
@@ -135,7 +139,7 @@ class _He:
 
 
 class HeUniform(_He, _ScaledUniform):
-    r"""Uniform, with the variance of He et al.
+    r"""Uniform, with the same variance as He's normal one.
 
     .. math:: w \sim U\left(\pm\sqrt{\frac{6}{(1 + s^2) n_{in}}}\right)
 
@@ -158,7 +162,7 @@ class HeUniform(_He, _ScaledUniform):
 
 
 class HeNormal(_He, _ScaledNormal):
-    r"""Normal, with a variance that makes up for what a rectifier cuts off.
+    r"""Normal; the variance makes up for the half of the signal that a ReLU cuts off.
 
     .. math:: w \sim N\left(0, \frac{2}{(1 + s^2) n_{in}}\right)
 
@@ -186,7 +190,7 @@ class _LeCun:
 
 
 class LeCunUniform(_LeCun, _ScaledUniform):
-    r"""Uniform, with the variance of LeCun et al.
+    r"""Uniform, with the same variance as LeCun's normal one.
 
     .. math:: w \sim U\left(\pm\sqrt{3 / n_{in}}\right)
 
@@ -207,7 +211,7 @@ class LeCunUniform(_LeCun, _ScaledUniform):
 
 
 class LeCunNormal(_LeCun, _ScaledNormal):
-    r"""Normal, with the variance that carries the variance of the input over to z.
+    r"""Normal; the variance preserves that of the signal in a layer without activation.
 
     .. math:: w \sim N\left(0, 1 / n_{in}\right)
 
@@ -228,7 +232,7 @@ class LeCunNormal(_LeCun, _ScaledNormal):
 
 
 class Orthogonal(Initializer):
-    r"""Orthonormal columns, or rows where there are fewer of them, times a gain.
+    r"""Orthonormal columns, or rows if these are fewer, times a gain.
 
     .. math:: W = g Q \quad\text{with}\quad Q^T Q = I \quad\text{or}\quad Q Q^T = I
 
@@ -237,7 +241,7 @@ class Orthogonal(Initializer):
     Parameters
     ----------
     gain : float, default=1.0
-        The factor :math:`g`. For ReLU layers, sqrt(2) makes up for what is cut off.
+        The factor :math:`g`. For ReLU layers, sqrt(2) makes up for the half that is cut off.
 
     References
     ----------
@@ -262,13 +266,13 @@ class Orthogonal(Initializer):
     def _coefs(self, fan_in, fan_out, activation, random_state):
         longer, shorter = max(fan_in, fan_out), min(fan_in, fan_out)
         q, r = np.linalg.qr(random_state.normal(size=(longer, shorter)))
-        # The signs of r's diagonal are arbitrary; positive ones make q uniform.
+        # QR leaves the signs of r's diagonal open; q is uniformly distributed if all are positive.
         q *= np.where(np.diag(r) < 0, -self.gain, self.gain)
         return q if fan_in >= fan_out else q.T
 
 
 class Uniform(Initializer):
-    r"""Uniform, the same for all layers.
+    r"""Uniform, with the same bound for all layers.
 
     .. math:: w \sim U(\pm l)
 
@@ -297,7 +301,7 @@ class Uniform(Initializer):
 
 
 class Normal(Initializer):
-    r"""Normal, the same for all layers.
+    r"""Normal, with the same standard deviation for all layers.
 
     .. math:: w \sim N(0, \sigma^2)
 
@@ -330,13 +334,13 @@ class Constant(Initializer):
 
     .. math:: w = c
 
-    The units of a hidden layer are alike then and stay so, unless dropout tells them apart:
-    this is for networks without hidden layers, and for experiments.
+    All units of a hidden layer are then equal and stay equal, unless dropout makes them
+    differ. So use it for networks without hidden layers, or for experiments.
 
     Parameters
     ----------
     value : float, default=0.1
-        The value :math:`c`. The default differs from `Zeros` and lets gradients pass.
+        The value :math:`c`. The default is not 0, so that gradients pass through the layers.
 
     Examples
     --------
@@ -362,8 +366,8 @@ class Zeros(Initializer):
 
     .. math:: w = 0
 
-    A good start for networks without hidden layers. In others the units of a layer never
-    come to differ, and with activations that are 0 at 0 the weights stay as they are.
+    A good start for networks without hidden layers. In other networks the units of a layer
+    stay equal, and with activations that are 0 at 0 the weights never change.
 
     Examples
     --------

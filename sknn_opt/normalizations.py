@@ -1,24 +1,38 @@
-"""Normalization of hidden pre-activations, over the batch or over the layer.
+"""Normalization of hidden layers' values before the activation, over the batch or the layer.
 
 Both learn a scale and a shift for each unit. `NORMALIZATIONS`, at the foot, maps names to
 classes.
 """
 
 import math
+from numbers import Real
 
 import numpy as np
+from sklearn.utils._param_validation import Interval
 
-from ._component import Component, Registry
-from ._kernel import Call, doubles, inline, kernel, pointers_to, real, reals, record, shift, struct
+from ._compiler.declarations import (
+    Call,
+    at,
+    doubles,
+    inline,
+    kernel,
+    named_doubles,
+    offset,
+    pointers_to,
+    real,
+    reals,
+    struct,
+)
+from ._components import POSITIVE, Component, Registry
 
 NORMALIZATION = struct(
     "normalization",
     forward=np.int64,  # addresses of kernels
     backward=np.int64,
-    scale=np.int64,  # addresses of reals, ``units`` each
-    shift=np.int64,
-    scale_gradient=np.int64,
-    shift_gradient=np.int64,
+    gamma=np.int64,  # addresses of reals, ``units`` each
+    beta=np.int64,
+    gamma_gradient=np.int64,
+    beta_gradient=np.int64,
     mean=np.int64,  # running statistics, of batch normalization only
     variance=np.int64,
     factor=np.int64,  # buffer: 1 / standard deviation of each unit, or of each row
@@ -27,8 +41,8 @@ NORMALIZATION = struct(
     parameters=np.int64,
     tangent=np.int64,  # for Hessian-vector products: kernels
     curvature=np.int64,
-    scale_direction=np.int64,  # reals
-    shift_direction=np.int64,
+    gamma_direction=np.int64,  # reals
+    beta_direction=np.int64,
     growth=np.int64,  # buffer: relative derivative of each row's factor along the direction
 )
 
@@ -71,57 +85,75 @@ class Normalization(Component):
     _tangent = None
     _curvature = None
     #: The forward kernel of prediction.
-    _apply = None
+    _predict = None
     #: Whether running statistics are kept, and a batch must come in one block.
-    _over_batch = False
+    uses_batch_statistics = False
+    #: Names of its parameters, what they start from, and whether they are trained.
+    parameters = (("normalization_scales", 1.0, True), ("normalization_shifts", 0.0, True))
 
 
 @inline
 def _scale_and_shift(norm, z, out, rows, units):
-    gamma, beta = reals(norm.scale), reals(norm.shift)
+    gamma, beta = reals(norm.gamma), reals(norm.beta)
     for i in range(rows):
-        here, there = shift(z, i * units), shift(out, i * units)
+        here, there = offset(z, i * units), offset(out, i * units)
         for j in range(units):
             there[j] = gamma[j] * here[j] + beta[j]
 
 
 @inline
 def _add_parameter_gradients(norm, z, delta, rows, units, beta):
-    """Leave this block's sums of delta * z and of delta in the buffer ``sums``."""
-    by_scale, by_shift = reals(norm.scale_gradient), reals(norm.shift_gradient)
-    products, totals = reals(norm.sums), shift(reals(norm.sums), units)
+    """Add the gradients of scale and shift; leave the sums they consist of in ``sums``."""
+    by_gamma, by_beta = reals(norm.gamma_gradient), reals(norm.beta_gradient)
+    products, totals = reals(norm.sums), offset(reals(norm.sums), units)
     for j in range(units):
         products[j] = totals[j] = real(0)
     for i in range(rows):
-        here, there = shift(z, i * units), shift(delta, i * units)
+        here, there = offset(z, i * units), offset(delta, i * units)
         for j in range(units):
             products[j] += there[j] * here[j]
             totals[j] += there[j]
+    # With a beta of 0, as in BLAS, the gradients are only written to: what stands in the buffer
+    # may be a NaN, which a product with 0 would keep.
     for j in range(units):
-        by_scale[j] = products[j] + (real(0) if beta == real(0) else beta * by_scale[j])
-        by_shift[j] = totals[j] + (real(0) if beta == real(0) else beta * by_shift[j])
+        by_gamma[j] = products[j] + (real(0) if beta == real(0) else beta * by_gamma[j])
+        by_beta[j] = totals[j] + (real(0) if beta == real(0) else beta * by_beta[j])
 
 
 @inline
 def _subtract_and_scale(z, rows, units, mean, factor):
     for i in range(rows):
-        here = shift(z, i * units)
+        here = offset(z, i * units)
         for j in range(units):
             here[j] = (here[j] - mean[j]) * factor[j]
+
+
+_batch_parameters = named_doubles("epsilon", "momentum")
+_layer_parameters = named_doubles("epsilon")
+
+
+@inline
+def _batch(norm):
+    return _batch_parameters(doubles(norm.parameters))
+
+
+@inline
+def _layer(norm):
+    return _layer_parameters(doubles(norm.parameters))
 
 
 @inline
 def _use_running_statistics(norm, z, units, rows):
     variance, factor = reals(norm.variance), reals(norm.factor)
-    epsilon = real(doubles(norm.parameters)[0])
+    epsilon = real(_batch(norm).epsilon)
     for j in range(units):
         factor[j] = real(1) / math.sqrt(variance[j] + epsilon)
     _subtract_and_scale(z, rows, units, reals(norm.mean), factor)
 
 
 @kernel(NORMALIZE)
-def _batch_apply(norm, z, out, rows, units):
-    n = record(norm, 0)
+def _batch_predict(norm, z, out, rows, units):
+    n = at(norm, 0)
     n.uses_running = 1
     _use_running_statistics(n, z, units, rows)
     _scale_and_shift(n, z, out, rows, units)
@@ -129,25 +161,27 @@ def _batch_apply(norm, z, out, rows, units):
 
 @kernel(NORMALIZE)
 def _batch_forward(norm, z, out, rows, units):
-    n = record(norm, 0)
-    # One row has no variance. It is normalized as in prediction and teaches nothing.
+    n = at(norm, 0)
+    # A single row has no variance. It is normalized as in prediction, and the running
+    # statistics do not change.
     n.uses_running = 1 if rows == 1 else 0
     if rows == 1:
         _use_running_statistics(n, z, units, rows)
     else:
-        mean, variance, factor = reals(n.sums), shift(reals(n.sums), units), reals(n.factor)
-        epsilon, momentum = real(doubles(n.parameters)[0]), real(doubles(n.parameters)[1])
+        mean, variance, factor = reals(n.sums), offset(reals(n.sums), units), reals(n.factor)
+        epsilon, momentum = real(_batch(n).epsilon), real(_batch(n).momentum)
         share = real(1) / real(rows)
+        # Two passes: the mean of the squares less the square of the mean would cancel.
         for j in range(units):
             mean[j] = variance[j] = real(0)
         for i in range(rows):
-            here = shift(z, i * units)
+            here = offset(z, i * units)
             for j in range(units):
                 mean[j] += here[j]
         for j in range(units):
             mean[j] *= share
         for i in range(rows):
-            here = shift(z, i * units)
+            here = offset(z, i * units)
             for j in range(units):
                 variance[j] += (here[j] - mean[j]) * (here[j] - mean[j])
         running_mean, running_variance = reals(n.mean), reals(n.variance)
@@ -162,43 +196,74 @@ def _batch_forward(norm, z, out, rows, units):
 
 @kernel(NORMALIZE_BACKWARD)
 def _batch_backward(norm, z, delta, rows, units, beta):
-    n = record(norm, 0)
-    gamma, factor = reals(n.scale), reals(n.factor)
+    n = at(norm, 0)
+    gamma, factor = reals(n.gamma), reals(n.factor)
     _add_parameter_gradients(n, z, delta, rows, units, beta)
-    products, totals = reals(n.sums), shift(reals(n.sums), units)
-    # Statistics that are constants pass no gradient on.
+    products, totals = reals(n.sums), offset(reals(n.sums), units)
+    # Running statistics are constants, through which no gradient flows.
     share = real(0) if n.uses_running == 1 else real(1) / real(rows)
     for i in range(rows):
-        here, there = shift(z, i * units), shift(delta, i * units)
+        here, there = offset(z, i * units), offset(delta, i * units)
         for j in range(units):
             centred = there[j] - share * (totals[j] + here[j] * products[j])
             there[j] = gamma[j] * factor[j] * centred
 
 
 class BatchNorm(Normalization):
-    r"""Batch normalization: mean and variance of each unit over the mini-batch.
+    r"""Batch normalization: by mean and variance of each unit over the mini-batch.
 
-    Prediction uses running averages of the batches' statistics, of the unbiased variance
-    as in torch. A batch of a single row is normalized by them too, and leaves them alone.
+    .. math::
+
+        \hat z = \frac{z - \mu}{\sqrt{\sigma^2 + \epsilon}}, \qquad
+        f(z) = \gamma \hat z + \beta
+
+    with the mean :math:`\mu` and the variance :math:`\sigma^2` of a unit over the rows of a
+    mini-batch, and with a scale :math:`\gamma` and a shift :math:`\beta` for each unit that
+    are learnt. Predictions use running averages of these statistics, for which the variance
+    is unbiased, as in torch. A batch of a single row is normalized with the running averages
+    too, and does not change them.
 
     Parameters
     ----------
     epsilon : float, default=1e-5
         Added to the variance.
     momentum : float, default=0.1
-        Share of the newest batch in the running averages.
+        Share of the newest batch in the running averages, more than 0 and at most 1.
 
     References
     ----------
     S. Ioffe, C. Szegedy. "Batch normalization: Accelerating deep network training by
     reducing internal covariate shift". ICML 2015, :arxiv:`1502.03167`.
+
+    Examples
+    --------
+    >>> from sklearn.datasets import load_iris
+    >>> from sklearn.preprocessing import scale
+    >>> from sknn_opt import MLPClassifier
+    >>> from sknn_opt.normalizations import BatchNorm
+    >>> X, y = load_iris(return_X_y=True)
+    >>> X = scale(X)
+    >>> model = MLPClassifier(
+    ...     (20,), normalization=BatchNorm(momentum=0.2),
+    ...     learning_rate_init=0.02, tol=1e-3, random_state=0
+    ... )
+    >>> print(model.fit(X, y).score(X, y) > 0.95)
+    True
     """
 
     _forward = _batch_forward
     _backward = _batch_backward
-    _apply = _batch_apply
-    _over_batch = True
-    _kernel_parameters = ("epsilon", "momentum")
+    _predict = _batch_predict
+    uses_batch_statistics = True
+    parameters = (
+        *Normalization.parameters,
+        ("running_means", 0.0, False),
+        ("running_variances", 1.0, False),
+    )
+    _parameter_constraints = {
+        "epsilon": POSITIVE,
+        "momentum": [Interval(Real, 0, 1, closed="right")],
+    }
 
     def __init__(self, epsilon=1e-5, momentum=0.1):
         self.epsilon = epsilon
@@ -207,12 +272,12 @@ class BatchNorm(Normalization):
 
 @kernel(NORMALIZE)
 def _layer_forward(norm, z, out, rows, units):
-    n = record(norm, 0)
+    n = at(norm, 0)
     factor = reals(n.factor)
-    epsilon = real(doubles(n.parameters)[0])
+    epsilon = real(_layer(n).epsilon)
     share = real(1) / real(units)
     for i in range(rows):
-        here = shift(z, i * units)
+        here = offset(z, i * units)
         total = real(0)
         for j in range(units):
             total += here[j]
@@ -229,12 +294,12 @@ def _layer_forward(norm, z, out, rows, units):
 
 @kernel(NORMALIZE_BACKWARD)
 def _layer_backward(norm, z, delta, rows, units, beta):
-    n = record(norm, 0)
-    gamma, factor = reals(n.scale), reals(n.factor)
+    n = at(norm, 0)
+    gamma, factor = reals(n.gamma), reals(n.factor)
     share = real(1) / real(units)
     _add_parameter_gradients(n, z, delta, rows, units, beta)
     for i in range(rows):
-        here, there = shift(z, i * units), shift(delta, i * units)
+        here, there = offset(z, i * units), offset(delta, i * units)
         total, product = real(0), real(0)
         for j in range(units):
             there[j] *= gamma[j]
@@ -248,13 +313,17 @@ def _layer_backward(norm, z, delta, rows, units, beta):
 
 @kernel(NORMALIZE_TANGENT)
 def _layer_tangent(norm, z, tangent, out, rows, units):
-    n = record(norm, 0)
-    gamma, gamma_direction = reals(n.scale), reals(n.scale_direction)
-    beta_direction = reals(n.shift_direction)
+    n = at(norm, 0)
+    gamma, gamma_direction = reals(n.gamma), reals(n.gamma_direction)
+    beta_direction = reals(n.beta_direction)
     factor, growth = reals(n.factor), reals(n.growth)
     share = real(1) / real(units)
     for i in range(rows):
-        here, moved, there = shift(z, i * units), shift(tangent, i * units), shift(out, i * units)
+        here, moved, there = (
+            offset(z, i * units),
+            offset(tangent, i * units),
+            offset(out, i * units),
+        )
         total, product = real(0), real(0)
         for j in range(units):
             total += moved[j]
@@ -269,25 +338,25 @@ def _layer_tangent(norm, z, tangent, out, rows, units):
 
 @kernel(NORMALIZE_CURVATURE)
 def _layer_curvature(norm, z, tangent, delta, tangent_delta, exact, rows, units, beta):
-    n = record(norm, 0)
-    gamma, gamma_direction = reals(n.scale), reals(n.scale_direction)
-    by_scale, by_shift = reals(n.scale_gradient), reals(n.shift_gradient)
+    n = at(norm, 0)
+    gamma, gamma_direction = reals(n.gamma), reals(n.gamma_direction)
+    by_gamma, by_beta = reals(n.gamma_gradient), reals(n.beta_gradient)
     factor, growth = reals(n.factor), reals(n.growth)
     share = real(1) / real(units)
     for j in range(units):
-        by_scale[j] = real(0) if beta == real(0) else beta * by_scale[j]
-        by_shift[j] = real(0) if beta == real(0) else beta * by_shift[j]
+        by_gamma[j] = real(0) if beta == real(0) else beta * by_gamma[j]
+        by_beta[j] = real(0) if beta == real(0) else beta * by_beta[j]
     for i in range(rows):
-        here, there = shift(z, i * units), shift(tangent_delta, i * units)
+        here, there = offset(z, i * units), offset(tangent_delta, i * units)
         for j in range(units):
-            by_scale[j] += there[j] * here[j]
-            by_shift[j] += there[j]
+            by_gamma[j] += there[j] * here[j]
+            by_beta[j] += there[j]
             there[j] *= gamma[j]
-        moved, slope = shift(tangent, i * units), shift(delta, i * units)
+        moved, slope = offset(tangent, i * units), offset(delta, i * units)
         slopes, along, across = real(0), real(0), real(0)
         if exact != 0:
             for j in range(units):
-                by_scale[j] += slope[j] * moved[j]
+                by_gamma[j] += slope[j] * moved[j]
                 there[j] += gamma_direction[j] * slope[j]
                 slope[j] *= gamma[j]
                 slopes += slope[j]
@@ -310,7 +379,16 @@ def _layer_curvature(norm, z, tangent, delta, tangent_delta, exact, rows, units,
 
 
 class LayerNorm(Normalization):
-    r"""Layer normalization: mean and variance of each row over the layer's units.
+    r"""Layer normalization: by mean and variance of each row over the layer's units.
+
+    .. math::
+
+        \hat z = \frac{z - \mu}{\sqrt{\sigma^2 + \epsilon}}, \qquad
+        f(z) = \gamma \hat z + \beta
+
+    with the mean :math:`\mu` and the variance :math:`\sigma^2` of a row over the units of the
+    layer, and with a scale :math:`\gamma` and a shift :math:`\beta` for each unit that are
+    learnt. Predictions do the same, so no running averages are kept.
 
     Parameters
     ----------
@@ -320,14 +398,27 @@ class LayerNorm(Normalization):
     References
     ----------
     J. L. Ba, J. R. Kiros, G. E. Hinton. "Layer normalization". 2016, :arxiv:`1607.06450`.
+
+    Examples
+    --------
+    >>> from sklearn.datasets import load_iris
+    >>> from sklearn.preprocessing import scale
+    >>> from sknn_opt import MLPClassifier
+    >>> X, y = load_iris(return_X_y=True)
+    >>> X = scale(X)
+    >>> model = MLPClassifier(
+    ...     (20, 20), normalization=["layer", None], optimizer="lbfgs", tol=1e-2, random_state=0
+    ... )
+    >>> print(model.fit(X, y).score(X, y) > 0.95)
+    True
     """
 
     _forward = _layer_forward
     _backward = _layer_backward
-    _apply = _layer_forward
+    _predict = _layer_forward
     _tangent = _layer_tangent
     _curvature = _layer_curvature
-    _kernel_parameters = ("epsilon",)
+    _parameter_constraints = {"epsilon": POSITIVE}
 
     def __init__(self, epsilon=1e-5):
         self.epsilon = epsilon

@@ -9,7 +9,7 @@ from numbers import Integral, Real
 import numpy as np
 from sklearn.utils._param_validation import Interval, RealNotInt, StrOptions
 
-from ._component import Component, Registry
+from ._components import Component, Registry
 
 _FRACTION = [Interval(Real, 0, 1, closed="both")]
 _POSITIVE = [Interval(Real, 0, None, closed="neither")]
@@ -29,6 +29,9 @@ class Schedule(Component):
     #: factor is 1 whatever the time.
     _unit = "epochs"
 
+    #: Whether it takes its end from ``max_iter``: then training is planned to last so long.
+    ends_at_max_iter = False
+
     #: What is printed when a plateau ends training.
     _last_words = "Stopping."
 
@@ -46,7 +49,7 @@ class Schedule(Component):
 
 
 class Constant(Schedule):
-    r"""The learning rate stays as it is.
+    r"""A constant learning rate, the default.
 
     .. math:: \eta_t = \eta_0
 
@@ -65,12 +68,12 @@ class Constant(Schedule):
 
 
 class InvScaling(Schedule):
-    r"""Inverse power of the number of samples seen, once an epoch, as in scikit-learn.
+    r"""An inverse power of the number of samples seen, as in scikit-learn.
 
     .. math:: \eta_t = \eta_0 / (t + 1)^{p}
 
-    The time :math:`t` is the number of samples seen before the current epoch, each one in
-    each epoch counted. The rate goes on falling beyond ``max_iter``.
+    The time :math:`t` is the number of samples seen before the current epoch, where a sample
+    counts once for each epoch. The rate goes on falling beyond ``max_iter``.
 
     Parameters
     ----------
@@ -98,16 +101,18 @@ class InvScaling(Schedule):
 
 
 class Adaptive(Schedule):
-    r"""Constant until a plateau, then lower, as in scikit-learn.
+    r"""Constant until training makes no progress, then lower, as in scikit-learn.
 
-    Where the training loss, or with early stopping the validation score, fails to improve
-    by ``tol`` for ``n_iter_no_change`` epochs, the rate is multiplied by ``factor`` and
-    training goes on. It ends when the rate is at most 1e-6.
+    .. math:: \eta_t = \eta_0 f^k
+
+    after :math:`k` plateaus. A plateau means that the training loss, or with early stopping
+    the validation score, has failed to improve by ``tol`` for ``n_iter_no_change`` epochs.
+    Training ends at a plateau where the rate is 1e-6 or less.
 
     Parameters
     ----------
     factor : float, default=0.2
-        What a plateau multiplies the learning rate by, between 0 and 1.
+        The factor :math:`f` by which a plateau multiplies the learning rate, between 0 and 1.
 
     Examples
     --------
@@ -132,7 +137,7 @@ class Adaptive(Schedule):
 
 
 class Step(Schedule):
-    r"""Lower by the same factor at regular intervals.
+    r"""A fall by the same factor at regular intervals.
 
     .. math:: \eta_t = \eta_0 \gamma^{\lfloor t / s \rfloor}
 
@@ -165,7 +170,7 @@ class Step(Schedule):
 
 
 class Exponential(Schedule):
-    r"""Exponential decay.
+    r"""Exponential decay: a fall by the same share in each epoch.
 
     .. math:: \eta_t = \eta_0 e^{-k t}
 
@@ -192,7 +197,7 @@ class Exponential(Schedule):
 
 
 class InverseTime(Schedule):
-    r"""Decay with the inverse of time.
+    r"""Decay with the inverse of time: fast at first, then slow.
 
     .. math:: \eta_t = \frac{\eta_0}{1 + k t}
 
@@ -219,7 +224,7 @@ class InverseTime(Schedule):
 
 
 class Polynomial(Schedule):
-    r"""A polynomial that falls to its end at ``max_iter``, :math:`T`; by default a line.
+    r"""A power of the time that is left until ``max_iter``, by default a straight line.
 
     .. math:: \eta_t = \eta_0 \left( e + (1 - e) (1 - t / T)^p \right)
 
@@ -238,6 +243,7 @@ class Polynomial(Schedule):
     [1.   0.25 0.  ]
     """
 
+    ends_at_max_iter = True
     _parameter_constraints = {"power": _POSITIVE, "end": _FRACTION}
 
     def __init__(self, power=1, end=0):
@@ -249,7 +255,7 @@ class Polynomial(Schedule):
 
 
 class Cosine(Schedule):
-    r"""Half a cosine wave that falls to its end at ``max_iter``, :math:`T`.
+    r"""Half a cosine wave, which reaches its end at ``max_iter``.
 
     .. math:: \eta_t = \eta_0 \left( e + (1 - e) \frac{1 + \cos(\pi t / T)}{2} \right)
 
@@ -271,6 +277,7 @@ class Cosine(Schedule):
     [1.   0.55 0.1 ]
     """
 
+    ends_at_max_iter = True
     _parameter_constraints = {"end": _FRACTION}
 
     def __init__(self, end=0):
@@ -281,7 +288,7 @@ class Cosine(Schedule):
 
 
 class CosineRestarts(Schedule):
-    r"""Half cosine waves, each longer than the one before.
+    r"""Half cosine waves that start over, each longer than the one before.
 
     At :math:`s` epochs into a cycle of :math:`T_i = m^i T_0` epochs:
 
@@ -328,7 +335,7 @@ class CosineRestarts(Schedule):
         multiplier = min(self.multiplier, 1e100)  # whose second cycle outlasts any training
         growth = multiplier - 1
         i = np.floor(np.log1p(growth * cycles) / np.log(multiplier))
-        # The logarithm may round to the wrong side of a restart.
+        # At a restart the logarithm may round to the wrong cycle, the one before or after.
         i += cycles >= (multiplier ** (i + 1) - 1) / growth
         i -= cycles < (multiplier**i - 1) / growth
         start = (multiplier**i - 1) / growth
@@ -336,9 +343,9 @@ class CosineRestarts(Schedule):
 
 
 class Cyclic(Schedule):
-    r"""Up from a low rate to ``learning_rate_init`` and down again, over and over.
+    r"""Cycles: from a low rate up to ``learning_rate_init`` and down again.
 
-    With the part :math:`s` of a cycle that is over:
+    With the fraction :math:`s` of a cycle that is over:
 
     .. math::
 
@@ -386,9 +393,9 @@ class Cyclic(Schedule):
 
 
 class OneCycle(Schedule):
-    r"""Up to ``learning_rate_init``, then down to next to nothing at ``max_iter``, by cosines.
+    r"""A single cycle: up to ``learning_rate_init``, then down to almost 0 at ``max_iter``.
 
-    With the part :math:`s = t / T` of ``max_iter`` that is over and the peak at :math:`p`:
+    With the fraction :math:`s = t / T` of ``max_iter`` that is over and the peak at :math:`p`:
 
     .. math::
 
@@ -399,7 +406,7 @@ class OneCycle(Schedule):
     Parameters
     ----------
     peak_at : float, default=0.3
-        The part of training that leads to the peak, :math:`p`, between 0 and 1.
+        The fraction of training after which the peak is reached, :math:`p`, between 0 and 1.
     start : float, default=0.04
         The factor at the start, :math:`a`.
     end : float, default=4e-5
@@ -427,6 +434,7 @@ class OneCycle(Schedule):
     [0.04 1.   0.  ]
     """
 
+    ends_at_max_iter = True
     _parameter_constraints = {
         "peak_at": [Interval(Real, 0, 1, closed="neither")],
         "start": _FRACTION,
@@ -448,13 +456,13 @@ class OneCycle(Schedule):
 class WarmUp(Component):
     r"""A rise of the learning rate at the start of training.
 
-    ``warm_up(time, max_iter)`` is a factor beside the schedule's, whose clock runs on
-    meanwhile. With the part :math:`s` of the warm-up that is over, it rises from
-    :math:`a = 10^{-3}`, so that no step is lost, to 1, where it stays:
+    ``warm_up(time, max_iter)`` is a factor beside that of the schedule, whose clock it does
+    not delay. With the fraction :math:`s` of the warm-up that is over, it rises from
+    :math:`a = 10^{-3}`, since a step at a rate of 0 would be wasted, to 1, where it stays:
 
     .. math:: a + (1 - a) s \quad\text{or}\quad a + (1 - a) \frac{1 - \cos(\pi s)}{2}
 
-    Estimators take its parameters as their own, ``warmup`` and ``warmup_shape``.
+    Estimators build it from their keywords ``warmup`` and ``warmup_shape``.
 
     Parameters
     ----------

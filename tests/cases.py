@@ -5,8 +5,8 @@ import itertools
 import numpy as np
 from scipy import sparse
 
-from sknn_opt._layout import Architecture, Layout
-from sknn_opt._problem import Problem
+from sknn_opt._network.layout import Architecture, Layout, describe
+from sknn_opt._network.problem import Problem
 from sknn_opt.activations import ACTIVATIONS
 from sknn_opt.losses import CLASSIFIER_LOSSES, REGRESSOR_LOSSES
 from sknn_opt.normalizations import NORMALIZATIONS
@@ -22,7 +22,7 @@ FACTORS = {
           for name in registry for kind in kinds),
     ],
     "activation": [*ACTIVATIONS, "a list"],
-    "normalization": [None, *NORMALIZATIONS],
+    "normalization": [None, *NORMALIZATIONS, ("batch", None, "layer")],
     "residual": [False, True],
     "dropout": [0.0, 0.4],
     "input_dropout": [0.0, 0.3],
@@ -78,11 +78,13 @@ def make_case(case, seed):
     names = [case["activation"]] * len(HIDDEN)
     if case["activation"] == "a list":
         names = ["tanh", "gelu", "softplus"]
-    normalization = case["normalization"]
-    normalization = None if normalization is None else NORMALIZATIONS[normalization]()
-    layout = Layout([N_FEATURES, *HIDDEN, n_outputs], normalization)
+    normalizations = case["normalization"]
+    if not isinstance(normalizations, tuple):
+        normalizations = [normalizations] * len(HIDDEN)
+    normalizations = [None if n is None else NORMALIZATIONS[n]() for n in normalizations]
+    layout = Layout(describe([N_FEATURES, *HIDDEN, n_outputs], normalizations))
     theta = 0.7 * rng.standard_normal(layout.n_values)
-    for variance in layout.views(theta).variances:
+    for variance in layout.by_name(theta)["running_variances"]:
         variance[:] = 1.0
     loss = loss_class()
     problem = Problem(
@@ -94,8 +96,8 @@ def make_case(case, seed):
         architecture=Architecture(
             [ACTIVATIONS[name]() for name in names],
             [case["dropout"]] * len(HIDDEN),
+            normalizations,
             case["input_dropout"],
-            normalization,
             case["residual"],
         ),
         layout=layout,

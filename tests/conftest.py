@@ -1,8 +1,15 @@
 """Fixtures that several test modules share."""
 
+import shutil
+from pathlib import Path
+
 import numba
 import pytest
 from threadpoolctl import threadpool_limits
+
+import sknn_opt
+
+PACKAGE = Path(sknn_opt.__file__).parent
 
 
 @pytest.fixture(scope="module")
@@ -19,3 +26,10 @@ def empty_cache(tmp_path, monkeypatch):
     folder.mkdir()
     monkeypatch.setattr(numba.config, "CACHE_DIR", str(folder))
     return folder
+
+
+@pytest.fixture
+def package_copy(tmp_path):
+    """Folder with a copy of the package, whose files may be edited."""
+    shutil.copytree(PACKAGE, tmp_path / "sknn_opt", ignore=shutil.ignore_patterns("__pycache__"))
+    return tmp_path

@@ -3,9 +3,9 @@
 import numpy as np
 from scipy import sparse
 
-from sknn_opt._layout import Architecture, Layout
-from sknn_opt._problem import Batches, Problem
-from sknn_opt._row_blocks import RowBlocks
+from sknn_opt._network.layout import Architecture, Layout, describe
+from sknn_opt._network.problem import Evaluator, Problem
+from sknn_opt._training.row_blocks import RowBlocks
 from sknn_opt.activations import ACTIVATIONS
 from sknn_opt.losses import REGRESSOR_LOSSES
 
@@ -18,6 +18,11 @@ TARGETS = {
     "multilabel-indicator": lambda random: random.integers(2, size=(N_ROWS, N_OUTPUTS)),
     "continuous": lambda random: random.poisson(1.5, size=(N_ROWS, N_OUTPUTS)) + 0.5,
 }
+
+
+def make_layout(units, normalization=None):
+    """The layout of a network whose hidden layers have the same normalization, or none."""
+    return Layout(describe(units, [normalization] * (len(units) - 2)))
 
 
 def make_problem(
@@ -39,7 +44,7 @@ def make_problem(
     y = TARGETS[target_type](random).astype(dtype)
     weight = random.uniform(0.1, 2, N_ROWS).astype(dtype) if weighted else None
     n_outputs = 1 if target_type == "binary" else N_OUTPUTS
-    layout = Layout([N_FEATURES, *hidden, n_outputs])
+    layout = make_layout([N_FEATURES, *hidden, n_outputs])
     loss = REGRESSOR_LOSSES[loss]() if isinstance(loss, str) else loss()
     activations = [ACTIVATIONS[activation]() for _ in hidden]
     problem = Problem(
@@ -48,11 +53,11 @@ def make_problem(
         sample_weight=weight,
         loss=loss,
         form=loss.form(target_type),
-        architecture=Architecture(activations, [0.0] * len(hidden)),
+        architecture=Architecture(activations, [0.0] * len(hidden), [None] * len(hidden)),
         layout=layout,
         alpha=0.0,
         l1_ratio=0.0,
-        rows=rows,
+        row_indices=rows,
     )
     return problem, random.normal(scale=0.7, size=layout.n_parameters).astype(dtype)
 
@@ -61,5 +66,5 @@ def loss_and_gradient(problem, theta, scale=1.0, block=N_ROWS, order=None):
     """Loss and gradient of all rows, added up over blocks of them."""
     n_rows = problem.X.shape[0] if order is None else len(order)
     blocks = RowBlocks(n_rows, block)
-    loss, gradient = blocks.sum([Batches(problem, theta, blocks.max_rows, order)], scale)
+    loss, gradient = blocks.sum([Evaluator(problem, theta, blocks.max_rows, order)], scale)
     return float(loss), gradient

@@ -4,7 +4,7 @@ import numpy as np
 
 
 class Surface:
-    """Half a sum of squares, with the methods of `sknn_opt._objective.Objective`.
+    """Half a sum of squares, with the methods of `sknn_opt._training.objective.Objective`.
 
     Parameters
     ----------
@@ -21,6 +21,7 @@ class Surface:
         self.jacobian = jacobian
         self.hessian = hessian
         self.products = []  # for each function that was asked for, whether it is exact
+        self.memory = {}
 
     def vector(self):
         return self.start.copy()

@@ -9,8 +9,9 @@ from scipy.special import erfcx, expit
 from sklearn.base import clone
 
 from sknn_opt import MLPRegressor
-from sknn_opt._kernel import address
+from sknn_opt._compiler.declarations import address
 from sknn_opt.activations import ACTIVATIONS, ELU, SELU, Activation, LeakyReLU
+from sknn_opt.initializers import INITIALIZERS
 
 DTYPES = ["float64", "float32"]
 TOLERANCE = {"float64": 1e-14, "float32": 1e-6}
@@ -138,10 +139,11 @@ def test_that_every_activation_is_tested():
 def forward(activation, z):
     """Return z, which an activation in place overwrites, and a."""
     z = z.copy()
-    a = z if activation._in_place else np.empty_like(z)
-    if activation._forward is not None:
+    a = z if activation.overwrites_input else np.empty_like(z)
+    if not activation.is_linear:
         parameters = activation.kernel_parameters()
-        activation._forward(z.dtype, address(z), address(a), *z.shape, address(parameters))
+        kernel = activation.kernels().forward
+        kernel(z.dtype, address(z), address(a), *z.shape, address(parameters))
     return z, a
 
 
@@ -155,11 +157,12 @@ def multiplied(kernel, activation, z, delta):
 
 
 def backward(activation, z, delta):
-    return multiplied(activation._backward, activation, z, delta)
+    kernel = None if activation.is_linear else activation.kernels().backward
+    return multiplied(kernel, activation, z, delta)
 
 
 def curvature(activation, z, delta):
-    return multiplied(activation._curvature, activation, z, delta)
+    return multiplied(activation.kernels().second, activation, z, delta)
 
 
 @every_case
@@ -209,13 +212,17 @@ def test_extremes(dtype, activation, function, derivative, kinks):
 def test_twice_differentiable_where_the_derivative_is_smooth(
     activation, function, derivative, kinks
 ):
-    assert activation._twice_differentiable == (not kinks)
+    assert activation.is_twice_differentiable == (not kinks)
 
 
 def test_that_every_second_derivative_is_tested():
-    kernels = {name for name in ACTIVATIONS if ACTIVATIONS[name]()._curvature is not None}
+    kernels = {
+        name
+        for name, cls in ACTIVATIONS.items()
+        if not cls().is_linear and cls().kernels().second is not None
+    }
     assert set(SECOND_DERIVATIVES) == kernels
-    in_place = {name for name in kernels if ACTIVATIONS[name]()._in_place}
+    in_place = {name for name in kernels if ACTIVATIONS[name]().overwrites_input}
     assert set(INVERSES) == in_place
 
 
@@ -239,10 +246,10 @@ def test_relative_error_of_curvature(dtype, name):
     activation, exact = ACTIVATIONS[name](), SECOND_DERIVATIVES[name]
     z = np.concatenate([np.linspace(-limit, limit, 5000) for limit in (8, 100, 760)])
     z = z.astype(dtype)[np.newaxis]
-    seen = forward(activation, z)[1] if activation._in_place else z
+    seen = forward(activation, z)[1] if activation.overwrites_input else z
     seen = seen.astype(np.longdouble)
     with np.errstate(divide="ignore", under="ignore", over="ignore"):
-        if activation._in_place:
+        if activation.overwrites_input:
             seen = np.clip(INVERSES[name](seen), -1e4, 1e4)
         expected = exact(seen)
         sides = np.abs([exact(seen - 0.25), exact(seen + 0.25)]).min(axis=0)
@@ -276,7 +283,7 @@ def test_curvature_at_extremes(dtype, name):
     ("name", "z", "expected"),
     [
         ("relu", [0.0, -0.0], [0, 0]),
-        ("hard_tanh", [-1, 1], [0, 0]),
+        ("hard_tanh", [-1.0, 1.0], [0, 0]),
         ("leaky_relu", [0.0, -0.0], [0.01, 0.01]),
     ],
 )
@@ -286,10 +293,10 @@ def test_derivatives_at_kinks(name, z, expected):
 
 
 @pytest.mark.parametrize("name", ACTIVATIONS)
-def test_both_kernels_or_none(name):
+def test_a_rule_or_none(name):
     activation = ACTIVATIONS[name]()
     assert isinstance(activation, Activation)
-    assert (activation._forward is None) == (activation._backward is None) == (name == "identity")
+    assert activation.is_linear == (name == "identity")
 
 
 @pytest.mark.parametrize(("alias", "name"), [("sigmoid", "logistic"), ("swish", "silu")])
@@ -354,15 +361,14 @@ def test_from_functions_is_compiled_once_for_each_pair():
     ]
     for twin in twins:
         assert twin.get_params() == {"f": _swish, "df": _swish_derivative}
-        assert twin._forward is USER._forward
-        assert twin._backward is USER._backward
+        assert all(a is b for a, b in zip(twin.kernels(), USER.kernels(), strict=True))
     swapped = Activation.from_functions(_swish_derivative, _swish)
-    assert swapped._forward not in (USER._forward, USER._backward)
+    assert not {*swapped.kernels()[:2]} & {*USER.kernels()[:2]}
 
 
 def test_that_nothing_is_known_of_the_curvature_of_a_users_function():
-    assert USER._curvature is None
-    assert not USER._twice_differentiable
+    assert USER.kernels().second is None
+    assert not USER.is_twice_differentiable
 
 
 def test_a_race_of_threads_makes_one_kernel():
@@ -373,7 +379,7 @@ def test_a_race_of_threads_makes_one_kernel():
 
     def ask():
         barrier.wait()
-        made.append(Activation.from_functions(own, own)._forward)
+        made.append(Activation.from_functions(own, own).kernels().forward)
 
     threads = [threading.Thread(target=ask) for _ in range(8)]
     for thread in threads:
@@ -439,3 +445,12 @@ def test_functions_that_numba_cannot_compile(f, error, message):
 def test_a_function_that_numba_has_compiled_already():
     activation = Activation.from_functions(numba.njit(_swish), _swish_derivative)
     np.testing.assert_array_equal(forward(activation, Z)[1], forward(USER, Z)[1])
+
+
+def test_suited_initializers_are_known_and_the_first_one_is_the_one_that_is_published():
+    first = dict.fromkeys(ACTIVATIONS, "glorot_uniform")  # Glorot and Bengio 2010
+    first |= dict.fromkeys(["relu", "leaky_relu", "elu", "gelu", "silu", "mish"], "he_normal")
+    first["selu"] = "lecun_normal"  # Klambauer et al. 2017
+    suited = {name: cls._suited_initializers for name, cls in ACTIVATIONS.items()}
+    assert {name: names[0] for name, names in suited.items()} == first
+    assert set().union(*suited.values()) <= set(INITIALIZERS)

@@ -10,6 +10,7 @@ from sklearn.preprocessing import scale
 
 from sknn_opt import MLPClassifier, MLPRegressor
 from sknn_opt.averaging import AVERAGINGS, EMA, SWA
+from sknn_opt.normalizations import BatchNorm
 from sknn_opt.optimizers import OPTIMIZERS, FirstOrder
 
 pytestmark = [
@@ -21,7 +22,9 @@ X, Y = load_iris(return_X_y=True)
 X = scale(X)
 N_EPOCHS = 8
 FIRST_ORDER = [
-    name for name, cls in OPTIMIZERS.items() if issubclass(cls, FirstOrder) and not cls._averages
+    name
+    for name, cls in OPTIMIZERS.items()
+    if issubclass(cls, FirstOrder) and not cls.averages_iterates
 ]
 
 
@@ -115,6 +118,45 @@ def test_statistics_of_batch_normalization_are_those_of_the_average(averaging, d
     np.testing.assert_allclose(model.running_variances_[0], variance, rtol=rtol)
 
 
+def mean_statistics(model, features, batch_size):
+    """Means and variances of the batches in each layer, by NumPy, in the order of the rows."""
+    batches = [features[i : i + batch_size] for i in range(0, len(features), batch_size)]
+    sizes, statistics = [len(batch) for batch in batches], []
+    for i, (w, b) in enumerate(zip(model.coefs_[:-1], model.intercepts_[:-1], strict=True)):
+        zs = [batch @ w + b for batch in batches]
+        statistics += [
+            np.average([z.mean(axis=0) for z in zs], axis=0, weights=sizes),
+            np.average([z.var(axis=0, ddof=1) for z in zs], axis=0, weights=sizes),
+        ]
+        normalized = [(z - z.mean(axis=0)) / np.sqrt(z.var(axis=0) + 1e-5) for z in zs]
+        scale, shift = model.normalization_scales_[i], model.normalization_shifts_[i]
+        batches = [np.maximum(scale * z + shift, 0) for z in normalized]
+    return statistics
+
+
+def test_statistics_of_earlier_calls_fade_by_each_layers_momentum():
+    momenta = [0.3, 0.05]
+    model = make(
+        hidden_layer_sizes=(5, 4),
+        batch_size=40,
+        averaging="ema",
+        normalization=[BatchNorm(momentum=momentum) for momentum in momenta],
+    ).partial_fit(X, Y, classes=[0, 1, 2])
+
+    def statistics():
+        pairs = zip(model.running_means_, model.running_variances_, strict=True)
+        return [array.copy() for pair in pairs for array in pair]
+
+    for ours, expected in zip(statistics(), mean_statistics(model, X, 40), strict=True):
+        np.testing.assert_allclose(ours, expected, rtol=1e-9, atol=1e-12)
+    before = statistics()
+    model.partial_fit(X[:70] + 1, Y[:70])
+    new = mean_statistics(model, X[:70] + 1, 40)
+    shares = 1 - (1 - np.repeat(momenta, 2)) ** 2  # two batches
+    for ours, was, mean, share in zip(statistics(), before, new, shares, strict=True):
+        np.testing.assert_allclose(ours, was + share * (mean - was), rtol=1e-9, atol=1e-12)
+
+
 @pytest.mark.parametrize("pickled", [False, True])
 def test_ema_goes_on_over_calls_of_partial_fit(pickled):
     settings = {"averaging": EMA(0.9), "batch_size": 32}
@@ -175,7 +217,7 @@ def test_what_cannot_be_averaged_is_refused():
     with pytest.raises(ValueError, match=r"partial_fit does not support averaging.*'ema'"):
         make(averaging="swa").partial_fit(X, Y, classes=[0, 1, 2])
     for name, cls in OPTIMIZERS.items():
-        if not issubclass(cls, FirstOrder) or cls._averages:
+        if not issubclass(cls, FirstOrder) or cls.averages_iterates:
             with pytest.raises(ValueError, match="averaging='ema' does not apply to"):
                 MLPRegressor((3,), optimizer=name, averaging="ema").fit(X, Y * 1.0)
 
@@ -210,8 +252,8 @@ def test_statistics_of_earlier_calls_stay():
 @pytest.mark.parametrize("averaging", AVERAGINGS)
 def test_a_training_that_is_cut_off_in_its_first_epoch_predicts(averaging, monkeypatch):
     looks = iter([False] * 3)  # at the clock: between calls of 8 batches, and then of more
-    out_of_time = property(lambda record: next(looks, True))
-    monkeypatch.setattr("sknn_opt._record.Record.is_out_of_time", out_of_time)
+    out_of_time = property(lambda progress: next(looks, True))
+    monkeypatch.setattr("sknn_opt._training.progress.Progress.is_out_of_time", out_of_time)
     rng = np.random.RandomState(0)
     features = rng.normal(size=(200_000, 20))
     targets = (features[:, 0] > 0).astype(int)

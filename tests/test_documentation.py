@@ -2,7 +2,7 @@
 
 import ast
 import doctest
-import importlib
+import importlib.util
 import inspect
 import pkgutil
 import re
@@ -18,6 +18,7 @@ from sknn_opt.activations import ACTIVATIONS
 from sknn_opt.averaging import AVERAGINGS
 from sknn_opt.initializers import INITIALIZERS
 from sknn_opt.losses import CLASSIFIER_LOSSES, REGRESSOR_LOSSES
+from sknn_opt.normalizations import NORMALIZATIONS
 from sknn_opt.optimizers import OPTIMIZERS, FirstOrder
 from sknn_opt.schedules import SCHEDULES
 
@@ -67,7 +68,8 @@ def test_parameters_are_explained(estimator):
 
 @both
 @pytest.mark.parametrize(
-    "name", ["activation", "initializer", "loss", "optimizer", "learning_rate"]
+    "name",
+    ["activation", "initializer", "loss", "normalization", "optimizer", "learning_rate"],
 )
 def test_names_are_those_of_the_registry(estimator, name):
     losses = CLASSIFIER_LOSSES if estimator is MLPClassifier else REGRESSOR_LOSSES
@@ -75,6 +77,7 @@ def test_names_are_those_of_the_registry(estimator, name):
         "activation": ACTIVATIONS,
         "loss": losses,
         "initializer": INITIALIZERS,
+        "normalization": NORMALIZATIONS,
         "optimizer": OPTIMIZERS,
         "learning_rate": SCHEDULES,
     }[name]
@@ -226,6 +229,8 @@ _PROMISED = {
     "n_features_in_",
     "n_iter_",
     "n_layers_",
+    "n_parameters_",
+    "best_iter_",
     "n_outputs_",
     "out_activation_",
     "t_",
@@ -289,26 +294,6 @@ def test_the_user_guide_has_no_code_that_is_not_run():
         assert {language for language, _ in languages} <= {"console", "docker", ""}, page.name
 
 
-def test_the_page_on_optimizers_says_which_keywords_reach_which():
-    page = (DOCS / "optimizers.rst").read_text("utf-8")
-    said = {
-        keyword: set(re.findall(r'"(\w+)"', names))
-        for keywords, names in re.findall(r"^- (``.*): (.*)$", page, re.M)
-        for keyword in re.findall(r"``(\w+)``", keywords)
-    }
-    reached = {}
-    for name, cls in OPTIMIZERS.items():
-        for keyword in cls._estimator_keywords:
-            reached.setdefault(keyword, set()).add(name)
-    assert said == reached
-
-
-def test_the_page_on_optimizers_has_a_formula_for_each():
-    page = (DOCS / "optimizers.rst").read_text("utf-8")
-    listed = re.findall(r"^`[\w-]+ <sknn_opt\.optimizers\.(\w+)>`.*\n   \.\. math::$", page, re.M)
-    assert sorted(listed) == sorted(cls.__name__ for cls in OPTIMIZERS.values())
-
-
 def test_each_page_is_in_one_table_of_contents():
     trees = "".join(
         tree
@@ -320,19 +305,76 @@ def test_each_page_is_in_one_table_of_contents():
     assert sorted(listed) == sorted(pages)
 
 
-def test_each_class_is_in_the_reference_and_has_examples():
-    reference = (DOCS / "api.rst").read_text("utf-8").split()
-    registries = {
-        "activations": [ACTIVATIONS],
-        "averaging": [AVERAGINGS],
-        "initializers": [INITIALIZERS],
-        "losses": [CLASSIFIER_LOSSES, REGRESSOR_LOSSES],
-        "optimizers": [OPTIMIZERS],
-        "schedules": [SCHEDULES],
-    }
-    for module, listed in registries.items():
-        for registry in listed:
-            for cls in registry.values():
-                assert f"{module}.{cls.__name__}" in reference
-                assert getattr(importlib.import_module(f"sknn_opt.{module}"), cls.__name__) is cls
-                assert doctest.DocTestFinder(recurse=False).find(cls)[0].examples, cls
+def _component_tables():
+    spec = importlib.util.spec_from_file_location("component_tables", DOCS / "component_tables.py")
+    module = importlib.util.module_from_spec(spec)
+    spec.loader.exec_module(module)
+    return module
+
+
+TABLES = _component_tables()
+REGISTRIES = {
+    "activations": [ACTIVATIONS],
+    "averaging": [AVERAGINGS],
+    "initializers": [INITIALIZERS],
+    "losses": [CLASSIFIER_LOSSES, REGRESSOR_LOSSES],
+    "normalizations": [NORMALIZATIONS],
+    "optimizers": [OPTIMIZERS],
+    "schedules": [SCHEDULES],
+}
+COMPONENTS = [
+    pytest.param(module, name, cls, id=f"{module}.{name}")
+    for module, registries in REGISTRIES.items()
+    for registry in registries
+    for name, cls in registry.items()
+]
+
+
+@pytest.mark.parametrize(("module", "name", "cls"), COMPONENTS)
+def test_each_component_has_a_formula_and_examples_and_is_in_the_reference(module, name, cls):
+    assert ".. math::" in cls.__doc__.split("Examples\n")[0]
+    assert doctest.DocTestFinder(recurse=False).find(cls)[0].examples
+    assert getattr(importlib.import_module(f"sknn_opt.{module}"), cls.__name__) is cls
+    references = [text for page, text in TABLES.pages().items() if page.endswith("_reference")]
+    assert any(f"   {module}.{cls.__name__}" in text.splitlines() for text in references)
+
+
+@pytest.mark.parametrize(("module", "name", "cls"), COMPONENTS)
+def test_the_page_of_each_component_says_what_it_is_called(module, name, cls):
+    facts = TABLES.facts(cls)
+    assert f"={name!r}``" in facts
+    rate = re.search(r"Default learning rate: (\S+)\.( |$)", facts)
+    expected = getattr(cls, "default_learning_rate", None)
+    assert (rate and float(rate[1])) == expected
+    assert all(f"``{keyword}``" in facts for keyword in cls._estimator_keywords)
+
+
+def test_each_generated_table_is_on_a_page():
+    text = "".join(page.read_text("utf-8") for page in PAGES)
+    included = set(re.findall(r"^\.\. include:: generated/(\w+)\.inc$", text, re.M))
+    assert included <= set(TABLES.pages())
+    references = {page for page in TABLES.pages() if page.endswith("_reference")}
+    assert references | {"keywords", "first_order_optimizers_table"} <= included
+    defined = set(re.findall(r"^\.\. \|(\w+)\|", TABLES.substitutions(), re.M))
+    assert set(re.findall(r"(?<![\w|])\|(\w\w+)\|", text)) <= defined
+
+
+@pytest.mark.parametrize("page", PAGES, ids=lambda page: page.stem)
+def test_no_page_has_a_typed_table_of_all_names(page):
+    first_cells = re.findall(r"^   \* - (.*)$", page.read_text("utf-8"), re.M)
+    typed = set(re.findall(r"[\w-]+", " ".join(first_cells)))
+    for registries in REGISTRIES.values():
+        for registry in registries:
+            assert not set(registry) <= typed
+
+
+def test_the_counts_of_the_readme_are_those_of_the_registries():
+    rows = dict(
+        re.findall(
+            r"^\| ([\w ]+) \|[^|]*\| (.*) \|$", (DOCS.parent / "README.md").read_text("utf-8"), re.M
+        )
+    )
+    assert rows["activations"].startswith(f"{len(ACTIVATIONS)},")
+    assert rows["initializers"].startswith(f"{len(INITIALIZERS)}:")
+    assert rows["learning rates"].startswith(f"{len(SCHEDULES)} schedules")
+    assert rows["optimizers"].startswith(f"these and {len(OPTIMIZERS) - 3} more")

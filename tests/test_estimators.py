@@ -15,15 +15,15 @@ from scipy import sparse
 from scipy.special import expit, log_expit, log_softmax, softmax
 from sklearn.base import clone, is_classifier
 from sklearn.calibration import CalibratedClassifierCV
-from sklearn.datasets import load_digits
+from sklearn.datasets import load_digits, load_iris
 from sklearn.exceptions import ConvergenceWarning
 from sklearn.linear_model import ElasticNet, LogisticRegression, Ridge
 from sklearn.metrics import accuracy_score, average_precision_score, log_loss, make_scorer
 from sklearn.model_selection import train_test_split
 
 from sknn_opt import MLPClassifier, MLPRegressor
-from sknn_opt._objective import Objective
-from sknn_opt._record import Record
+from sknn_opt._training.objective import Objective
+from sknn_opt._training.progress import Progress
 from sknn_opt.activations import ACTIVATIONS, LeakyReLU
 from sknn_opt.initializers import Constant
 from sknn_opt.losses import CLASSIFIER_LOSSES, REGRESSOR_LOSSES, Quantile
@@ -460,15 +460,30 @@ def _sgd(theta, gradient, state, rate, t):
     return theta + 0.9 * v - rate * gradient, v
 
 
+def _threshold_of_adam(state, rate, t, _):
+    return rate * np.sqrt(1 - 0.999**t) / (np.sqrt(state[1]) + 1e-8)
+
+
+def _threshold_of_sgd(state, rate, t, velocities):
+    velocities.append((0.9 * velocities[-1] if velocities else 0) + rate)
+    return np.full_like(state, 0.9 * velocities[-1] + rate)
+
+
+THRESHOLDS = {_adam: _threshold_of_adam, _sgd: _threshold_of_sgd}
+
+
 def _full_batch_linear_regression(step, X, y, rates, l1):
     """Parameters after steps from the initial draws, each one followed by a soft threshold."""
+    threshold, thresholds = THRESHOLDS[step], []
     bound = np.sqrt(6 / (X.shape[1] + 1))
     theta = np.random.RandomState(0).uniform(-bound, bound, X.shape[1] + 1)
     design, state = np.c_[X, np.ones(len(X))], None
     for t, rate in enumerate(rates, 1):
         gradient = design.T @ (design @ theta - y) / len(X)
         theta, state = step(theta, gradient, state, rate, t)
-        theta[:-1] = np.sign(theta[:-1]) * np.maximum(np.abs(theta[:-1]) - rate * l1, 0)
+        # The step that the same rule would take for a gradient held constant at l1.
+        held = threshold(state, rate, t, thresholds)[:-1] * l1
+        theta[:-1] = np.sign(theta[:-1]) * np.maximum(np.abs(theta[:-1]) - held, 0)
     return theta
 
 
@@ -1227,14 +1242,14 @@ def test_batches_without_weight_are_skipped(optimizer):
 
 def _interrupt(monkeypatch, n_iter):
     """Press Ctrl-C when an epoch or iteration has ended."""
-    add = Record.add
+    add = Progress.add
 
-    def pressed(record, *args, **kwargs):
-        add(record, *args, **kwargs)
-        if record.n_iter == n_iter:
+    def pressed(progress, *args, **kwargs):
+        add(progress, *args, **kwargs)
+        if progress.n_iter == n_iter:
             raise KeyboardInterrupt
 
-    monkeypatch.setattr(Record, "add", pressed)
+    monkeypatch.setattr(Progress, "add", pressed)
 
 
 @pytest.mark.parametrize("optimizer", CORE)
@@ -1627,3 +1642,31 @@ def test_lists_that_leave_a_keyword_off_are_no_use_of_it():
     X, y = np.arange(20.0)[:, np.newaxis], np.arange(20) % 2
     for off in ([0.0, 0.0], np.zeros(2)):
         MLPClassifier((2, 2), dropout=off, optimizer="lbfgs", max_iter=500).fit(X / 20, y)
+
+
+def test_classes_that_y_lacks():
+    rng = np.random.default_rng(0)
+    X, y = rng.normal(size=(40, 3)), rng.integers(0, 2, 40)
+    network = MLPClassifier((4,), max_iter=3, tol=1, n_iter_no_change=1, random_state=0)
+    network.fit(X, y, classes=[2, 0, 1])
+    np.testing.assert_array_equal(network.classes_, [0, 1, 2])
+    assert network.predict_proba(X).shape == (40, 3)
+    assert network.out_activation_ == "softmax"
+    network.set_params(warm_start=True).fit(X, y, classes=[0, 1, 2])
+    with pytest.raises(ValueError, match="has classes not in"):
+        clone(network).fit(X, y + 1, classes=[0, 1])
+    with pytest.raises(ValueError, match="warm_start can only be used"):
+        network.fit(X, y, classes=[0, 1, 2, 3])
+    with pytest.raises(ValueError, match="classes does not apply to multilabel"):
+        clone(network).fit(X, np.c_[y, 1 - y], classes=[0, 1])
+    with pytest.raises(ValueError, match="contains None"):
+        clone(network).fit(X, y, classes=[0, None])
+
+
+def test_classes_named_change_nothing_where_y_has_all():
+    X, y = load_iris(return_X_y=True)
+    plain, named = (MLPClassifier((4,), max_iter=5, tol=1, random_state=0) for _ in range(2))
+    plain.fit(X, y)
+    named.fit(X, y, classes=[0, 1, 2])
+    for a, b in zip(plain.coefs_, named.coefs_, strict=True):
+        np.testing.assert_array_equal(a, b)

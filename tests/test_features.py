@@ -8,9 +8,11 @@ from sklearn.datasets import load_digits
 from sklearn.model_selection import GridSearchCV, RandomizedSearchCV, train_test_split
 
 from sknn_opt import MLPClassifier, MLPRegressor
-from sknn_opt._network import batch_gradient, train_batches
+from sknn_opt._network.passes import batch_gradient
+from sknn_opt._training.epoch import train_batches
 from sknn_opt.activations import LeakyReLU
 from sknn_opt.losses import Hinge, Quantile
+from sknn_opt.normalizations import BatchNorm, LayerNorm
 from sknn_opt.optimizers import SGD, AdamW
 from sknn_opt.schedules import Step
 
@@ -155,6 +157,8 @@ def test_one_search_over_everything_compiles_the_engine_once(monkeypatch):
         },
         {"loss": [Hinge()], "loss__margin": [0.5, 1.0]},
         {"activation": [LeakyReLU()], "activation__slope": [0.0, 0.1]},
+        {"normalization": [None, "layer", ["batch"], LayerNorm()]},
+        {"normalization": [BatchNorm()], "normalization__momentum": [0.1, 0.5]},
     ]
     search = GridSearchCV(MLPClassifier(4, max_iter=2, random_state=0), grid, cv=2).fit(X, y)
     assert np.isfinite(search.cv_results_["mean_test_score"]).all()

@@ -1,4 +1,5 @@
 import copy
+import importlib
 import io
 import pickle
 
@@ -6,13 +7,19 @@ import cloudpickle
 import joblib
 import numpy as np
 import pytest
+from format_1 import FORMAT_1
 from scipy import sparse
+from sklearn.base import clone
 from sklearn.datasets import load_digits, make_multilabel_classification
 
 from sknn_opt import MLPClassifier, MLPRegressor
-from sknn_opt.activations import Tanh
+from sknn_opt.activations import ACTIVATIONS, Tanh
+from sknn_opt.averaging import AVERAGINGS
+from sknn_opt.initializers import INITIALIZERS
+from sknn_opt.losses import CLASSIFIER_LOSSES, REGRESSOR_LOSSES
+from sknn_opt.normalizations import NORMALIZATIONS
 from sknn_opt.optimizers import OPTIMIZERS, SGD, Adam, FirstOrder
-from sknn_opt.schedules import Adaptive
+from sknn_opt.schedules import SCHEDULES, Adaptive
 
 FIRST_ORDER = [name for name, cls in OPTIMIZERS.items() if issubclass(cls, FirstOrder)]
 
@@ -150,7 +157,7 @@ def test_a_state_of_the_optimizer_that_does_not_fit_is_started_anew(name, change
     fresh = copy.deepcopy(estimator)
     fresh._optimizer_state_ = None
     state = estimator._optimizer_state_
-    setattr(state, name, change(getattr(state, name)))
+    state[name] = change(state[name])
     assert_same_parameters(estimator.partial_fit(X, y), fresh.partial_fit(X, y))
 
 
@@ -234,15 +241,15 @@ def test_size_of_a_large_model():
 def test_a_pickle_holds_no_kernels():
     estimator, _, _ = fit("components")
     content = pickle.dumps(estimator)
-    for name in (b"_kernel", b"_numba", b"numba", b"llvmlite"):
+    for name in (b"_compiler", b"_kernel", b"numba", b"llvmlite"):
         assert name not in content
 
 
-@pytest.mark.parametrize("version", [None, 0, 2, "1"])
+@pytest.mark.parametrize("version", [None, 0, 1, 3, "2"])
 def test_a_pickle_of_another_format_is_refused(version):
     estimator, _, _ = fit("adam")
     state = estimator.__getstate__()
-    assert state["_pickle_format"] == 1
+    assert state["_pickle_format"] == 2
     if version is None:
         del state["_pickle_format"]
     else:
@@ -251,6 +258,112 @@ def test_a_pickle_of_another_format_is_refused(version):
     with pytest.raises(ValueError, match=f"pickle of MLPClassifier has format {version}"):
         fresh.__setstate__(state)
     assert vars(fresh) == {}
+
+
+@pytest.mark.parametrize("name", FORMAT_1)
+def test_a_pickle_of_format_1_is_refused_with_what_to_do(name):
+    sentence = r"has format 1; this version of sknn_opt reads format 2\. Load it with the version"
+    with pytest.raises(ValueError, match=sentence):
+        pickle.loads(FORMAT_1[name])
+
+
+#: Classes that format 1 names, by their modules, which are no more.
+FORMER = {
+    "_activation": ["FromFunctions"],
+    "_adam_family": ["AMSGrad", "AdaBelief", "Adam", "AdamW", "Adamax", "NAdam", "RAdam", "Yogi"],
+    "_adaptive": ["Adadelta", "Adagrad", "RMSprop", "Rprop"],
+    "_layout": ["Architecture"],
+    "_levenberg_marquardt": ["LM"],
+    "_loss": ["FromFunctions"],
+    "_margin_losses": ["Hinge", "SquaredHinge"],
+    "_matrix": ["LAMB", "Muon"],
+    "_regression_losses": ["AbsoluteError", "Gamma", "Huber", "LogCosh", "Poisson", "Quantile"],
+    "_scipy_optimizers": ["BFGS", "CG", "LBFGS", "NewtonCG", "TrustNCG"],
+    "inspection._diagnosis": ["Diagnosis", "Finding"],
+    "inspection._gradients": ["GradientCheck", "LayerGradient"],
+    "inspection._learning_rate": ["LearningRateTest"],
+    "inspection._outputs": ["HiddenActivations"],
+}
+
+
+@pytest.mark.parametrize("module", FORMER)
+def test_whatever_format_1_may_hold_is_refused_with_what_to_do(module):
+    for name in FORMER[module]:
+        with pytest.raises(ValueError, match=r"pickle of sknn_opt has format 1; .* fit again"):
+            pickle.loads(f"csknn_opt.{module}\n{name}\n.".encode())
+
+
+@pytest.mark.parametrize("name", ["_no_module", "_estimators._no_module", "no_module"])
+def test_a_module_that_never_was_is_missing_as_any_other(name):
+    with pytest.raises(ModuleNotFoundError, match=f"No module named 'sknn_opt.{name}'"):
+        importlib.import_module(f"sknn_opt.{name}")
+
+
+class _Recorder(pickle.Unpickler):
+    """Notes the classes and functions that a pickle names."""
+
+    def __init__(self, content):
+        super().__init__(io.BytesIO(content))
+        self.names = set()
+
+    def find_class(self, module, name):
+        self.names.add(f"{module}.{name}")
+        return super().find_class(module, name)
+
+
+def _named_by(content):
+    """What of this package a pickle names."""
+    recorder = _Recorder(content)
+    recorder.load()
+    return {name for name in recorder.names if name.startswith("sknn_opt.")}
+
+
+#: Keyword, name and class of all components.
+COMPONENTS = [
+    (keyword, name, cls)
+    for keyword, registry in [
+        ("activation", ACTIVATIONS),
+        ("averaging", AVERAGINGS),
+        ("initializer", INITIALIZERS),
+        ("learning_rate", SCHEDULES),
+        ("loss", CLASSIFIER_LOSSES),
+        ("loss", REGRESSOR_LOSSES),
+        ("normalization", NORMALIZATIONS),
+        ("optimizer", OPTIMIZERS),
+    ]
+    for name, cls in registry.items()
+]
+
+
+def _with_component(keyword, name, cls):
+    """Estimators with a component, by its name and as an object: fitted, and in pieces."""
+    regresses = cls in REGRESSOR_LOSSES.values() or name == "lm"
+    make = MLPRegressor if regresses else MLPClassifier
+    X, y = _digits()
+    for choice in (name, cls()):
+        estimator = make(3, **{keyword: choice}, max_iter=1, random_state=0)
+        yield estimator.fit(X, y + 1)
+        if name == "swa" or (keyword == "optimizer" and not issubclass(cls, FirstOrder)):
+            continue
+        if keyword != "averaging" and not getattr(cls, "averages_iterates", False):
+            estimator = clone(estimator).set_params(averaging="ema")
+        yield estimator.partial_fit(X, y + 1, **({} if regresses else {"classes": range(1, 11)}))
+
+
+def _trusted_for(estimator):
+    """The types that skops is to be told of."""
+    skops_io = pytest.importorskip("skops.io")
+    return set(skops_io.get_untrusted_types(data=skops_io.dumps(estimator)))
+
+
+@pytest.mark.parametrize("names", [lambda e: _named_by(pickle.dumps(e)), _trusted_for])
+@pytest.mark.parametrize(("keyword", "name", "cls"), COMPONENTS)
+def test_what_is_saved_is_public(keyword, name, cls, names):
+    for estimator in _with_component(keyword, name, cls):
+        saved = names(estimator)
+        assert f"sknn_opt.estimators.{type(estimator).__name__}" in saved
+        for path in saved:
+            assert not any(part.startswith("_") for part in path.split(".")), path
 
 
 def test_the_format_is_no_attribute():

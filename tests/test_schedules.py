@@ -8,7 +8,7 @@ from sklearn.neural_network._stochastic_optimizers import SGDOptimizer
 from sklearn.utils._param_validation import InvalidParameterError
 
 from sknn_opt import MLPClassifier
-from sknn_opt._component import resolve
+from sknn_opt._components import resolve
 from sknn_opt.schedules import (
     SCHEDULES,
     Adaptive,

@@ -257,3 +257,10 @@ def test_the_driver_of_interrupts_starts():
     done = run(TOOLS / "interrupts.py", "--seconds", 0.1)
     assert "0 failures" in done.stdout
     assert done.returncode == 0, done.stdout + done.stderr
+
+
+def test_the_driver_of_kills_starts():
+    pytest.importorskip("sklearn.callback", reason="scikit-learn < 1.9")
+    done = run(TOOLS / "kills.py", "--seconds", 0.1)
+    assert "0 failures" in done.stdout
+    assert done.returncode == 0, done.stdout + done.stderr

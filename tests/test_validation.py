@@ -18,12 +18,13 @@ from sklearn.exceptions import NotFittedError
 from sklearn.metrics import f1_score, make_scorer, precision_score
 from sklearn.utils._param_validation import InvalidParameterError
 
-from sknn_opt import GrowingBatch, MLPClassifier, MLPRegressor, _base, inspection
-from sknn_opt._record import Record
+from sknn_opt import GrowingBatch, MLPClassifier, MLPRegressor, inspection
+from sknn_opt._estimators import fitting
+from sknn_opt._training.progress import Progress
 from sknn_opt.activations import ACTIVATIONS
 from sknn_opt.initializers import INITIALIZERS
 from sknn_opt.losses import CLASSIFIER_LOSSES, REGRESSOR_LOSSES, Hinge, LogLoss
-from sknn_opt.normalizations import NORMALIZATIONS
+from sknn_opt.normalizations import NORMALIZATIONS, BatchNorm
 from sknn_opt.optimizers import LBFGS, OPTIMIZERS, SGD, Adam, FirstOrder
 from sknn_opt.schedules import SCHEDULES, Adaptive, Constant, Cosine, InvScaling
 
@@ -76,8 +77,8 @@ def no_training(monkeypatch):
     def begin(*args, **kwargs):
         raise AssertionError("training began")
 
-    monkeypatch.setattr(_base, "MiniBatches", begin)
-    monkeypatch.setattr(_base, "FullBatch", begin)
+    monkeypatch.setattr(fitting, "MiniBatchTrainer", begin)
+    monkeypatch.setattr(fitting, "FullBatchTrainer", begin)
 
 
 @contextmanager
@@ -410,7 +411,7 @@ BAD_PARAMETERS = {
     "dropout": [-0.1, 1.0, None, "half", [0.1, 0.2], [1.0], ["half"]],
     "input_dropout": [-0.1, 1.0, None, [0.1]],
     "max_norm": [0.0, -1.0, "1"],
-    "normalization": ["group", 1],
+    "normalization": ["group", 1, [1], ["batch", "layer"], [None, None], (), BatchNorm],
     "residual": [None, "yes"],
     "clip_norm": [0.0, -1.0, "1"],
     "clip_value": [0.0, -1.0, "1"],
@@ -528,9 +529,14 @@ def test_unknown_names_are_answered_with_the_valid_ones(kind, keyword, name, pre
         ({"optimizer": "lm", "loss": "squared_error"}, "squared error of regression only"),
         ({"optimizer": "bfgs", "hidden_layer_sizes": (1000, 5)}, "max_parameters=5000.*'lbfgs'"),
         ({"optimizer": "adam", "n_jobs": 1}, "n_jobs=1 does not apply.*'lbfgs'"),
-        ({"optimizer": "lbfgs", "normalization": "batch"}, "normalization='layer'"),
-        ({"batch_size": "full", "normalization": "batch"}, "normalization='layer'"),
-        ({"optimizer": "rprop", "normalization": "batch"}, "normalization='layer'"),
+        *(
+            ({**params, "normalization": normalization}, "normalization='layer'")
+            for params in ({"optimizer": "lbfgs"}, {"batch_size": "full"}, {"optimizer": "rprop"})
+            for normalization in ("batch", BatchNorm(momentum=0.3), ["batch"], [BatchNorm()])
+        ),
+        ({"normalization": ["group"]}, "valid names.*'batch', 'layer'"),
+        ({"normalization": BatchNorm(momentum=2.0)}, "'momentum' parameter of BatchNorm"),
+        ({"normalization": [BatchNorm(epsilon=0.0)]}, "'epsilon' parameter of BatchNorm"),
         ({"loss": "hinge", "label_smoothing": 0.1}, "label_smoothing=0.1 applies to"),
         ({"loss": LogLoss(label_smoothing=0.2), "label_smoothing": 0.1}, "on the loss object"),
         *(
@@ -760,6 +766,19 @@ def test_sparse_targets_whose_arrays_are_broken(method, case, fitted):
         call()
 
 
+@pytest.mark.parametrize("container", [sparse.csr_array, sparse.coo_matrix])
+@pytest.mark.parametrize("method", ["fit", "partial_fit", "y_val"])
+def test_sparse_targets_of_regression(method, container):
+    model, y = make("regressor"), container(X)
+    call = {
+        "fit": lambda: model.fit(X, y),
+        "partial_fit": lambda: model.partial_fit(X, y),
+        "y_val": lambda: model.fit(X, X, X_val=X, y_val=y),
+    }[method]
+    with unchanged(model), pytest.raises(TypeError, match=r"Sparse data was passed.*\.toarray"):
+        call()
+
+
 @pytest.mark.usefixtures("no_training")
 @pytest.mark.parametrize("dtype", ["U1", "S1", "datetime64[D]", "timedelta64[s]"])
 @pytest.mark.parametrize("method", ["fit", "partial_fit", "y_val"])
@@ -775,19 +794,6 @@ def test_targets_of_regression_that_are_no_numbers(method, dtype):
 
 
 @pytest.mark.usefixtures("no_training")
-@pytest.mark.parametrize("container", [sparse.csr_array, sparse.coo_matrix])
-@pytest.mark.parametrize("method", ["fit", "partial_fit", "y_val"])
-def test_sparse_targets_of_regression(method, container):
-    model, y = make("regressor"), container(X)
-    call = {
-        "fit": lambda: model.fit(X, y),
-        "partial_fit": lambda: model.partial_fit(X, y),
-        "y_val": lambda: model.fit(X, X, X_val=X, y_val=y),
-    }[method]
-    with unchanged(model), pytest.raises(TypeError, match=r"Sparse data was passed.*\.toarray"):
-        call()
-
-
 @pytest.mark.usefixtures("no_training")
 def test_sparse_features_with_more_columns_than_can_be_numbered():
     wide = sparse.csr_array((np.ones(1), [2**31], [0, 1]), shape=(1, 2**31 + 1))
@@ -967,8 +973,8 @@ def test_exceptions_in_training_leave_the_last_fit(call, optimizer, kind, prepar
     class Failure(Exception):
         pass
 
-    def fail(record, *args):
-        add(record, *args)
+    def fail(progress, *args):
+        add(progress, *args)
         raise Failure
 
     model = prepare(kind, optimizer=optimizer, warm_start=call == "warm fit")
@@ -977,8 +983,8 @@ def test_exceptions_in_training_leave_the_last_fit(call, optimizer, kind, prepar
         if kind == "classifier":
             arguments["classes"] = [0, 1]
         model.partial_fit(**arguments)  # so that there is an optimizer's state to go on from
-    add = Record.add
-    monkeypatch.setattr(Record, "add", fail)
+    add = Progress.add
+    monkeypatch.setattr(Progress, "add", fail)
     with unchanged(model), pytest.raises(Failure):
         getattr(model, call.split()[-1])(**arguments)
 

@@ -19,8 +19,7 @@ from sklearn import neural_network
 from sklearn.exceptions import ConvergenceWarning
 
 import sknn_opt
-from sknn_opt._blas import gemm
-from sknn_opt._kernel import address, kernel, real, reals, record, struct
+from sknn_opt.kernels import address, at, gemm, kernel, real, reals, struct
 
 # n_samples, n_features, hidden, n_classes, batch_size, dtype, parameters, epochs
 CASES = [
@@ -47,7 +46,7 @@ def _bare_products(layers, n_layers, n_samples, batch_size):
     for batch in range(-(-n_samples // batch_size)):
         rows = min(batch_size, n_samples - batch * batch_size)
         for i in range(n_layers):
-            layer = record(layers, i)
+            layer = at(layers, i)
             a, w, d = reals(layer.a), reals(layer.weights), reals(layer.delta)
             m, n = layer.fan_in, layer.fan_out
             gemm(0, 0, rows, n, m, real(1), a, m, w, n, real(0), d, n)

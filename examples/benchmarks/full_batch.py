@@ -27,7 +27,7 @@ from sklearn.exceptions import ConvergenceWarning
 from sklearn.preprocessing import scale
 
 import sknn_opt
-from sknn_opt._objective import Objective
+from sknn_opt._training.objective import Objective
 from sknn_opt.optimizers import NewtonCG
 
 CLASSIFIERS = {"sknn_opt": sknn_opt.MLPClassifier, "scikit-learn": neural_network.MLPClassifier}

@@ -68,12 +68,12 @@ def median(code, repeats, cache=None):
 
 
 def warm_up():
-    """Seconds that ``python -m sknn_opt.warmup`` takes with an empty cache."""
+    """Seconds that ``python -m sknn_opt.compile`` takes with an empty cache."""
     with tempfile.TemporaryDirectory() as empty:
         environment = {**os.environ, "NUMBA_CACHE_DIR": empty}
         start = time.perf_counter()
         subprocess.run(
-            [sys.executable, "-m", "sknn_opt.warmup"],
+            [sys.executable, "-m", "sknn_opt.compile"],
             env=environment,
             stdout=subprocess.DEVNULL,
             check=True,
@@ -158,7 +158,7 @@ def main():
         print(f"| first predict over theirs, no cache | {median(predict, repeats) - base:.2f} |")
         run(predict, cache)
         print(f"| ... kernels cached | {median(predict, repeats, cache) - base:.2f} |")
-    print(f"| python -m sknn_opt.warmup, all kernels, once | {warm_up():.0f} |")
+    print(f"| python -m sknn_opt.compile, all kernels, once | {warm_up():.0f} |")
     ours, theirs = single_rows()
     print(f"\npredict of one row: {ours:.0f} µs, scikit-learn's {theirs:.0f} µs")
     print(f"two fits in two threads take {two_threads():.2f} × the time of one")

@@ -88,7 +88,7 @@ def main():
     minibatch = [
         name
         for name, cls in OPTIMIZERS.items()
-        if issubclass(cls, FirstOrder) and not cls._full_batch and name != "adam"
+        if issubclass(cls, FirstOrder) and not cls.needs_all_samples and name != "adam"
     ]
     table("optimizer", {name: {"optimizer": name} for name in ["adam", *minibatch]}, repeats)
     others = [name for name in ACTIVATIONS if name != "relu"]

@@ -1,15 +1,15 @@
-"""Looking into networks: gradients, diagnoses, learning rates, hidden layers, pictures."""
+"""Inspection of networks: gradients, diagnoses, learning rates, hidden layers, displays."""
 
-from ._diagnosis import Diagnosis, Finding, diagnose
-from ._displays import (
+from .diagnosis import Diagnosis, Finding, diagnose
+from .displays import (
     GradientFlowDisplay,
     LearningRateFinderDisplay,
     ScheduleDisplay,
     TrainingCurveDisplay,
 )
-from ._gradients import GradientCheck, LayerGradient, check_gradients
-from ._learning_rate import LearningRateTest, find_learning_rate
-from ._outputs import HiddenActivations, hidden_activations, input_gradients, mc_dropout_predict
+from .gradients import GradientCheck, LayerGradient, check_gradients
+from .learning_rate import LearningRateTest, find_learning_rate
+from .outputs import HiddenActivations, hidden_activations, input_gradients, mc_dropout_predict
 
 __all__ = [
     "Diagnosis",

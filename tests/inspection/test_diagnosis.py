@@ -2,14 +2,25 @@ import numpy as np
 import pytest
 from scipy import sparse
 from sklearn.base import clone
-from sklearn.datasets import load_breast_cancer, load_diabetes, load_digits
-from sklearn.preprocessing import scale
+from sklearn.datasets import (
+    load_breast_cancer,
+    load_diabetes,
+    load_digits,
+    load_iris,
+    load_wine,
+)
+from sklearn.exceptions import NotFittedError
+from sklearn.linear_model import RidgeClassifier
+from sklearn.model_selection import train_test_split
+from sklearn.preprocessing import StandardScaler, scale
 
 from sknn_opt import MLPClassifier, MLPRegressor
 from sknn_opt.activations import ACTIVATIONS
 from sknn_opt.initializers import Normal
 from sknn_opt.inspection import diagnose
-from sknn_opt.inspection._illnesses import ILLNESSES
+from sknn_opt.inspection.remedies import FAULTS
+from sknn_opt.inspection.skills import measure_skills
+from sknn_opt.normalizations import BatchNorm
 from sknn_opt.optimizers import OPTIMIZERS
 
 pytestmark = [
@@ -32,14 +43,15 @@ VANISHING, EXPLODING, DEAD = "vanishing_gradients", "exploding_gradients", "dead
 SATURATED, SYMMETRIC = "saturated_units", "symmetric_units"
 HIGH, LOW = "high_learning_rate", "low_learning_rate"
 
-#: Networks that are ill from the start: the illness, the network, how many layers show it.
-PATIENTS = {
+#: Networks with a fault from the start: its name, the network, how many layers show it.
+FAULTY = {
     "shrinking tanh": (VANISHING, network((32,) * 15, "tanh", initializer=Normal(0.05)), 15),
     "deep logistic": (VANISHING, network((32,) * 6, "logistic"), 6),
     "deep relu": (VANISHING, network((32,) * 15), 15),
     "large weights": (EXPLODING, network((32,) * 8, initializer=Normal(0.7)), 8),
     "chaotic tanh": (EXPLODING, network((32,) * 12, "tanh", initializer=Normal(1.0)), 12),
     "very large weights": (EXPLODING, network((32,), initializer=Normal(10.0)), 2),
+    "very large weights, linear": (EXPLODING, network((), initializer=Normal(100.0)), 1),
     "overflow": (EXPLODING, network((32,) * 8, initializer=Normal(1e200)), 9),
     "growing activations": (EXPLODING, network((16,) * 24, residual=True), 24),
     "narrow relu": (DEAD, network((4,) * 25), None),
@@ -54,7 +66,7 @@ PATIENTS = {
     "slow sgd": (LOW, network((32,), optimizer="sgd", learning_rate_init=1e-6), 2),
 }
 BY_SCALING = {"unscaled_inputs", "unscaled_targets"}
-patients = pytest.mark.parametrize("patient", PATIENTS)
+every_fault = pytest.mark.parametrize("case", FAULTY)
 
 
 def find(name, *arguments):
@@ -63,14 +75,15 @@ def find(name, *arguments):
     return findings.get(name)
 
 
-def test_that_there_is_a_patient_for_each_illness():
-    tested = {name for name, *_ in [*PATIENTS.values(), *SPOILT.values()]}
-    assert tested == set(ILLNESSES) - BY_SCALING
+def test_that_there_is_a_network_with_each_fault():
+    tables = FAULTY, FAULTY_AFTER_TRAINING, FAULTY_ON_OTHER_DATA
+    tested = {name for table in tables for name, *_ in table.values()}
+    assert tested == set(FAULTS) - BY_SCALING
 
 
-@patients
-def test_the_illness_is_found_and_each_remedy_cures_it(patient):
-    name, estimator, n_layers = PATIENTS[patient]
+@every_fault
+def test_the_fault_is_found_and_each_remedy_mends_it(case):
+    name, estimator, n_layers = FAULTY[case]
     finding = find(name, estimator, X, Y)
     assert n_layers in (None, len(finding.layers))
     assert finding.changes
@@ -80,10 +93,10 @@ def test_the_illness_is_found_and_each_remedy_cures_it(patient):
 
 
 @pytest.mark.parametrize(
-    "patient", ["shrinking tanh", "large weights", "zeros", "fast sgd", "slow adam", "wide tanh"]
+    "case", ["shrinking tanh", "large weights", "zeros", "fast sgd", "slow adam", "wide tanh"]
 )
-def test_the_first_remedy_lets_a_network_learn(patient):
-    name, estimator, _ = PATIENTS[patient]
+def test_the_first_remedy_lets_a_network_learn(case):
+    name, estimator, _ = FAULTY[case]
 
     def accuracy(change):
         try:
@@ -95,8 +108,8 @@ def test_the_first_remedy_lets_a_network_learn(patient):
     assert accuracy({}) < accuracy(best_known) - 0.2
 
 
-#: Networks that training makes ill; the illness is that of the fitted network.
-SPOILT = {
+#: Networks in which training leads to a fault; it is that of the fitted network.
+FAULTY_AFTER_TRAINING = {
     "relu": (DEAD, network((32,) * 3, learning_rate_init=0.3)),
     "sgd": (DEAD, network((32,) * 2, optimizer="sgd", learning_rate_init=3.0)),
     "small batches": (DEAD, network((32,) * 6, learning_rate_init=0.1, batch_size=10)),
@@ -108,9 +121,9 @@ SPOILT = {
 }
 
 
-@pytest.mark.parametrize("patient", SPOILT)
-def test_remedies_for_what_training_spoils(patient):
-    name, estimator = SPOILT[patient]
+@pytest.mark.parametrize("case", FAULTY_AFTER_TRAINING)
+def test_remedies_for_what_training_leads_to(case):
+    name, estimator = FAULTY_AFTER_TRAINING[case]
     assert find(name, estimator, X, Y) is None
     finding = find(name, estimator.fit(X, Y), X, Y)
     assert finding.changes
@@ -118,8 +131,198 @@ def test_remedies_for_what_training_spoils(patient):
         assert find(name, clone(estimator).set_params(**change).fit(X, Y), X, Y) is None
 
 
-def test_illness_from_the_start_is_found_after_training():
-    name, estimator, _ = PATIENTS["shrinking tanh"]
+OVER, UNDER = "overfitting", "underfitting"
+
+
+def _mislabelled():
+    rng = np.random.RandomState(0)
+    return X, np.where(rng.rand(len(Y)) < 0.3, rng.randint(10, size=len(Y)), Y)
+
+
+#: Data whose second half is for validation.
+HALVED = {
+    "digits": (X, Y),
+    "mislabelled digits": _mislabelled(),
+    "diabetes": (DIABETES, PROGRESS),
+    "noise": (
+        np.random.RandomState(0).normal(size=(400, 20)),
+        np.random.RandomState(1).randint(2, size=400),
+    ),
+    "noisy numbers": (
+        np.random.RandomState(0).normal(size=(400, 20)),
+        np.random.RandomState(1).normal(size=400),
+    ),
+    "breast_cancer": (scale(CANCER), IS_BENIGN),
+    "iris": (scale(load_iris().data), load_iris().target),
+    "wine": (scale(load_wine().data), load_wine().target),
+}
+HALVED = {
+    name: train_test_split(*data, test_size=0.5, random_state=0) for name, data in HALVED.items()
+}
+
+
+def regressor(*args, **parameters):
+    return MLPRegressor(*args, **{"random_state": 0, **parameters})
+
+
+#: Networks whose fault is how they predict: its name, the data, the network, and what is to
+#: be changed.
+FAULTY_ON_OTHER_DATA = {
+    "wrong labels by heart": (
+        OVER, "mislabelled digits", network(max_iter=200), ["early_stopping", "alpha", "dropout"],
+    ),
+    "numbers by heart": (
+        OVER, "diabetes", regressor(optimizer="lbfgs"), ["early_stopping", "alpha"],
+    ),
+    "deep": (
+        OVER, "diabetes", regressor((50,) * 4), ["early_stopping", "alpha", "dropout"],
+    ),
+    "one unit": (UNDER, "digits", network((1,), max_iter=200), ["hidden_layer_sizes"]),
+    "a bottleneck": (UNDER, "digits", network((30, 1, 30), max_iter=50), ["hidden_layer_sizes"]),
+    "a short training": (
+        UNDER, "digits", network((30,), learning_rate_init=3e-4),
+        ["max_iter", "learning_rate_init"],
+    ),
+    "an early end": (
+        UNDER, "digits", network((30,), learning_rate_init=2e-4, tol=0.1, max_iter=200),
+        ["tol", "learning_rate_init"],
+    ),
+    "small steps": (
+        UNDER, "diabetes", regressor((), max_iter=50), ["max_iter", "learning_rate_init"],
+    ),
+    "a penalty": (UNDER, "digits", network((30,), alpha=80, max_iter=100), ["alpha"]),
+    "much dropout": (UNDER, "digits", network((30, 30), dropout=0.9, max_iter=60), ["dropout"]),
+}  # fmt: skip
+
+
+def find_on_other_data(name, estimator, data):
+    X, X_val, y, y_val = HALVED[data]
+    findings = diagnose(estimator.fit(X, y), X, y, X_val=X_val, y_val=y_val).findings
+    return next((finding for finding in findings if finding.name == name), None)
+
+
+@pytest.mark.parametrize("case", FAULTY_ON_OTHER_DATA)
+def test_each_remedy_mends_what_other_data_show(case):
+    name, data, estimator, keywords = FAULTY_ON_OTHER_DATA[case]
+    finding = find_on_other_data(name, estimator, data)
+    assert [keyword for change in finding.changes for keyword in change] == keywords
+    for change in finding.changes:
+        assert all(f"{keyword}={value!r}" in finding.remedy for keyword, value in change.items())
+        changed = clone(estimator).set_params(**change)
+        assert find_on_other_data(name, changed, data) is None
+    X, _, y, _ = HALVED[data]
+    assert not {OVER, UNDER} & {f.name for f in diagnose(estimator, X, y).findings}
+
+
+@pytest.mark.parametrize(
+    ("data", "estimator"),
+    [
+        ("noise", network(max_iter=500)),
+        ("noise", network(optimizer="lbfgs", max_iter=500)),
+        ("noisy numbers", regressor(optimizer="lbfgs")),
+    ],
+)
+def test_no_parameter_is_a_remedy_for_noise_learnt_by_heart(data, estimator):
+    finding = find_on_other_data(OVER, estimator, data)
+    assert estimator.score(*HALVED[data][::2]) > 0.99
+    assert finding.changes == []
+    assert "Get more samples" in finding.remedy
+    assert "a linear model is no better than a constant" in finding.message
+
+
+def test_layers_that_are_too_narrow_are_named():
+    for case, layers in {"one unit": [0], "a bottleneck": [1]}.items():
+        name, data, estimator, _ = FAULTY_ON_OTHER_DATA[case]
+        assert find_on_other_data(name, estimator, data).layers == layers
+
+
+def test_remedies_that_are_applied_already_are_not_named():
+    X, X_val, y, y_val = HALVED["mislabelled digits"]
+    estimator = network(max_iter=200).fit(X, y)
+    estimator.set_params(early_stopping=True, dropout=0.5)
+    (finding,) = diagnose(estimator, X, y, X_val=X_val, y_val=y_val).findings
+    assert [*finding.changes] == [{"alpha": 6.0}]
+
+
+SOUND_ON_OTHER_DATA = {
+    "default": {"max_iter": 200},
+    "lbfgs": {"optimizer": "lbfgs", "alpha": 10},
+    "small": {"hidden_layer_sizes": (20,), "learning_rate_init": 0.01},
+    "linear": {"hidden_layer_sizes": (), "learning_rate_init": 0.01, "max_iter": 200},
+    "dropout": {"dropout": 0.3, "learning_rate_init": 0.01},
+    "early_stopping": {"early_stopping": True, "learning_rate_init": 0.01, "max_iter": 200},
+}
+
+
+@pytest.mark.parametrize("settings", SOUND_ON_OTHER_DATA)
+@pytest.mark.parametrize("data", ["digits", "iris", "wine", "diabetes", "breast_cancer"])
+def test_sound_networks_give_no_finding_on_other_data(data, settings):
+    X, X_val, y, y_val = HALVED[data]
+    estimator = (MLPRegressor if data == "diabetes" else MLPClassifier)(random_state=0)
+    estimator.set_params(**{"max_iter": 50, **SOUND_ON_OTHER_DATA[settings]}).fit(X, y)
+    names = {f.name for f in diagnose(estimator, X, y, X_val=X_val, y_val=y_val).findings}
+    assert not {OVER, UNDER} & names
+
+
+def test_what_explains_underfitting_comes_in_its_place():
+    collapsed = network((30,), optimizer="lbfgs", alpha=1000)
+    X, X_val, y, y_val = HALVED["digits"]
+    for estimator in (FAULTY["zeros"][1], FAULTY["slow adam"][1], collapsed):
+        estimator = clone(estimator).set_params(max_iter=200).fit(X, y)
+        names = [f.name for f in diagnose(estimator, X, y, X_val=X_val, y_val=y_val).findings]
+        assert names
+        assert UNDER not in names
+
+
+def test_skills_are_shares_of_what_a_constant_leaves():
+    X, X_val, y, y_val = HALVED["digits"]
+    weight, weight_val = np.arange(len(y)) % 3 + 1.0, np.arange(len(y_val)) % 2 + 1.0
+    estimator = network((20,)).fit(X, y, weight)
+    data = (X, y, weight), (X_val, y_val, weight_val)
+    skills = measure_skills(estimator, *data)
+    scaler = StandardScaler().fit(X)
+    linear = RidgeClassifier().fit(scaler.transform(X), y, weight)
+    most_frequent = np.bincount(y, weight).argmax()
+    for (X, y, w), score, skill in zip(
+        data,
+        (skills.training_score, skills.validation_score),
+        (skills.training, skills.validation),
+        strict=True,
+    ):
+        constant = np.average(y == most_frequent, weights=w)
+        assert score == pytest.approx(estimator.score(X, y, w))
+        assert skill == pytest.approx((score - constant) / (1 - constant))
+    expected = np.average(linear.predict(scaler.transform(X_val)) == y_val, weights=weight_val)
+    assert skills.linear_score == pytest.approx(expected, abs=0.01)
+    assert skills.linear == pytest.approx((skills.linear_score - constant) / (1 - constant))
+
+
+@pytest.mark.parametrize("labels", ["strings", "several", "one class", "sparse"])
+def test_all_kinds_of_targets_and_features_are_scored(labels):
+    X, X_val, y, y_val = HALVED["breast_cancer"]
+    if labels == "sparse":
+        X, X_val = sparse.csr_array(X), sparse.csr_array(X_val)
+    change = {
+        "strings": lambda y: np.array(["no", "yes"])[y],
+        "several": lambda y: np.c_[y, 1 - y],
+        "one class": lambda y: 0 * y,
+        "sparse": lambda y: y,
+    }[labels]
+    estimator = network((20,), max_iter=100).fit(X, change(y))
+    findings = diagnose(estimator, X, change(y), X_val=X_val, y_val=change(y_val)).findings
+    assert not {OVER, UNDER} & {finding.name for finding in findings}
+
+
+def test_validation_data_are_checked():
+    X, X_val, y, y_val = HALVED["digits"]
+    with pytest.raises(NotFittedError):
+        diagnose(network(), X, y, X_val=X_val, y_val=y_val)
+    with pytest.raises(ValueError, match="y_val"):
+        diagnose(network().fit(X, y), X, y, X_val=X_val)
+
+
+def test_a_fault_from_the_start_is_found_after_training():
+    name, estimator, _ = FAULTY["shrinking tanh"]
     fitted = clone(estimator).fit(X, Y)
     assert find(name, fitted, X, Y).changes == find(name, estimator, X, Y).changes
 
@@ -158,10 +361,14 @@ DATA = {
     "breast_cancer": (MLPClassifier, scale(CANCER), IS_BENIGN),
     "diabetes": (MLPRegressor, DIABETES, PROGRESS),
 }
-WELL = {
+SOUND = {
     "default": {},
     "deep": {"hidden_layer_sizes": (50,) * 8, "initializer": "he_normal"},
     "normalized": {"hidden_layer_sizes": (30,) * 5, "normalization": "batch", "residual": True},
+    "normalized layer by layer": {
+        "hidden_layer_sizes": (30,) * 3,
+        "normalization": [BatchNorm(momentum=0.3), "layer", None],
+    },
     "linear": {"hidden_layer_sizes": ()},
     "lbfgs": {"optimizer": "lbfgs"},
     "warm-up": {"warmup": 0.2, "learning_rate": "one_cycle", "dropout": 0.2},
@@ -169,29 +376,29 @@ WELL = {
 
 
 @pytest.mark.parametrize("seed", range(3))
-@pytest.mark.parametrize("settings", WELL)
+@pytest.mark.parametrize("settings", SOUND)
 @pytest.mark.parametrize("data", DATA)
-def test_healthy_networks_give_no_finding(data, settings, seed):
+def test_sound_networks_give_no_finding(data, settings, seed):
     cls, X, y = DATA[data]
-    estimator = cls(**WELL[settings], max_iter=50, random_state=seed)
+    estimator = cls(**SOUND[settings], max_iter=50, random_state=seed)
     before_and_after = diagnose(estimator, X, y), diagnose(estimator.fit(X, y), X, y)
     assert [d.findings for d in before_and_after] == [[], []]
 
 
 @pytest.mark.parametrize("activation", ACTIVATIONS)
-def test_healthy_activations_give_no_finding(activation):
+def test_sound_activations_give_no_finding(activation):
     assert not diagnose(MLPClassifier((30, 30), activation, random_state=0), X, Y).findings
 
 
 @pytest.mark.parametrize("optimizer", OPTIMIZERS)
-def test_healthy_optimizers_give_no_finding(optimizer):
+def test_sound_optimizers_give_no_finding(optimizer):
     estimator, data = MLPClassifier((30,)), (X, Y)
     if optimizer == "lm":
         estimator, data = MLPRegressor((30,)), (DIABETES, PROGRESS)
     diagnosis = diagnose(estimator.set_params(optimizer=optimizer, random_state=0), *data)
     assert not diagnosis.findings
     steps = np.isfinite(diagnosis.statistics["update_ratio"])
-    assert steps.all() if hasattr(OPTIMIZERS[optimizer], "_update") else not steps.any()
+    assert steps.all() if hasattr(OPTIMIZERS[optimizer], "_rule") else not steps.any()
 
 
 def test_a_network_that_has_learnt_may_take_short_steps():
@@ -264,11 +471,11 @@ def test_some_classes_are_enough_for_a_fitted_network():
 
 
 def test_the_report():
-    well = repr(diagnose(network((9,)), X, Y)).splitlines()
-    assert well[0] == "No findings"
-    assert well[1].split() == ["layer", *diagnose(network((9,)), X, Y).statistics]
-    assert len(well) == 4
-    ill = repr(diagnose(*[PATIENTS["shrinking tanh"][1], X, Y])).splitlines()
-    assert ill[0] == "1 finding"
-    assert ill[1].startswith("- vanishing_gradients: gradients shrink")
-    assert "Set initializer='glorot_uniform', normalization='layer' or residual=True." in ill[2]
+    sound = repr(diagnose(network((9,)), X, Y)).splitlines()
+    assert sound[0] == "No findings"
+    assert sound[1].split() == ["layer", *diagnose(network((9,)), X, Y).statistics]
+    assert len(sound) == 4
+    faulty = repr(diagnose(*[FAULTY["shrinking tanh"][1], X, Y])).splitlines()
+    assert faulty[0] == "1 finding"
+    assert faulty[1].startswith("- vanishing_gradients: gradients shrink")
+    assert "Set initializer='glorot_uniform', normalization='layer' or residual=True." in faulty[2]

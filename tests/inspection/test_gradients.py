@@ -10,7 +10,7 @@ from sknn_opt import MLPClassifier, MLPRegressor
 from sknn_opt.activations import ACTIVATIONS, Activation
 from sknn_opt.inspection import check_gradients
 from sknn_opt.losses import CLASSIFIER_LOSSES, REGRESSOR_LOSSES, Loss
-from sknn_opt.normalizations import NORMALIZATIONS
+from sknn_opt.normalizations import NORMALIZATIONS, BatchNorm
 
 pytestmark = pytest.mark.usefixtures("one_blas_thread")
 
@@ -63,6 +63,8 @@ def test_every_activation_and_normalization_pass(activation, normalization):
         {"class_weight": {0: 3.0}},
         {"class_weight": "balanced"},
         {"activation": ["gelu", "tanh"]},
+        {"normalization": ["layer", BatchNorm(momentum=0.3)]},
+        {"normalization": [None, "batch"]},
         {"warm_start": True, "verbose": True},
     ],
     ids=str,

@@ -1,7 +1,7 @@
 import numpy as np
 import pytest
 from sklearn.base import clone
-from sklearn.datasets import load_diabetes, load_digits
+from sklearn.datasets import load_diabetes, load_digits, load_wine
 from sklearn.preprocessing import scale
 
 from sknn_opt import MLPClassifier, MLPRegressor
@@ -18,7 +18,9 @@ pytestmark = [
 X, Y = load_digits(return_X_y=True)
 X = scale(X)
 SEARCHED = [
-    name for name, cls in OPTIMIZERS.items() if issubclass(cls, FirstOrder) and not cls._full_batch
+    name
+    for name, cls in OPTIMIZERS.items()
+    if issubclass(cls, FirstOrder) and not cls.needs_all_samples
 ]
 
 
@@ -39,6 +41,26 @@ def test_the_suggestion_trains_better_than_far_lower_and_higher_rates(optimizer)
     assert losses[1] < 0.8 * min(losses[0], losses[2])
 
 
+EASY, CULTIVAR = load_wine(return_X_y=True)
+EASY = scale(EASY)
+
+
+@pytest.mark.parametrize("end", [10, 1e4])
+@pytest.mark.parametrize("optimizer", ["adam", "sgd", "adabelief", "adamax"])
+def test_the_suggestion_is_safe_where_all_is_learnt_before_rates_are_too_large(optimizer, end):
+    estimator = MLPClassifier((30,), optimizer=optimizer, max_iter=100, random_state=0)
+    test = find_learning_rate(estimator, EASY, CULTIVAR, end=end)
+    smoothed, rates = test.smoothed_losses, test.learning_rates
+    halfway = (smoothed[0] + smoothed.min()) / 2
+    assert test.suggestion == rates[smoothed <= halfway][0] < rates[smoothed.argmin()] / 10
+    estimator.set_params(learning_rate_init=test.suggestion).fit(EASY, CULTIVAR)
+    assert max(estimator.loss_curve_) == estimator.loss_curve_[0]
+    assert estimator.loss_ < 0.05
+    if end == 10:
+        assert not test.end_seen
+        assert "no end seen" in repr(test)
+
+
 def test_the_suggestion_suits_regression():
     X, y = load_diabetes(return_X_y=True)
     estimator = MLPRegressor((30,), optimizer="sgd", max_iter=30, random_state=0)
@@ -56,8 +78,11 @@ def test_rates_rise_exponentially_until_the_loss_does():
     smoothed = test.smoothed_losses
     assert smoothed[-2] < smoothed[0] + max(smoothed[0], smoothed[0] - smoothed.min())
     assert smoothed[-1] > smoothed[0] + max(smoothed[0], smoothed[0] - smoothed.min())
-    assert test.suggestion == test.learning_rates[smoothed.argmin()] / 10
+    halfway = rates[np.argmax(smoothed <= (smoothed[0] + smoothed.min()) / 2)]
+    assert test.suggestion == pytest.approx(min(halfway, rates[smoothed.argmin()] / 10))
     assert f"{test.suggestion:.2g}" in repr(test)
+    assert test.end_seen
+    assert "no end" not in repr(test)
 
 
 def test_the_whole_range_is_tried_where_nothing_diverges():

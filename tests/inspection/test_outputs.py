@@ -40,13 +40,19 @@ def fit(cls=MLPClassifier, *args, y=Y, X=X, **parameters):
 def forward(network, X):
     """Raw outputs, of shape (n_samples, n_outputs), in NumPy."""
     activation = REFERENCES[network.activation][0]
-    for i, (w, b) in enumerate(zip(network.coefs_[:-1], network.intercepts_[:-1], strict=True)):
+    normalizations = network.normalization
+    if not isinstance(normalizations, list):
+        normalizations = [normalizations] * len(network.coefs_[:-1])
+    hidden = zip(normalizations, network.coefs_[:-1], network.intercepts_[:-1], strict=True)
+    learnt = zip(network.normalization_scales_, network.normalization_shifts_, strict=True)
+    running = zip(network.running_means_, network.running_variances_, strict=True)
+    for normalization, w, b in hidden:
         z = X @ w + b
-        if network.normalization is not None:
+        if normalization is not None:
             mean, variance = z.mean(1, keepdims=True), z.var(1, keepdims=True)
-            if network.normalization == "batch":
-                mean, variance = network.running_means_[i], network.running_variances_[i]
-            scale, shift = network.normalization_scales_[i], network.normalization_shifts_[i]
+            if normalization == "batch":
+                mean, variance = next(running)
+            scale, shift = next(learnt)
             z = scale * (z - mean) / np.sqrt(variance + 1e-5) + shift
         is_residual = network.residual and w.shape[0] == w.shape[1]
         X = activation(z) + X if is_residual else activation(z)
@@ -74,7 +80,10 @@ def _assert_differentiated(gradients, function, X):
     )
 
 
-@pytest.mark.parametrize("normalization", [None, *NORMALIZATIONS])
+ONE_A_LAYER = [None, "batch", "layer", None, "batch"]
+
+
+@pytest.mark.parametrize("normalization", [None, *NORMALIZATIONS, ONE_A_LAYER], ids=str)
 @pytest.mark.parametrize("activation", ACTIVATIONS)
 def test_input_gradients_are_those_of_central_differences(activation, normalization):
     # Residual connections past the first layer, whose width is that of the input, and others.
@@ -242,10 +251,11 @@ def test_moments_are_those_of_all_masks():
     ids=["multiclass", "binary", "multilabel"],
 )
 @pytest.mark.parametrize("container", [np.asarray, sparse.csr_array])
-@pytest.mark.parametrize("normalization", [None, *NORMALIZATIONS])
+@pytest.mark.parametrize("normalization", [None, *NORMALIZATIONS, ["layer", "batch"]], ids=str)
 def test_mean_probabilities_are_near_those_predicted(normalization, container, y, shape):
     settings = {"dropout": 0.02, "input_dropout": 0.02, "normalization": normalization}
-    network = fit(MLPClassifier, (20,), y=y, **settings)
+    hidden = (20, 20) if isinstance(normalization, list) else (20,)
+    network = fit(MLPClassifier, hidden, y=y, **settings)
     mean, std = mc_dropout_predict(network, container(X), n_samples=50, random_state=0)
     assert mean.shape == std.shape == shape
     np.testing.assert_allclose(mean, network.predict_proba(X), atol=0.1)

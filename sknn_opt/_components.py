@@ -1,0 +1,101 @@
+"""Base of everything that a user may pass by name or as an object.
+
+Activations, losses, initializers, optimizers and schedules derive from scikit-learn's
+``BaseEstimator``: equality of parameters, ``clone``, ``repr``, pickling and nested
+parameters (``optimizer__beta_1``) come with it.
+"""
+
+import inspect
+from numbers import Real
+
+import numpy as np
+from sklearn.base import BaseEstimator
+from sklearn.utils._param_validation import Interval
+
+# Limits that many parameters share.
+FRACTION = [Interval(Real, 0, 1, closed="both")]
+DECAY = [Interval(Real, 0, 1, closed="left")]
+POSITIVE = [Interval(Real, 0, None, closed="neither")]
+NON_NEGATIVE = [Interval(Real, 0, None, closed="left")]
+
+
+class Component(BaseEstimator):
+    """A choice with parameters of its own. Never changed by fit.
+
+    Kernels read the constructor's numbers and flags by name, in the constructor's order.
+    """
+
+    #: The estimator's keywords that are this component's parameters when it is chosen by
+    #: name. An instance keeps its own.
+    _estimator_keywords = ()
+
+    _parameter_constraints = {}
+
+    _kernel_parameters = ()
+
+    def __init_subclass__(cls, **kwargs):
+        super().__init_subclass__(**kwargs)
+        has_constructor = cls.__init__ is not object.__init__
+        names = inspect.signature(cls).parameters if has_constructor else ()
+        cls._kernel_parameters = tuple(name for name in names if _is_number(cls, name))
+        for rule in _rules(cls):
+            rule.kernels(cls._kernel_parameters)  # declared, so that all can be listed
+
+    def kernel_parameters(self):
+        """Parameters as kernels read them, a float64 vector."""
+        return np.array([float(getattr(self, p)) for p in self._kernel_parameters])
+
+
+class Rule:
+    """What a component computes, from which kernels are made for its parameters' names."""
+
+    def kernels(self, parameters):
+        """Return the kernels, a named tuple, for a class with these parameters."""
+        raise NotImplementedError
+
+
+def _rules(cls):
+    """Yield the rules that a class holds or inherits, alone or in a dictionary."""
+    attributes = {}
+    for base in reversed(cls.__mro__[: cls.__mro__.index(Component)]):
+        attributes.update(vars(base))
+    for value in attributes.values():
+        for one in value.values() if isinstance(value, dict) else [value]:
+            if isinstance(one, Rule):
+                yield one
+
+
+def _is_number(cls, name):
+    """Whether a parameter is a number or a flag; one without limits is taken for one."""
+    limits = cls._parameter_constraints.get(name)
+    if limits is None:
+        return True
+    return None not in limits and any(isinstance(c, Interval) or c == "boolean" for c in limits)
+
+
+class Registry(dict):
+    """Component classes by their canonical names; an alias finds the same class."""
+
+    def __init__(self, classes, aliases=()):
+        super().__init__(classes)
+        self.aliases = dict(aliases)
+
+    def __missing__(self, name):
+        return self[self.aliases[name]]
+
+    @property
+    def names(self):
+        """All names that are accepted, aliases included."""
+        return {*self, *self.aliases}
+
+
+def resolve(choice, registry, estimator):
+    """Return the component that ``choice``, a name out of ``registry`` or an instance, is."""
+    if isinstance(choice, str):
+        if choice not in registry.names:
+            raise ValueError(f"{choice!r} is none of the valid names: {sorted(registry.names)}.")
+        cls = registry[choice]
+        # The estimator has validated its keywords itself.
+        return cls(**{name: getattr(estimator, name) for name in cls._estimator_keywords})
+    choice._validate_params()
+    return choice

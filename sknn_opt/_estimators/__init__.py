@@ -1,0 +1,1 @@
+"""What the estimators share: parameters, targets, fitting, documentation, conversion."""

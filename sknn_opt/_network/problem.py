@@ -1,0 +1,160 @@
+"""What is to be learnt, and how the loss and its gradient at given parameters are computed."""
+
+from dataclasses import dataclass
+from typing import Protocol, runtime_checkable
+
+import numpy as np
+
+from .._compiler.declarations import address
+from .._compiler.memory import aligned_zeros
+from ..losses.base import Form
+from .inputs import Features
+from .layout import Architecture, Layout
+from .network import Network
+from .passes import LOSS, batch_gradient
+
+#: Rows of a block wherever many rows are passed through a network at once.
+BLOCK_ROWS = 1024
+
+
+def without_subnormals(sample_weight):
+    """Return sample weights with 0 for those below the smallest normal number of their type.
+
+    Compiled code treats these as 0 while it trains, but their sum, by which it divides, is also
+    computed elsewhere.
+    """
+    return sample_weight * (sample_weight >= np.finfo(sample_weight.dtype).smallest_normal)
+
+
+@runtime_checkable
+class Loss(Protocol):
+    """What a problem asks of a loss."""
+
+    is_twice_differentiable: bool
+
+    def form(self, target_type: str) -> Form: ...
+
+    def check_targets(self, y: np.ndarray) -> None: ...
+
+    def n_outputs(self, n_columns: int) -> int: ...
+
+    def kernel_parameters(self) -> np.ndarray: ...
+
+
+@dataclass
+class Problem:
+    """Data, network and loss, as both trainers see them.
+
+    Attributes
+    ----------
+    X : ndarray or CSR matrix of shape (n_samples, n_features)
+    y : ndarray of shape (n_samples, n_columns)
+        Targets as the loss reads them, of X's dtype.
+    sample_weight : ndarray of shape (n_samples,) or None
+        Of X's dtype.
+    loss : Loss
+    form : Form
+        The loss's kernels for this kind of target.
+    architecture : Architecture
+    layout : Layout
+    alpha, l1_ratio : float
+    row_indices : ndarray of int64 or None
+        The rows to train on; None means all.
+    """
+
+    X: Features
+    y: np.ndarray
+    sample_weight: np.ndarray | None
+    loss: Loss
+    form: Form
+    architecture: Architecture
+    layout: Layout
+    alpha: float
+    l1_ratio: float
+    row_indices: np.ndarray | None = None
+
+    @property
+    def n_rows(self):
+        """Number of rows to train on."""
+        return self.X.shape[0] if self.row_indices is None else len(self.row_indices)
+
+    def total_weight(self):
+        """Sum of the sample weights of the training rows."""
+        if self.sample_weight is None:
+            return float(self.n_rows)
+        rows = slice(None) if self.row_indices is None else self.row_indices
+        return float(self.sample_weight[rows].sum(dtype=np.float64))
+
+    def mean_loss(self, raw, y, sample_weight):
+        """Return the weighted mean of the loss, without penalty, for raw outputs and targets."""
+        arrays = raw, y, sample_weight, np.empty_like(raw)
+        parameters = self.loss.kernel_parameters()
+        total = self.form.evaluate(
+            raw.dtype, *map(address, arrays), *raw.shape, 1.0, address(parameters)
+        )
+        return total / sample_weight.sum(dtype=np.float64)
+
+
+class Evaluator:
+    """Loss and gradient of blocks of rows of a problem, at the parameters in ``theta``.
+
+    Parameters
+    ----------
+    problem : Problem
+    theta : ndarray of shape (n_values,)
+        May be changed in place between calls.
+    max_rows : int
+        Largest size of a block.
+    order : ndarray of int64 or None
+        The rows that blocks are made of; may be changed in place. None means all.
+    gradient : ndarray of shape (n_parameters,), default=None
+        Where gradients go; by default a buffer of its own.
+    updates_statistics : bool, default=True
+        As in `Network`.
+
+    Attributes
+    ----------
+    network : Network
+    arguments : tuple of int
+        What kernels are called with: input, layers, number of layers and loss.
+    """
+
+    def __init__(self, problem, theta, max_rows, order, gradient=None, updates_statistics=True):
+        layout = problem.layout
+        self.dtype = theta.dtype
+        if gradient is None:
+            gradient = aligned_zeros(layout.n_parameters, theta.dtype)
+        self.gradient = gradient
+        self.network = Network(
+            problem.X,
+            layout.by_layer(theta),
+            problem.architecture,
+            max_rows,
+            order,
+            layout.by_layer(gradient),
+            updates_statistics,
+        )
+        self.loss = np.zeros(1, LOSS)
+        keep = self.network.keep
+        fields = self.loss[0]
+        fields["evaluate"] = problem.form.evaluate.address(self.dtype)
+        fields["parameters"] = keep(problem.loss.kernel_parameters())
+        fields["y"], fields["n_columns"] = keep(problem.y), problem.y.shape[1]
+        fields["sample_weight"] = keep(problem.sample_weight)
+        fields["order"] = keep(order)
+        fields["y_block"] = keep(np.empty((max_rows, problem.y.shape[1]), self.dtype))
+        fields["weight_block"] = keep(np.empty(max_rows, self.dtype))
+        self.arguments = (
+            self.network.source.address,
+            address(self.network.layers),
+            self.network.n_layers,
+            address(self.loss),
+        )
+
+    def __call__(self, start, rows, scale):
+        """Return ``scale`` times the sum of weight times loss over a block, and its gradient.
+
+        The block has ``rows`` rows of the order from ``start`` on. The gradient is a buffer.
+        """
+        loss = batch_gradient(self.dtype, *self.arguments, start, rows, scale, 0.0)
+        return scale * loss, self.gradient

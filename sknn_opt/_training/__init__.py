@@ -1,0 +1,1 @@
+"""Training: epochs of mini-batches, full-batch minimization, progress and validation."""

@@ -1,0 +1,527 @@
+"""Training on mini-batches: whole epochs in compiled code."""
+
+import copy
+import time
+from dataclasses import dataclass, replace
+from typing import NamedTuple, Protocol, runtime_checkable
+
+import numpy as np
+from sklearn.exceptions import ConvergenceWarning
+
+from .._compiler.declarations import address
+from .._compiler.memory import aligned_copy, aligned_zeros, overwrite
+from .._network.layout import Layout
+from .._network.passes import batch_gradient
+from .._network.problem import BLOCK_ROWS, Evaluator
+from .._warnings import warn
+from ..optimizers.base import UpdateKernels
+from ..schedules import Schedule, WarmUp
+from .epoch import RUN, clip, constrain, renew_masks, train_batches, update_average
+
+#: Seconds that one call of compiled code may take, in which Ctrl-C has to wait.
+_LONGEST_CALL = 0.2
+
+
+@runtime_checkable
+class Optimizer(Protocol):
+    """What mini-batch training asks of an optimizer."""
+
+    def kernels(self) -> UpdateKernels: ...
+
+    def kernel_parameters(self) -> np.ndarray: ...
+
+    def initial_state(self, layout: Layout, theta: np.ndarray) -> np.ndarray: ...
+
+    def scratch_size(self, layout: Layout) -> int: ...
+
+    def prediction_parameters(
+        self, theta: np.ndarray, state: np.ndarray, layout: Layout
+    ) -> np.ndarray: ...
+
+    def training_parameters(
+        self, theta: np.ndarray, state: np.ndarray, layout: Layout
+    ) -> np.ndarray: ...
+
+
+@dataclass
+class OptimizerState:
+    """What a first-order optimizer carries from step to step, and the schedule's clock.
+
+    Attributes
+    ----------
+    optimizer : str
+        The name of its class.
+    vectors : ndarray
+        What `FirstOrder.initial_state` returns.
+    seed : int
+        Of dropout.
+    step, epoch, n_batches : int
+        Numbers of those that are done; a batch without any weight is not a step.
+    average : ndarray or None
+        Of the parameters, where there is one: then it predicts,
+    trained : ndarray or None
+        and training goes on from these.
+    rate_factor : float
+        What plateaus have made of the learning rate.
+    """
+
+    optimizer: str
+    vectors: np.ndarray
+    seed: int
+    step: int = 0
+    epoch: int = 0
+    n_batches: int = 0
+    average: np.ndarray | None = None
+    trained: np.ndarray | None = None
+    rate_factor: float = 1.0
+
+    @classmethod
+    def fresh(cls, optimizer: Optimizer, layout, theta, seed):
+        """Return the state before the first step from ``theta``."""
+        return cls(type(optimizer).__name__, optimizer.initial_state(layout, theta), seed)
+
+    @classmethod
+    def from_dict(cls, values):
+        """Return a state of its own from what `to_dict` returned."""
+        arrays = {k: aligned_copy(v) for k, v in values.items() if isinstance(v, np.ndarray)}
+        return cls(**{**values, **arrays})
+
+    def to_dict(self):
+        """Return it as numbers, strings and arrays, which every format can store."""
+        return dict(vars(self))
+
+    def restore(self, values):
+        """Take over what `to_dict` returned, in place; ``trained`` is for the trainer."""
+        for name, value in values.items():
+            if isinstance(value, np.ndarray):
+                overwrite(getattr(self, name), value)
+            elif name != "trained":
+                setattr(self, name, value)
+
+    def fits(self, optimizer, layout, theta):
+        """Whether this optimizer can go on from here with parameters like ``theta``."""
+        predicting = theta[: layout.n_parameters]
+        pairs = [(self.vectors, optimizer.initial_state(layout, predicting))]
+        if self.average is not None:
+            pairs += [(self.average, predicting), (self.trained, theta)]
+        return self.optimizer == type(optimizer).__name__ and all(
+            mine.shape == other.shape and mine.dtype == other.dtype for mine, other in pairs
+        )
+
+
+@dataclass
+class Rates:
+    """The learning rate of each step.
+
+    Attributes
+    ----------
+    initial : float
+        The rate that the schedule multiplies.
+    schedule : Schedule
+    warm_up : WarmUp or None
+    max_iter : int
+    """
+
+    initial: float
+    schedule: Schedule
+    warm_up: WarmUp | None
+    max_iter: int
+
+    def of_epoch(self, state, samples_seen, n_batches):
+        """Return the rates of the epoch that comes, one a batch."""
+        rates = np.full(n_batches, self.initial * state.rate_factor)
+        unit, warm_up = self.schedule._unit, self.warm_up
+        if unit == "epochs" or warm_up is not None:
+            now = state.epoch + np.arange(n_batches) / n_batches
+        if unit == "epochs":
+            rates *= self.schedule(now, self.max_iter)
+        if unit == "samples":
+            # As in scikit-learn, a new optimizer starts from the initial rate.
+            rates *= self.schedule(samples_seen if state.epoch else 0, self.max_iter)
+        if warm_up is not None:
+            rates *= warm_up(now, self.max_iter)
+        return rates
+
+
+class Limits(NamedTuple):
+    """Bounds on the gradient and on each unit's incoming weights; inf is none."""
+
+    clip_value: float = np.inf
+    clip_norm: float = np.inf
+    max_norm: float = np.inf
+
+
+class MiniBatchTrainer:
+    """Trains by steps on mini-batches.
+
+    Parameters
+    ----------
+    problem : Problem
+    theta : ndarray of shape (n_values,)
+        Changed in place. Parameters to predict with, before and after.
+    progress : Progress
+    callbacks : CallbackRunner
+    optimizer : FirstOrder
+    state : OptimizerState
+        Changed in place.
+    rates : Rates
+    batch_size : callable
+        Maps an epoch and the number of rows to the size of its batches.
+    max_iter : int
+    shuffle : bool
+    random_state : RandomState
+    limits : Limits
+    averaging : Averaging or None
+    incremental : bool
+        Whether it is one epoch of many, for which the average's raw weights are kept.
+    """
+
+    def __init__(
+        self,
+        problem,
+        theta,
+        progress,
+        callbacks,
+        *,
+        optimizer: Optimizer,
+        state,
+        rates,
+        batch_size,
+        max_iter,
+        shuffle,
+        random_state,
+        limits,
+        averaging,
+        incremental,
+    ):
+        self.problem = problem
+        self.theta = theta
+        self.progress = progress
+        self.callbacks = callbacks
+        self.optimizer = optimizer
+        self.state = state
+        self.rates = rates
+        self.batch_size = batch_size
+        self.max_iter = max_iter
+        self.shuffle = shuffle
+        self.random_state = random_state
+        self.limits = limits
+        self.averaging = averaging
+        self.incremental = incremental
+        self.order = problem.row_indices
+        if shuffle:
+            rows = np.arange(problem.n_rows) if self.order is None else self.order
+            self.order = rows.astype(np.int64)
+        self.trained = self._training_parameters()
+        self._batches_before = state.n_batches
+        self._statistics_before = theta[problem.layout.n_parameters :].copy()
+        self.evaluator = Evaluator(problem, self.trained, self._block_rows(), self.order)
+        # The learning rate of each step of an epoch, and its share in the average.
+        self._steps = np.zeros((2, 0))
+        self._batches_per_call = 8
+        self.run = np.zeros(1, RUN)
+        self._bind()
+        self._callback_stops = False
+        self.is_interrupted = False
+
+    def _training_parameters(self):
+        """Return the vector that is trained: theta, or another one if theta only predicts."""
+        theta, state = self.theta, self.state
+        predicting = theta[: self.problem.layout.n_parameters]
+        if self.averaging is not None:
+            # If a user has assigned other weights since, training goes on from those.
+            if state.average is not None and np.array_equal(state.average, predicting):
+                return state.trained
+            state.average, state.n_batches = aligned_copy(predicting), 0
+        start = self.optimizer.training_parameters(predicting, state.vectors, self.problem.layout)
+        if self.averaging is None and start is predicting:
+            return theta
+        trained = aligned_copy(theta)
+        trained[: predicting.size] = start
+        return trained
+
+    def _block_rows(self):
+        """Rows that pass through the network at once: a batch, or a part of a large one."""
+        # Batches may grow but never shrink, so the last epoch has the largest ones.
+        largest = self.batch_size(self.state.epoch + self.max_iter - 1, self.problem.n_rows)
+        if self.problem.architecture.uses_batch_statistics:
+            return largest
+        return min(largest, BLOCK_ROWS)
+
+    def _bind(self):
+        """Fill in what the compiled loop reads."""
+        problem, optimizer, keep = self.problem, self.optimizer, self.evaluator.network.keep
+        layout, dtype, state = problem.layout, self.theta.dtype, self.state
+        kernels = optimizer.kernels()
+        update = kernels.with_l1 if problem.alpha * problem.l1_ratio > 0 else kernels.plain
+        values = {
+            "n_rows": problem.n_rows,
+            "max_rows": self.evaluator.network.max_rows,
+            "theta": address(self.trained),
+            "gradient": address(self.evaluator.gradient),
+            "n_parameters": layout.n_parameters,
+            "n_weights": layout.n_weights,
+            "layout": layout.address,
+            "state": address(state.vectors),
+            "scratch": keep(np.empty(optimizer.scratch_size(layout), dtype)),
+            "update": update.address(dtype),
+            "parameters": keep(optimizer.kernel_parameters()),
+            "batch_gradient": batch_gradient.address(dtype),
+            "columns": keep(np.empty(max(fan_out for _, fan_out in layout.shapes))),
+            "alpha": problem.alpha,
+            "l1_ratio": problem.l1_ratio,
+            "average": address(state.average),
+            "seed": state.seed,
+            "step": state.step,
+            **self.limits._asdict(),
+        }
+        for name, value in values.items():
+            self.run[0][name] = value
+        self._bind_stages()
+        self._run_address = address(self.run)
+
+    def _bind_stages(self):
+        limits, fields = self.limits, self.run[0]
+        fields["clips"] = min(limits.clip_value, limits.clip_norm) < np.inf
+        before = [renew_masks] if self.problem.architecture.drops else []
+        between = [clip] if fields["clips"] else []
+        after = [constrain] if limits.max_norm < np.inf else []
+        after += [update_average] if self.averaging is not None else []
+        fields["n_before"], fields["n_between"] = len(before), len(between)
+        fields["n_after"] = len(after)
+        stages = [stage.address(self.theta.dtype) for stage in (*before, *between, *after)]
+        fields["stages"] = self.evaluator.network.keep(np.array(stages, np.int64))
+
+    def fit(self):
+        """Train until the progress stalls or ``max_iter`` epochs are done."""
+        try:
+            # The last epoch before a kill is judged after it.
+            while self.progress.n_iter == 0 or not self._is_over():
+                for _ in self.epoch():
+                    pass
+        except KeyboardInterrupt:
+            self._end_at_interrupt()
+        finally:
+            self.state.trained = self.trained if self.averaging is not None else None
+
+    def _is_planned(self):
+        """Whether training was to last until ``max_iter``, and so has come to its end there."""
+        return self.rates.schedule.ends_at_max_iter and self.progress.n_iter_no_change == np.inf
+
+    def _is_over(self):
+        """Whether the epoch that has ended was the last one."""
+        progress = self.progress
+        if progress.has_diverged:
+            return True
+        if progress.is_out_of_time:
+            warn(
+                f"Stochastic Optimizer: max_time={progress.max_time} seconds were over after "
+                f"{progress.n_iter} epoch(s) and the optimization hasn't converged yet.",
+                ConvergenceWarning,
+            )
+            return True
+        if self._callback_stops or (progress.has_stalled and self._ends_at_plateau()):
+            return True
+        if progress.n_iter < self.max_iter:
+            return False
+        if not (self.incremental or self._is_planned()):
+            warn(
+                f"Stochastic Optimizer: Maximum iterations ({self.max_iter}) reached "
+                "and the optimization hasn't converged yet.",
+                ConvergenceWarning,
+            )
+        return True
+
+    def to_dict(self):
+        """Return what training goes on with after an epoch, to be given to `restore`."""
+        return {
+            "theta": self.theta,
+            "trained": self.trained,
+            "order": self.order,
+            "first_statistics": self._statistics_before,
+            "optimizer": {**self.state.to_dict(), "trained": None},
+        }
+
+    def restore(self, values):
+        """Go on where another trainer of the same problem was."""
+        overwrite(self.trained, values["trained"])
+        overwrite(self.theta, values["theta"])
+        overwrite(self._statistics_before, values["first_statistics"])
+        if self.order is not None:
+            if not np.array_equal(np.sort(self.order), np.sort(values["order"])):
+                raise ValueError("The order of rows in a checkpoint is not one of these rows.")
+            overwrite(self.order, values["order"])
+        self.state.restore(values["optimizer"])
+        self.run["step"], self.run["seed"] = self.state.step, self.state.seed
+
+    def conclude(self):
+        """Return the parameters to keep; see `Progress.conclude`."""
+        theta = self.progress.conclude()
+        if self.averaging is not None and self.problem.architecture.uses_batch_statistics:
+            self._renew_statistics(theta)
+        return theta
+
+    def epoch(self, batches_per_call=None):
+        """Train for one epoch, in calls that are short enough for Ctrl-C.
+
+        Yields the learning rate of the last step after each call, of so many batches or of as
+        many as the time allows.
+        """
+        self.callbacks.begin()
+        n_rows, run = self.problem.n_rows, self.run[0]
+        if self.shuffle:
+            self.random_state.shuffle(self.order)
+        batch_size = self.batch_size(self.state.epoch, n_rows)
+        n_batches = -(-n_rows // batch_size)
+        run["batch_size"], run["loss"], run["rows_seen"] = batch_size, 0.0, 0.0
+        rates = self._prepare_steps(n_batches)
+        first = 0
+        try:
+            while first < n_batches:
+                last = min(first + (batches_per_call or self._batches_per_call), n_batches)
+                self._train(first, last)
+                first = last
+                yield rates[first - 1]
+                if self.progress.is_out_of_time and run["rows_seen"] > 0:
+                    break
+        finally:
+            # However the epoch ends, a later call goes on from the steps that were taken.
+            self._note_steps(first, n_batches)
+        self.state.epoch += 1
+        self._show()
+        self.progress.add(
+            run["loss"] / run["rows_seen"],
+            rates[first - 1],
+            run["gradient_norm"],
+            min(first * batch_size, n_rows),
+        )
+        self._callback_stops = self.callbacks.end()
+
+    def _prepare_steps(self, n_batches):
+        """Compute the rates of an epoch's steps, which are returned, and their shares."""
+        if self._steps.shape[1] != n_batches:
+            self._steps = np.zeros((2, n_batches))
+            self._steps_address = address(self._steps)
+        rates, shares = self._steps
+        rates[:] = self.rates.of_epoch(self.state, self.progress.samples_seen, n_batches)
+        if self.averaging is not None:
+            shares[:] = self.averaging.shares(
+                self.state.n_batches, self.state.epoch, n_batches, self.rates.max_iter
+            )
+        return rates
+
+    def _train(self, first, last):
+        """Take the steps of these batches, and note how many the next call can take."""
+        rates, _ = self._steps
+        place = self._steps_address + first * rates.itemsize
+        start = time.perf_counter()
+        train_batches(
+            self.theta.dtype,
+            *self.evaluator.arguments,
+            self._run_address,
+            place,
+            place + rates.nbytes,
+            first,
+            last,
+        )
+        seconds = time.perf_counter() - start
+        affordable = int((last - first) * _LONGEST_CALL / max(seconds, 1e-9))
+        self._batches_per_call = min(max(affordable, 1), 16 * (last - first))
+
+    def _note_steps(self, n_done, n_batches):
+        self.state.step = int(self.run[0]["step"])
+        self.state.n_batches += n_done
+        _, shares = self._steps
+        if self.averaging is not None and 0 < n_done < n_batches and not shares[:n_done].any():
+            # This average takes the parameters at the ends of epochs, and the epoch ends here.
+            newest = self.trained[: self.state.average.size]
+            self.state.average += shares[-1] * (newest - self.state.average)
+
+    def _show(self):
+        """Copy the parameters that predict to ``theta``."""
+        if self.trained is self.theta:
+            return
+        layout, optimizer, state = self.problem.layout, self.optimizer, self.state
+        n_parameters, n_weights = layout.n_parameters, layout.n_weights
+        trained = self.trained[:n_parameters]
+        self.theta[n_parameters:] = self.trained[n_parameters:]
+        if self.averaging is not None:
+            self.theta[:n_parameters] = state.average
+        else:
+            self.theta[:n_parameters] = optimizer.prediction_parameters(
+                trained, state.vectors, layout
+            )
+        if self.problem.alpha * self.problem.l1_ratio > 0:
+            # An average of weights that are 0 by now is not quite 0.
+            iterate = optimizer.iterate(trained, state.vectors, layout)
+            self.theta[:n_weights][iterate[:n_weights] == 0] = 0
+
+    def _end_at_interrupt(self):
+        """Keep what is learnt so far; if that is nothing, raise the interrupt again."""
+        if self.progress.n_iter == 0:
+            loss, rows_seen = self.run[0][["loss", "rows_seen"]]
+            if rows_seen == 0:
+                raise
+            self.progress.loss = loss / rows_seen
+        self._show()
+        self.is_interrupted = True
+        warn("Training interrupted by user.")
+
+    def _ends_at_plateau(self):
+        message = self.progress.stall_message()
+        schedule = self.rates.schedule
+        # A rate that is small because of the warm-up is no reason to end training.
+        factor = schedule.after_plateau(self.rates.initial * self.state.rate_factor)
+        if factor is None:
+            self.progress.say(f"{message} {schedule._last_words}")
+            return True
+        self.state.rate_factor *= factor
+        rate = self.progress.history["learning_rate"][-1] * factor
+        self.progress.say(f"{message} Setting learning rate to {rate:f}")
+        self.progress.stalled = 0
+        return False
+
+    def _renew_statistics(self, theta):
+        """Replace batch normalization's running statistics by those of the averaged parameters.
+
+        The statistics that training leaves behind belong to the parameters of its last steps, not
+        to their average. New ones are computed over the batches of the last epoch. If earlier
+        calls have seen other data, these are blended with the previous statistics, in the
+        proportion in which that many batches of training would replace them.
+        """
+        problem, before = self.problem, self._statistics_before
+        batch_size = self.batch_size(0, problem.n_rows)
+        mean = _mean_statistics(problem, theta, batch_size, self.order)
+        shares = np.ones_like(mean)
+        if self._batches_before > 0:
+            n_batches = self.state.n_batches - self._batches_before
+            momenta = aligned_zeros(problem.layout.n_values, theta.dtype)
+            for spec, array in problem.layout.arrays_in(momenta):
+                if not spec.trained:
+                    array[:] = problem.architecture.normalizations[spec.layer].momentum
+            shares -= (1 - momenta[problem.layout.n_parameters :]) ** n_batches
+        theta[problem.layout.n_parameters :] = before + shares * (mean - before)
+
+
+def _mean_statistics(problem, theta, batch_size, order):
+    """Return the mean of batch normalization's statistics over all batches; changes theta's."""
+    architecture = problem.architecture.without_dropout()
+    architecture = architecture._replace(
+        normalizations=[_without_memory(n) for n in architecture.normalizations]
+    )
+    evaluator = Evaluator(replace(problem, architecture=architecture), theta, batch_size, order)
+    statistics = theta[problem.layout.n_parameters :]
+    total, n_rows = np.zeros(statistics.size), 0
+    for start, rows in evaluator.network.blocks():
+        if rows > 1:  # a single row has no variance
+            evaluator.network.forward(start, rows)
+            total += rows * statistics
+            n_rows += rows
+    return total / n_rows if n_rows > 0 else statistics
+
+
+def _without_memory(normalization):
+    """Return batch normalization whose running statistics are those of the last batch alone."""
+    if normalization is None or not normalization.uses_batch_statistics:
+        return normalization
+    return copy.copy(normalization).set_params(momentum=1.0)

@@ -1,0 +1,162 @@
+"""What full-batch optimizers minimize: the loss of all samples with its penalty."""
+
+import numpy as np
+
+from .._network.problem import BLOCK_ROWS, Evaluator
+from .._network.second_order import HessianProduct, Jacobian
+from .row_blocks import RowBlocks
+
+
+class Objective:
+    r"""The penalised loss as a function of a vector of float64, with its derivatives.
+
+    The vector is :math:`\theta`, the network's parameters, except with an L1 penalty. That
+    has a kink, and so each weight is split into two parts that are not negative,
+    :math:`w = w^+ - w^-`, on whose sum the penalty is linear: the vector then holds all
+    :math:`w^+`, all :math:`w^-` and the other parameters. The loss itself is computed in
+    theta's dtype, its sums over blocks of rows in float64.
+
+    Parameters
+    ----------
+    problem : Problem
+    theta : ndarray of shape (n_values,)
+        Holds the parameters at which the objective was last evaluated.
+    n_threads : int, default=1
+    between : callable, default=None
+        Called between two blocks of rows; may raise to end the evaluation.
+    max_rows : int
+        Largest size of a block.
+    """
+
+    def __init__(self, problem, theta, n_threads=1, between=None, max_rows=BLOCK_ROWS):
+        self.problem = problem
+        self.theta = theta
+        self.between = between
+        self.n_evaluations = 0
+        self.first_loss = None
+        self.memory = {}  # what a minimizer notes to go on with after a kill
+        self._norms = {}  # of the gradients, by the hash of the point
+        self.scale = 1.0 / problem.total_weight()
+        self.l1 = problem.alpha * problem.l1_ratio * self.scale
+        self.l2 = problem.alpha * (1.0 - problem.l1_ratio) * self.scale
+        self._weights = slice(0, problem.layout.n_weights)
+        self._max_rows, self._n_threads = max_rows, n_threads
+        self._open = []  # all the RowBlocks, which have threads
+        self._blocks = self._row_blocks(max_rows)
+        self.evaluators = self._workers(self._blocks, Evaluator)
+
+    def go_on(self, loss, n_evaluations, memory):
+        """Take over what an earlier run has come to."""
+        self.first_loss, self.n_evaluations, self.memory = loss, n_evaluations, memory
+
+    def _row_blocks(self, max_rows):
+        blocks = RowBlocks(self.problem.n_rows, max_rows, self._n_threads)
+        self._open.append(blocks)
+        return blocks
+
+    def _workers(self, blocks, make, *arguments):
+        return [
+            make(self.problem, self.theta, blocks.max_rows, self.problem.row_indices, *arguments)
+            for _ in range(blocks.n_workers)
+        ]
+
+    def close(self):
+        """End the threads."""
+        for blocks in self._open:
+            blocks.close()
+
+    def vector(self):
+        """Return the vector that stands for ``theta``."""
+        theta = self.theta.astype(np.float64)
+        if self.l1 == 0:
+            return theta
+        weights, rest = np.split(theta, [self._weights.stop])
+        return np.concatenate([weights.clip(min=0), -weights.clip(max=0), rest])
+
+    def bounds(self):
+        """Return the bounds on the vector's elements, as SciPy wants them, or None."""
+        if self.l1 == 0:
+            return None
+        n_weights = self._weights.stop
+        n_rest = self.theta.size - n_weights
+        return [(0, None)] * (2 * n_weights) + [(None, None)] * n_rest
+
+    def assign(self, x):
+        """Let ``theta`` be what the vector ``x`` stands for."""
+        if self.l1 > 0:
+            n_weights = self._weights.stop
+            positive, negative, rest = np.split(x, [n_weights, 2 * n_weights])
+            x = np.concatenate([positive - negative, rest])
+        self.theta[:] = x
+
+    def loss_and_gradient(self, x):
+        """Return the penalised loss and its gradient, of float64."""
+        self.assign(x)
+        loss, gradient = self.smooth_part()
+        self.n_evaluations += 1
+        self._norms[hash(x.tobytes())] = np.linalg.norm(gradient)
+        if self.l1 > 0:
+            n_weights = self._weights.stop
+            by_weights, rest = np.split(gradient, [n_weights])
+            loss += self.l1 * x[: 2 * n_weights].sum()
+            gradient = np.concatenate([by_weights + self.l1, self.l1 - by_weights, rest])
+        if self.first_loss is None:
+            self.first_loss = float(loss)
+        return float(loss), gradient
+
+    def smooth_part(self):
+        """Return the loss with its L2 penalty at ``theta``, and the gradient of both."""
+        loss, gradient = self._blocks.sum(self.evaluators, self.scale, between=self.between)
+        weights = self.theta[self._weights].astype(np.float64)
+        loss += 0.5 * self.l2 * (weights @ weights)
+        gradient[self._weights] += self.l2 * weights
+        return loss, gradient
+
+    def gradient_norm(self, x):
+        """Return the norm of the gradient by theta at ``x``, the last iterate or a trial.
+
+        Points before ``x`` are forgotten. An L1 penalty does not count.
+        """
+        # A line search evaluates several points, and the last one need not be the iterate.
+        key = hash(x.tobytes())
+        self._norms = {key: self._norms.get(key, np.nan)}
+        return self._norms[key]
+
+    def hessian_product(self, exact):
+        """Return the function that multiplies the Hessian at ``x`` with a vector.
+
+        Without ``exact``, or where the network or its loss is not twice differentiable, it
+        is the Gauss-Newton matrix instead of the Hessian.
+        """
+        problem = self.problem
+        exact = exact and all(
+            component.is_twice_differentiable
+            for component in (problem.loss, *problem.architecture.activations)
+        )
+        direction = np.empty(problem.layout.n_parameters, self.theta.dtype)
+        workers = self._workers(self._blocks, HessianProduct, direction, exact)
+
+        def product(x, vector):
+            self.assign(x)
+            direction[:] = vector
+            (total,) = self._blocks.sum(workers, self.scale, between=self.between)
+            total[self._weights] += self.l2 * vector[self._weights]
+            return total
+
+        return product
+
+    def gauss_newton_matrix(self):
+        """Return the function that computes the Gauss-Newton matrix of squared error."""
+        problem = self.problem
+        n_outputs = problem.layout.shapes[-1][1]
+        blocks = self._row_blocks(max(1, self._max_rows // n_outputs))
+        workers = self._workers(blocks, Jacobian)
+        weights = np.diag_indices(problem.layout.n_weights)
+
+        def matrix(x):
+            self.assign(x)
+            (total,) = blocks.sum(workers, self.scale, between=self.between)
+            total[weights] += self.l2
+            return total
+
+        return matrix

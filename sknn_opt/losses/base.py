@@ -1,0 +1,250 @@
+"""What every loss is made of: the prototypes of its kernels, its rules and the base `Loss`."""
+
+from typing import NamedTuple
+
+from sklearn.metrics import r2_score
+
+from .._compiler.declarations import (
+    Call,
+    Kernel,
+    address,
+    inline_template,
+    instantiate,
+    named_doubles,
+    real,
+    user_function,
+)
+from .._components import Component, Rule
+
+EVALUATE = """double (real *raw, real *y, real *weight, real *delta, int64 rows, int64 outputs,
+double scale, double *parameters)"""
+HESSIAN_PRODUCT = """void (real *raw, real *y, real *weight, real *tangent, int64 rows,
+int64 outputs, double scale, double *parameters)"""
+LINK = "void (real *raw, int64 rows, int64 outputs)"
+
+call_evaluate = Call(EVALUATE)
+call_hessian_product = Call(HESSIAN_PRODUCT)
+
+
+class Form(NamedTuple):
+    """The kernels of a loss for one type of target.
+
+    Attributes
+    ----------
+    evaluate : Kernel
+        Returns the sum over rows of weight times loss, in float64; writes ``scale`` times
+        weight times the derivative by ``raw`` to ``delta``.
+    link : Kernel or None
+        Turns raw outputs into predictions, in place; None where they are the same.
+    out_activation : str
+        scikit-learn's name of the link.
+    hessian_product : Kernel or None
+        Multiplies each row of ``tangent`` by the matrix of second derivatives by ``raw``, by
+        the row's weight and by ``scale``. None if the second derivatives are 0 or unknown.
+    """
+
+    evaluate: Kernel
+    link: Kernel | None
+    out_activation: str
+    hessian_product: Kernel | None = None
+
+    def predictions(self, raw):
+        """Return predictions; ``raw``, of shape (n_samples, n_outputs), may be overwritten."""
+        if self.link is not None:
+            self.link(raw.dtype, address(raw), *raw.shape)
+        return raw
+
+
+# In the templates of kernels below: a loss's rule and its parameters by name.
+_element = _parameters = None
+
+
+def _evaluate(raw, y, weight, delta, rows, outputs, scale, parameters):
+    p = _parameters(parameters)
+    total = 0.0  # of float64, also for a network of float32
+    for i in range(rows):
+        factor = real(scale) * weight[i]
+        loss = 0.0
+        for j in range(i * outputs, (i + 1) * outputs):
+            derivatives = _element(y[j], raw[j], p)
+            loss += derivatives[0]
+            delta[j] = factor * derivatives[1]
+        total += weight[i] * loss
+    return total
+
+
+def _hessian_product(raw, y, weight, tangent, rows, outputs, scale, parameters):
+    p = _parameters(parameters)
+    for i in range(rows):
+        factor = real(scale) * weight[i]
+        for j in range(i * outputs, (i + 1) * outputs):
+            derivatives = _element(y[j], raw[j], p)
+            tangent[j] *= factor * derivatives[2]
+
+
+class Separable(Rule):
+    """A loss that is a sum over outputs, given by a rule for one output.
+
+    Parameters
+    ----------
+    element : inline function
+        Maps target, raw output and the loss's parameters, by their names, to the loss of one
+        output and its first two derivatives by the raw output.
+    link : kernel, default=None
+    out_activation : str, default="identity"
+        What scikit-learn calls the link.
+    twice : bool, default=True
+        Whether there is a second derivative; otherwise the rule returns the first one only.
+    """
+
+    def __init__(self, element, link=None, out_activation="identity", twice=True):
+        self.element = element
+        self.link = link
+        self.out_activation = out_activation
+        self.twice = twice
+
+    def kernels(self, parameters):
+        helpers = {"_element": self.element, "_parameters": named_doubles(*parameters)}
+        product = None
+        if self.twice:
+            product = instantiate(_hessian_product, HESSIAN_PRODUCT, **helpers)
+        return Form(
+            instantiate(_evaluate, EVALUATE, **helpers), self.link, self.out_activation, product
+        )
+
+
+class ByRow(Rule):
+    """A loss that needs all outputs of a row at once: kernels with loops of their own.
+
+    Parameters
+    ----------
+    evaluate, hessian_product : function
+        Templates of kernels, in which ``_parameters`` reads the loss's parameters by their
+        names; without a second derivative ``hessian_product`` is None.
+    link : kernel, default=None
+    out_activation : str, default="identity"
+    helpers : inline functions
+        Replace the globals of these names in the templates.
+    """
+
+    def __init__(self, evaluate, hessian_product, link=None, out_activation="identity", **helpers):
+        self.evaluate = evaluate
+        self.hessian_product = hessian_product
+        self.link = link
+        self.out_activation = out_activation
+        self.helpers = helpers
+
+    def kernels(self, parameters):
+        helpers = {**self.helpers, "_parameters": named_doubles(*parameters)}
+        product = None
+        if self.hessian_product is not None:
+            product = instantiate(self.hessian_product, HESSIAN_PRODUCT, **helpers)
+        evaluate = instantiate(self.evaluate, EVALUATE, **helpers)
+        return Form(evaluate, self.link, self.out_activation, product)
+
+
+class Loss(Component):
+    """Base of the losses.
+
+    The loss of a data set is the weighted mean over samples of the sum over outputs. It is
+    computed from the raw outputs, before the link, so that no probability has to be clipped.
+    At a kink the derivative is 0 if the subdifferential contains 0; otherwise the class says
+    which element of it is taken. NaN in, NaN out.
+
+    Targets have one column for each output, except for "multiclass": one column of class
+    indices.
+    """
+
+    #: The rule for each type of target: "binary", "multiclass", "multilabel-indicator" or
+    #: "continuous".
+    _forms = {}
+
+    #: Whether the predictions of a classifier are probabilities.
+    has_probabilities = True
+
+    #: Whether second derivatives by the raw outputs exist everywhere.
+    is_twice_differentiable = True
+
+    #: Whether `score` is R², which is not defined for fewer than two samples.
+    _scores_by_r2 = True
+
+    @staticmethod
+    def from_functions(value, derivative):
+        """Make a loss for regression from plain Python functions of two numbers.
+
+        Its predictions are the raw outputs. Numba compiles the functions when a network
+        first uses them, once for each process and floating type. They may use arithmetic,
+        branches, `math` and NumPy's functions of scalars, and must not raise. If they can
+        be imported, the loss can be pickled.
+
+        Parameters
+        ----------
+        value : function
+            Maps a target and its prediction to the loss; several outputs are summed.
+        derivative : function
+            Maps a target and its prediction to the derivative of ``value`` by the
+            prediction.
+
+        Returns
+        -------
+        loss : Loss
+
+        Examples
+        --------
+        >>> import math
+        >>> from sknn_opt.losses import Loss
+        >>> def cauchy(y, prediction):
+        ...     return math.log(1 + (prediction - y) ** 2)
+        >>> def cauchy_derivative(y, prediction):
+        ...     return 2 * (prediction - y) / (1 + (prediction - y) ** 2)
+        >>> loss = Loss.from_functions(cauchy, cauchy_derivative)
+        """
+        return FromFunctions(value, derivative)
+
+    def form(self, target_type):
+        """Return the `Form` for a type of target."""
+        if target_type not in self._forms:
+            raise ValueError(
+                f"The loss {type(self).__name__} is not defined for {target_type} targets, "
+                f"only for {', '.join(sorted(self._forms))} ones."
+            )
+        return self._forms[target_type].kernels(self._kernel_parameters)
+
+    def check_targets(self, y):
+        """Raise ValueError where the loss is not defined for targets ``y``."""
+
+    def is_least_squares(self, form):
+        """Whether it is half the sum of squares of raw outputs minus targets, in this form."""
+        return False
+
+    def n_outputs(self, n_columns):
+        """Return the number of raw outputs for this many columns of continuous targets."""
+        return n_columns
+
+    def score(self, y, predictions, sample_weight=None):
+        """Return the score of predictions of continuous targets, higher being better: R²."""
+        return r2_score(y, predictions, sample_weight=sample_weight)
+
+
+_value = _derivative = None  # in the rule below: a user's functions
+
+
+def _user_rule(y, raw, p):
+    return _value(y, raw), _derivative(y, raw)
+
+
+class FromFunctions(Loss):
+    """A user's own loss; see `Loss.from_functions`."""
+
+    is_twice_differentiable = False
+    _parameter_constraints = {"value": [callable], "derivative": [callable]}
+
+    def __init__(self, value, derivative):
+        self.value = value
+        self.derivative = derivative
+
+    @property
+    def _forms(self):
+        value, derivative = user_function(self.value, 2), user_function(self.derivative, 2)
+        element = inline_template(_user_rule, _value=value, _derivative=derivative)
+        return {"continuous": Separable(element, twice=False)}

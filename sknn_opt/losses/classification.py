@@ -1,0 +1,418 @@
+"""Losses of classification on probabilities, and the squared error, which both kinds share."""
+
+import math
+from numbers import Real
+
+import numpy as np
+from sklearn.utils._param_validation import Interval
+
+from .._compiler.declarations import inline, kernel, real
+from .._compiler.elementary import exp as _exp
+from .._compiler.elementary import log1p as _log1p
+from .._compiler.elementary import logistic as _logistic
+from .base import LINK, ByRow, Loss, Separable
+from .margin import highest_rival
+
+
+@kernel(LINK)
+def _logistic_link(raw, rows, outputs):
+    for i in range(rows * outputs):
+        raw[i] = _logistic(raw[i])
+
+
+_parameters = None  # in the templates of kernels below: a loss's parameters by name
+
+
+@inline
+def _subtract_maximum(raw, shifted, rows, outputs):
+    """Subtract each row's maximum, so that no exponential in its softmax overflows."""
+    for i in range(rows):
+        top = raw[i * outputs]
+        for j in range(i * outputs, (i + 1) * outputs):
+            top = raw[j] if raw[j] > top else top
+        for j in range(i * outputs, (i + 1) * outputs):
+            shifted[j] = raw[j] - top
+
+
+@inline
+def _softmax(block, rows, outputs):
+    """Replace rows, whose maximum is 0, by their softmax."""
+    for i in range(rows * outputs):
+        block[i] = _exp(block[i])
+    for i in range(rows):
+        partition = real(0)
+        for j in range(i * outputs, (i + 1) * outputs):
+            partition += block[j]
+        for j in range(i * outputs, (i + 1) * outputs):
+            block[j] /= partition
+
+
+@kernel(LINK)
+def _softmax_link(raw, rows, outputs):
+    _subtract_maximum(raw, raw, rows, outputs)
+    _softmax(raw, rows, outputs)
+
+
+@inline
+def _logistic_log_loss(y, z, p):
+    # log(1 + exp(z)) - t z, written with exp(-|z|), which cannot overflow.
+    certain, shared = real(1.0 - p.label_smoothing), real(0.5 * p.label_smoothing)
+    target = certain * y + shared
+    small = _exp(-abs(z))
+    loss = max(z, real(0)) - target * z + _log1p(small)
+    whole = real(1) + small
+    probability = (real(1) if z > real(0) else small) / whole
+    return loss, probability - target, small / (whole * whole)
+
+
+def _softmax_log_loss(raw, y, weight, delta, rows, outputs, scale, parameters):
+    smoothing = _parameters(parameters).label_smoothing
+    certain, shared = real(1.0 - smoothing), real(smoothing / outputs)
+    # delta serves as a buffer: it holds raw - max, then its exponential, then the derivative.
+    _subtract_maximum(raw, delta, rows, outputs)
+    total = 0.0
+    for i in range(rows):
+        total -= weight[i] * certain * delta[i * outputs + np.int64(y[i])]
+    if shared > real(0):
+        for i in range(rows):
+            for j in range(i * outputs, (i + 1) * outputs):
+                total -= weight[i] * shared * delta[j]
+    for i in range(rows * outputs):
+        delta[i] = _exp(delta[i])
+    for i in range(rows):
+        partition = real(0)
+        for j in range(i * outputs, (i + 1) * outputs):
+            partition += delta[j]
+        total += weight[i] * math.log(partition)
+        factor = real(scale) * weight[i]
+        for j in range(i * outputs, (i + 1) * outputs):
+            delta[j] = factor / partition * delta[j] - factor * shared
+        delta[i * outputs + np.int64(y[i])] -= factor * certain
+    return total
+
+
+@inline
+def _center(raw, tangent, first, outputs):
+    """Shift a row's tangent so that its mean, weighted by the row's softmax, is 0.
+
+    The tangent of the most likely output is subtracted first. Otherwise digits would cancel
+    where this output has almost all of the probability. Returns the highest raw output, the
+    partition function relative to it, and its index.
+    """
+    top = first
+    for j in range(first, first + outputs):
+        top = j if raw[j] > raw[top] else top
+    highest, at_top = raw[top], tangent[top]
+    partition, total = real(0), real(0)
+    for j in range(first, first + outputs):
+        tangent[j] -= at_top
+        e = _exp(raw[j] - highest)
+        partition += e
+        total += e * tangent[j]
+    mean = total / partition
+    for j in range(first, first + outputs):
+        tangent[j] -= mean
+    return highest, partition, top
+
+
+def _softmax_log_loss_product(raw, y, weight, tangent, rows, outputs, scale, parameters):
+    for i in range(rows):
+        highest, partition, _ = _center(raw, tangent, i * outputs, outputs)
+        factor = real(scale) * weight[i] / partition
+        for j in range(i * outputs, (i + 1) * outputs):
+            tangent[j] *= factor * _exp(raw[j] - highest)
+
+
+class LogLoss(Loss):
+    r"""Cross-entropy: the negative log likelihood of the classes.
+
+    With raw outputs :math:`z`, for :math:`K` classes (softmax link) and for one or several
+    independent labels :math:`y_j \in \{0, 1\}` (logistic link):
+
+    .. math::
+
+        \ell(y, z) = \log \sum_k e^{z_k} - \sum_k t_k z_k, \qquad
+        \ell(y, z) = \sum_j \log(1 + e^{z_j}) - t_j z_j
+
+    where label smoothing :math:`s` moves the targets away from certainty:
+    :math:`t_k = (1 - s) [k = y] + s / K` and :math:`t_j = (1 - s) y_j + s / 2`.
+
+    Parameters
+    ----------
+    label_smoothing : float, default=0.0
+        Share of the target that is spread evenly over the classes, in [0, 1).
+
+    References
+    ----------
+    C. Szegedy, V. Vanhoucke, S. Ioffe, J. Shlens, Z. Wojna, "Rethinking the Inception
+    Architecture for Computer Vision", CVPR 2016 (label smoothing).
+
+    Examples
+    --------
+    >>> from sklearn.datasets import load_iris
+    >>> from sklearn.preprocessing import scale
+    >>> from sknn_opt import MLPClassifier
+    >>> from sknn_opt.losses import LogLoss
+    >>> X, y = load_iris(return_X_y=True)
+    >>> X = scale(X)
+    >>> model = MLPClassifier(
+    ...     (20,), loss=LogLoss(label_smoothing=0.1),
+    ...     optimizer="lbfgs", tol=1e-2, random_state=0
+    ... )
+    >>> print(model.fit(X, y).score(X, y) > 0.95)
+    True
+    """
+
+    _parameter_constraints = {"label_smoothing": [Interval(Real, 0, 1, closed="left")]}
+    _estimator_keywords = ("label_smoothing",)
+    _binary = Separable(_logistic_log_loss, _logistic_link, "logistic")
+    _forms = {
+        "binary": _binary,
+        "multilabel-indicator": _binary,
+        "multiclass": ByRow(_softmax_log_loss, _softmax_log_loss_product, _softmax_link, "softmax"),
+    }
+
+    def __init__(self, label_smoothing=0.0):
+        self.label_smoothing = label_smoothing
+
+
+@inline
+def _focal_terms(p, wrong, log_loss, focus, gamma):
+    """Return the loss and its first two derivatives by the margin.
+
+    ``wrong`` is 1 - p, ``log_loss`` is -log p and ``focus`` is (1 - p)^gamma; the caller knows
+    ways to compute them that keep their digits.
+    """
+    share = p * log_loss
+    slope = gamma * share + wrong
+    bend = gamma * (gamma * p * share + wrong * (real(2) * p - share)) + p * wrong
+    return focus * log_loss, -focus * slope, focus * bend
+
+
+@inline
+def _focal(margin, gamma):
+    """The same for p = logistic(margin)."""
+    small = _exp(-abs(margin))
+    tail = _log1p(small)
+    likely = real(1) / (real(1) + small)
+    unlikely = small * likely
+    right = margin > real(0)
+    p, wrong = (likely, unlikely) if right else (unlikely, likely)
+    log_loss = tail if right else tail - margin
+    focus = _exp(-gamma * (margin + tail if right else tail))
+    return _focal_terms(p, wrong, log_loss, focus, gamma)
+
+
+@inline
+def _logistic_focal(y, z, p):
+    sign = real(2) * y - real(1)
+    loss, slope, bend = _focal(sign * z, real(p.gamma))
+    return loss, sign * slope, bend
+
+
+def _softmax_focal(raw, y, weight, delta, rows, outputs, scale, parameters):
+    gamma = real(_parameters(parameters).gamma)
+    total = 0.0
+    _subtract_maximum(raw, delta, rows, outputs)
+    for i in range(rows):
+        target = i * outputs + np.int64(y[i])
+        shifted = delta[target]
+        # The partition function without the target's term, which keeps the digits of 1 - p
+        # where p is almost 1.
+        rest = real(0)
+        for j in range(i * outputs, (i + 1) * outputs):
+            delta[j] = _exp(delta[j])
+            rest += real(0) if j == target else delta[j]
+        partition = rest + delta[target]
+        # -log p: where p is near 1, log(1 + rest) keeps the digits that log(partition) loses.
+        is_highest = shifted == real(0)
+        log_loss = math.log1p(rest) if is_highest else math.log(partition) - shifted
+        wrong = rest / partition
+        focus = real(0) if wrong == real(0) else _exp(gamma * math.log(wrong))
+        p = delta[target] / partition
+        loss, slope, _ = _focal_terms(p, wrong, log_loss, focus, gamma)
+        total += weight[i] * loss
+        slope *= real(scale) * weight[i]
+        share = real(0) if rest == real(0) else -slope / rest
+        for j in range(i * outputs, (i + 1) * outputs):
+            delta[j] *= share
+        delta[target] = slope
+    return total
+
+
+def _softmax_focal_product(raw, y, weight, tangent, rows, outputs, scale, parameters):
+    # p is the logistic function of the margin: the target's raw output less the logarithm of
+    # the others' partition function.
+    gamma = real(_parameters(parameters).gamma)
+    for i in range(rows):
+        first, target = i * outputs, i * outputs + np.int64(y[i])
+        rival, highest = highest_rival(raw, target, first, outputs)
+        at_rival = tangent[rival]
+        rest, total = real(0), real(0)
+        for j in range(first, first + outputs):
+            tangent[j] -= at_rival  # so that nothing cancels where this one is the likeliest
+            e = real(0) if j == target else _exp(raw[j] - highest)
+            rest += e
+            total += e * tangent[j]
+        mean = total / rest
+        margin = raw[target] - highest - math.log(rest)
+        _, slope, bend = _focal(margin, gamma)
+        factor = real(scale) * weight[i]
+        change = bend * (tangent[target] - mean)
+        for j in range(first, first + outputs):
+            share = _exp(raw[j] - highest) / rest
+            tangent[j] = -factor * share * (slope * (tangent[j] - mean) + change)
+        tangent[target] = factor * change
+
+
+class Focal(Loss):
+    r"""Focal loss: log loss that fades for examples that are already classified well.
+
+    With the probability :math:`p` of the true class (softmax link), or of each label's true
+    value (logistic link; summed over labels):
+
+    .. math:: \ell(y, z) = -(1 - p)^\gamma \log p
+
+    There is no weighting of classes in it: ``class_weight`` is the :math:`\alpha` of the
+    paper.
+
+    Parameters
+    ----------
+    gamma : float, default=2.0
+        How fast it fades; 0 is the log loss.
+
+    References
+    ----------
+    T.-Y. Lin, P. Goyal, R. Girshick, K. He, P. Dollár, "Focal Loss for Dense Object
+    Detection", ICCV 2017.
+
+    Examples
+    --------
+    >>> from sklearn.datasets import load_iris
+    >>> from sklearn.preprocessing import scale
+    >>> from sknn_opt import MLPClassifier
+    >>> from sknn_opt.losses import Focal
+    >>> X, y = load_iris(return_X_y=True)
+    >>> X = scale(X)
+    >>> model = MLPClassifier(
+    ...     (20,), loss=Focal(gamma=1.0), optimizer="lbfgs", tol=1e-2, random_state=0
+    ... )
+    >>> print(model.fit(X, y).score(X, y) > 0.95)
+    True
+    """
+
+    _parameter_constraints = {"gamma": [Interval(Real, 0, None, closed="left")]}
+    _binary = Separable(_logistic_focal, _logistic_link, "logistic")
+    _forms = {
+        "binary": _binary,
+        "multilabel-indicator": _binary,
+        "multiclass": ByRow(_softmax_focal, _softmax_focal_product, _softmax_link, "softmax"),
+    }
+
+    def __init__(self, gamma=2.0):
+        self.gamma = gamma
+
+
+@inline
+def _squared_error(y, z, p):
+    residual = z - y
+    one = real(1) + real(0) * residual  # NaN if the residual is
+    # The constant is of float64, since the losses are summed in float64 anyway.
+    return 0.5 * (residual * residual), residual, one
+
+
+@inline
+def _logistic_squared_error(y, z, _):
+    # q is 1 - p, to full precision also where p is almost 1.
+    p, q = _logistic(z), _logistic(-z)
+    residual = p - y
+    wrong = q if y > real(0) else p
+    bend = p * q * wrong * (real(2) - real(3) * wrong)
+    return 0.5 * (residual * residual), residual * p * (real(1) - p), bend
+
+
+def _softmax_squared_error(raw, y, weight, delta, rows, outputs, scale, parameters):
+    _subtract_maximum(raw, delta, rows, outputs)
+    _softmax(delta, rows, outputs)
+    total = 0.0
+    for i in range(rows):
+        target = i * outputs + np.int64(y[i])
+        # delta = p (r - sum of p r), with the residuals r = p - [j = target]
+        squares, wrong = 0.0, real(1) - delta[target]
+        for j in range(i * outputs, (i + 1) * outputs):
+            squares += real(0) if j == target else delta[j] * delta[j]
+        total += 0.5 * weight[i] * (squares + wrong * wrong)
+        mean = real(squares) - delta[target] * wrong
+        factor = real(scale) * weight[i]
+        at_target = -factor * delta[target] * (wrong + mean)
+        for j in range(i * outputs, (i + 1) * outputs):
+            delta[j] *= factor * (delta[j] - mean)
+        delta[target] = at_target
+    return total
+
+
+def _softmax_squared_error_product(raw, y, weight, tangent, rows, outputs, scale, parameters):
+    for i in range(rows):
+        first, target = i * outputs, i * outputs + np.int64(y[i])
+        highest, partition, top = _center(raw, tangent, first, outputs)
+        wrong, squares, change = real(0), real(0), real(0)
+        for j in range(first, first + outputs):
+            p = _exp(raw[j] - highest) / partition
+            other = real(0) if j == target else p
+            wrong += other
+            squares += other * other
+            change += real(2) * p * p * tangent[j]
+        p = _exp(raw[target] - highest) / partition
+        mean = squares - p * wrong  # the sum of p r of the gradient
+        change -= p * tangent[target]  # its derivative along the tangent
+        at_target = p - wrong - mean
+        factor, total = real(scale) * weight[i], real(0)
+        for j in range(first, first + outputs):
+            p = _exp(raw[j] - highest) / partition
+            slope = at_target if j == target else real(2) * p - mean
+            tangent[j] = factor * p * (slope * tangent[j] - change)
+            total += real(0) if j == top else tangent[j]
+        # At the most likely output the formula would cancel; but the elements of a row sum to 0.
+        tangent[top] = -total
+
+
+class SquaredError(Loss):
+    r"""Half the squared error; in classification of the probabilities, half the Brier score.
+
+    .. math::
+
+        \ell(y, z) = \frac{1}{2} \sum_j (z_j - y_j)^2, \qquad
+        \ell(y, z) = \frac{1}{2} \sum_j (p_j - y_j)^2
+
+    for numbers, and for classes: with :math:`p` the logistic function of the raw output for
+    two classes and for independent labels (one output each), and the softmax for several
+    classes, :math:`y` being one-hot. Its mean is half of
+    :func:`sklearn.metrics.brier_score_loss`, which is the mean of :math:`(p - y)^2` for two
+    classes and of :math:`\sum_j (p_j - y_j)^2` for several.
+
+    Examples
+    --------
+    >>> from sklearn.datasets import load_iris
+    >>> from sklearn.preprocessing import scale
+    >>> from sknn_opt import MLPClassifier
+    >>> X, y = load_iris(return_X_y=True)
+    >>> X = scale(X)
+    >>> model = MLPClassifier(
+    ...     (20,), loss="squared_error", optimizer="lbfgs", tol=1e-2, random_state=0
+    ... )
+    >>> print(model.fit(X, y).score(X, y) > 0.95)
+    True
+    """
+
+    _binary = Separable(_logistic_squared_error, _logistic_link, "logistic")
+    _forms = {
+        "binary": _binary,
+        "multilabel-indicator": _binary,
+        "multiclass": ByRow(
+            _softmax_squared_error, _softmax_squared_error_product, _softmax_link, "softmax"
+        ),
+        "continuous": Separable(_squared_error),
+    }
+
+    def is_least_squares(self, form):
+        return form.link is None

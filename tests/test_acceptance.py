@@ -1,0 +1,349 @@
+"""What becomes of each keyword where it meets the ways in which a network is used.
+
+`TABLE` says it: for each class and keyword one row or more, for each row a cell in each of
+`COLUMNS`. A cell is `WORKS`, `INERT`, or what the ValueError says that answers it. A keyword that
+has no row fails.
+"""
+
+import inspect
+import io
+import pickle
+import re
+from contextlib import redirect_stdout
+from dataclasses import dataclass, field
+from functools import cache
+
+import numpy as np
+import pytest
+from numpy.testing import assert_allclose, assert_array_equal
+from scipy import sparse
+from sklearn.base import clone
+
+from sknn_opt import GrowingBatch, MLPClassifier, MLPRegressor
+from sknn_opt._training.full_batch import FullBatchTrainer
+from sknn_opt._training.mini_batch import MiniBatchTrainer
+from sknn_opt.averaging import EMA
+from sknn_opt.normalizations import BatchNorm, LayerNorm
+
+pytestmark = [
+    pytest.mark.smoke,
+    pytest.mark.usefixtures("one_blas_thread"),
+    pytest.mark.filterwarnings("ignore::sklearn.exceptions.ConvergenceWarning"),
+]
+
+N = 24
+random = np.random.default_rng(0)
+X = random.normal(size=(N, 3)) * (random.random((N, 3)) < 0.8)
+LINEAR = X @ random.normal(size=(3, 3))
+CLASSES = np.r_[np.zeros(12, int), np.arange(12) % 2 + 1]
+#: Targets of one kind, and of several labels or outputs a sample.
+TARGETS = {
+    MLPClassifier: (CLASSES, (LINEAR > 0).astype(int)),
+    MLPRegressor: (LINEAR[:, 0], LINEAR),
+}
+BASE = {
+    "hidden_layer_sizes": (3,),
+    "batch_size": 8,
+    "max_iter": 6,
+    "random_state": 0,
+    "tol": 0.0,
+}
+
+#: The columns, each with the keywords that make it.
+COLUMNS = {
+    "full_batch": {"optimizer": "lbfgs"},
+    "csr": {},
+    "batch_norm": {"normalization": "batch"},
+    "layer_norm": {"normalization": "layer"},
+    "partial_fit": {},
+    "warm_start": {"warm_start": True},
+    "averaging": {"averaging": "ema"},
+    "clone_and_pickle": {},
+    "to_sklearn": {},
+    "multilabel": {},
+}
+
+WORKS, INERT = "works", "inert"
+
+
+@dataclass
+class Cell:
+    """A value of a keyword that is not its default, among other keywords, and what it does."""
+
+    value: object
+    says: str = WORKS
+    given: dict = field(default_factory=dict)
+
+
+def row(value, *, given=None, default=WORKS, **cells):
+    """A cell for each column: the same ``value``, among the keywords ``given``, in each.
+
+    A text in ``cells`` is what this value does there, in place of the ``default``; a `Cell`
+    stands for itself.
+    """
+    cells = {column: cells.pop(column, default) for column in COLUMNS} | cells
+    assert cells.keys() == COLUMNS.keys()
+    return {
+        column: cell if isinstance(cell, Cell) else Cell(value, cell, given or {})
+        for column, cell in cells.items()
+    }
+
+
+NOT_FULL_BATCH = "does not apply to full-batch optimizers"
+NEEDS_BATCHES = "needs mini-batches"
+SGD = {"optimizer": "sgd"}
+EARLY = {"early_stopping": True}
+
+SHARED = {
+    "hidden_layer_sizes": [row((4,)), row((3, 2)), row(())],
+    "activation": [row("tanh"), row("gelu", to_sklearn="lacks the activation GELU")],
+    "optimizer": [
+        row("sgd", full_batch=Cell("cg")),
+        row("schedule_free", full_batch=Cell("bfgs"), averaging="averages its iterates itself"),
+        row(
+            "rprop",
+            given={"batch_size": "auto"},
+            full_batch=Cell("newton-cg"),
+            batch_norm=NEEDS_BATCHES,
+        ),
+    ],
+    "solver": [row("sgd", full_batch="contradict each other")],
+    "initializer": [row("he_normal")],
+    "alpha": [row(0.5)],
+    "l1_ratio": [row(0.5, given={"alpha": 0.1})],
+    "dropout": [row(0.3, full_batch=NOT_FULL_BATCH), row([0.3], full_batch=NOT_FULL_BATCH)],
+    "input_dropout": [row(0.3, full_batch=NOT_FULL_BATCH)],
+    "max_norm": [row(0.5, full_batch=NOT_FULL_BATCH)],
+    "normalization": [
+        row(
+            "layer",
+            batch_norm=Cell(BatchNorm(momentum=0.5)),
+            layer_norm=Cell(LayerNorm(epsilon=0.1)),
+            to_sklearn="lacks the normalization LayerNorm",
+        ),
+        row(
+            ["batch"],
+            full_batch=NEEDS_BATCHES,
+            batch_norm=INERT,
+            to_sklearn="lacks the normalization BatchNorm",
+        ),
+    ],
+    "residual": [row(True, to_sklearn="lacks residual connections")],
+    "clip_norm": [row(0.01, full_batch=NOT_FULL_BATCH)],
+    "clip_value": [row(0.01, full_batch=NOT_FULL_BATCH)],
+    "batch_size": [
+        row(5, full_batch=INERT),
+        row("full", full_batch=INERT, batch_norm=NEEDS_BATCHES),
+        row(GrowingBatch(4), full_batch=NOT_FULL_BATCH),
+    ],
+    "learning_rate": [
+        row("invscaling", given=SGD, full_batch=INERT),
+        row("cosine", full_batch=NOT_FULL_BATCH),
+    ],
+    "learning_rate_init": [row(0.01, full_batch=INERT)],
+    "warmup": [row(2, full_batch=NOT_FULL_BATCH)],
+    "warmup_shape": [row("cosine", given={"warmup": 2}, full_batch=Cell("cosine", INERT))],
+    "power_t": [row(0.2, given={"learning_rate": "invscaling", **SGD}, full_batch=INERT)],
+    "max_iter": [row(2, partial_fit=INERT)],
+    "shuffle": [row(False, full_batch=INERT)],
+    "random_state": [row(1)],
+    "tol": [row(10.0, given={"n_iter_no_change": 1}, partial_fit=INERT)],
+    "verbose": [row(True)],
+    "warm_start": [row(True, default=INERT, warm_start=Cell(False))],
+    "momentum": [row(0.5, given=SGD, full_batch=INERT)],
+    "nesterovs_momentum": [row(False, given=SGD, full_batch=INERT)],
+    "early_stopping": [row(True, partial_fit="partial_fit does not support early_stopping")],
+    "validation_fraction": [row(0.4, given=EARLY, partial_fit=Cell(0.4, INERT))],
+    "scoring": [
+        row("loss", given=EARLY, partial_fit=Cell("loss", "scoring='loss' has nothing to score")),
+    ],
+    "averaging": [
+        row("ema", full_batch=NOT_FULL_BATCH, averaging=Cell(EMA(decay=0.5))),
+        row("swa", full_batch=NOT_FULL_BATCH, partial_fit="does not support averaging='swa'"),
+    ],
+    "beta_1": [row(0.5, full_batch=INERT)],
+    "beta_2": [row(0.9, full_batch=INERT)],
+    "epsilon": [row(0.1, full_batch=INERT)],
+    "n_iter_no_change": [
+        row(1, given={"tol": 10.0}, full_batch=INERT, partial_fit=INERT),
+        row(
+            1,
+            given={"tol": 10.0, **EARLY},
+            full_batch=Cell(1, given={"max_iter": 40, **EARLY}),
+            partial_fit=Cell(1, INERT),
+        ),
+    ],
+    "max_fun": [row(2, default=INERT, full_batch=WORKS)],
+    "max_time": [row(1e-9, given={"batch_size": 2})],
+    "n_jobs": [row(2, default="does not apply to first-order optimizers", full_batch=INERT)],
+    "dtype": [row("float32")],
+}
+TABLE = {
+    MLPClassifier: {
+        **SHARED,
+        "loss": [row("focal", to_sklearn="lacks the loss Focal")],
+        "label_smoothing": [row(0.2)],
+        "class_weight": [
+            row({0: 3.0, 1: 1.0, 2: 0.5}, multilabel=Cell([{0: 1.0, 1: 3.0}] * 3)),
+            row("balanced", partial_fit="'balanced' is not supported for partial_fit"),
+        ],
+    },
+    MLPRegressor: {
+        **SHARED,
+        "loss": [row("huber", to_sklearn="lacks the loss Huber")],
+    },
+}
+
+CELLS = {
+    f"{cls.__name__}-{keyword}-{i}-{column}": (cls, keyword, column, one[column])
+    for cls, rows in TABLE.items()
+    for keyword, variants in rows.items()
+    for i, one in enumerate(variants)
+    for column in COLUMNS
+}
+
+
+@pytest.mark.parametrize("cls", TABLE)
+def test_every_keyword_has_a_row(cls):
+    assert TABLE[cls].keys() == set(inspect.signature(cls).parameters)
+
+
+class Run:
+    """A model that was used as its column says, and what can be seen of that.
+
+    Attributes
+    ----------
+    model : estimator
+    seen : list of array or str
+        Whatever a keyword may have an effect on.
+    """
+
+    def __init__(self, cls, column, parameters):
+        self.column = column
+        self.X = sparse.csr_array(X) if column == "csr" else X
+        self.y = TARGETS[cls][column == "multilabel"]
+        self.model = cls(**parameters)
+        printed = io.StringIO()
+        with redirect_stdout(printed):
+            self._train()
+        parameters = ("coefs_", "intercepts_", "normalization_scales_", "running_means_")
+        arrays = [array for name in parameters for array in getattr(self.model, name)]
+        scores = self.model.validation_scores_ or []
+        self.seen = [*arrays, np.array([*self.model.loss_curve_, *scores]), printed.getvalue()]
+
+    def _train(self):
+        if self.column == "partial_fit":
+            classes = {"classes": [0, 1, 2]} if isinstance(self.model, MLPClassifier) else {}
+            self.model.partial_fit(self.X, self.y, **classes).partial_fit(self.X, self.y)
+            return
+        self.model.fit(self.X, self.y)
+        if self.column == "warm_start":
+            self.n_iter_before = self.model.n_iter_
+            self.model.fit(self.X, self.y)
+
+    def equals(self, other):
+        return len(self.seen) == len(other.seen) and all(
+            np.array_equal(mine, its) and getattr(mine, "dtype", 0) == getattr(its, "dtype", 0)
+            for mine, its in zip(self.seen, other.seen, strict=True)
+        )
+
+    @property
+    def predictions(self):
+        predict = getattr(self.model, "predict_proba", self.model.predict)
+        return predict(self.X)
+
+
+_runs = cache(lambda key: Run(*pickle.loads(key)))
+
+
+def run(cls, column, **parameters):
+    """Return the `Run` of these parameters, the same one for the same ones."""
+    return _runs(pickle.dumps((cls, column, {**BASE, **parameters})))
+
+
+def check_csr(here, parameters):
+    dense = run(type(here.model), "multilabel" if here.y.ndim == 2 else "dense", **parameters)
+    tolerance = 1e-9 if here.seen[0].dtype == np.float64 else 1e-4
+    assert_allclose(here.predictions, dense.predictions, tolerance, tolerance)
+
+
+def check_normalization(here, parameters):
+    start, scales = 1.0, here.model.normalization_scales_
+    assert len(scales) == len(here.model.coefs_) - 1
+    assert not any((scale == start).all() for scale in scales)
+
+
+def check_running_statistics(here, parameters):
+    check_normalization(here, parameters)
+    assert all(mean.all() for mean in here.model.running_means_)
+
+
+def check_partial_fit(here, parameters):
+    assert len(here.model.loss_curve_) == 2
+
+
+def check_warm_start(here, parameters):
+    if here.model.warm_start:
+        assert len(here.model.loss_curve_) == here.n_iter_before + here.model.n_iter_
+
+
+def check_averaging(here, parameters):
+    raw = run(type(here.model), "raw", **{**parameters, "averaging": None})
+    assert not np.array_equal(here.model.coefs_[0], raw.model.coefs_[0])
+
+
+def check_clone_and_pickle(here, parameters):
+    copied = clone(here.model)
+    assert repr(copied.get_params()) == repr(here.model.get_params())
+    loaded = pickle.loads(pickle.dumps(here.model))
+    assert_array_equal(loaded.predict(here.X), here.model.predict(here.X))
+    assert repr(loaded.get_params()) == repr(here.model.get_params())
+
+
+def check_to_sklearn(here, parameters):
+    theirs = here.model.to_sklearn()
+    tolerance = 1e-9 if here.seen[0].dtype == np.float64 else 1e-4
+    predict = getattr(theirs, "predict_proba", theirs.predict)
+    assert_allclose(predict(here.X), here.predictions, tolerance, tolerance)
+
+
+def check_multilabel(here, parameters):
+    assert here.model.predict(here.X).shape == here.y.shape
+
+
+CHECKS = {
+    "csr": check_csr,
+    "batch_norm": check_running_statistics,
+    "layer_norm": check_normalization,
+    "partial_fit": check_partial_fit,
+    "warm_start": check_warm_start,
+    "averaging": check_averaging,
+    "clone_and_pickle": check_clone_and_pickle,
+    "to_sklearn": check_to_sklearn,
+    "multilabel": check_multilabel,
+}
+
+
+def check_refusal(cls, column, parameters, words, monkeypatch):
+    """It is refused before any work; a conversion when it is asked for."""
+    if column == "to_sklearn":
+        with pytest.raises(ValueError, match=words):
+            run(cls, column, **parameters).model.to_sklearn()
+        return
+    for trainer in (MiniBatchTrainer, FullBatchTrainer):
+        monkeypatch.delattr(trainer, "fit")
+    with pytest.raises(ValueError, match=words):
+        Run(cls, column, {**BASE, **parameters})
+
+
+@pytest.mark.parametrize(("cls", "keyword", "column", "cell"), CELLS.values(), ids=CELLS)
+def test_cell(cls, keyword, column, cell, monkeypatch):
+    without = {**cell.given, **COLUMNS[column]}
+    parameters = {**without, keyword: cell.value}
+    if cell.says not in (WORKS, INERT):
+        check_refusal(cls, column, parameters, re.escape(cell.says), monkeypatch)
+        return
+    here, reference = run(cls, column, **parameters), run(cls, column, **without)
+    assert here.equals(reference) == (cell.says == INERT)
+    if column in CHECKS:
+        CHECKS[column](here, parameters)
