@@ -51,6 +51,12 @@ class Rule:
 
     def kernels(self, parameters):
         """Return the kernels, a named tuple, for a class with these parameters."""
+        made = vars(self).setdefault("_made", {})
+        if parameters not in made:
+            made[parameters] = self._make_kernels(parameters)
+        return made[parameters]
+
+    def _make_kernels(self, parameters):
         raise NotImplementedError
 
 

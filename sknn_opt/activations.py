@@ -124,7 +124,7 @@ class OfInput(Rule):
         self.function = function
         self.twice = twice
 
-    def kernels(self, parameters):
+    def _make_kernels(self, parameters):
         helpers = {"_function": self.function, "_parameters": named_doubles(*parameters)}
         return ActivationKernels(
             instantiate(_forward, FORWARD, **helpers),
@@ -155,7 +155,7 @@ class OfOutput(Rule):
         self.derivatives = derivatives
         self.twice = twice
 
-    def kernels(self, parameters):
+    def _make_kernels(self, parameters):
         names = named_doubles(*parameters)
         slopes = {"_derivatives": self.derivatives, "_parameters": names}
         return ActivationKernels(

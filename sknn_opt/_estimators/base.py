@@ -147,19 +147,19 @@ class BaseMLP(CallbackSupportMixin, BaseEstimator, ABC):
     def _fitted_architecture(self):
         return Architecture(**self._architecture)
 
-    def _fitted_parameters(self):
+    def _fitted_parameters(self, architecture=None):
         """Return the fitted arrays by layer, checked, in the floating type of ``coefs_``."""
-        return check_parameters(
-            _sections(self), self._fitted_architecture, self.n_features_in_, self.n_outputs_
-        )
+        architecture = architecture or self._fitted_architecture
+        return check_parameters(_sections(self), architecture, self.n_features_in_, self.n_outputs_)
 
     def _raw_outputs(self, X):
         """Outputs before the link, of shape (n_samples, n_outputs)."""
         check_is_fitted(self, "coefs_")
-        parameters = self._fitted_parameters()
+        architecture = self._fitted_architecture
+        parameters = self._fitted_parameters(architecture)
         X = self._validate_features(X, parameters[0]["coefs"].dtype)
         max_rows = min(BLOCK_ROWS, X.shape[0])
-        return Network(X, parameters, self._fitted_architecture, max_rows).raw_outputs()
+        return Network(X, parameters, architecture, max_rows).raw_outputs()
 
     def _predictions(self, raw):
         """What the link makes of raw outputs."""

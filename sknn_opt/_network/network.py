@@ -45,9 +45,10 @@ class Network:
     ):
         self.dtype = X.dtype
         self.n_layers = len(parameters)
-        self.n_outputs = parameters[-1]["intercepts"].size
         self.max_rows = max_rows
         self.layers = np.zeros(self.n_layers, LAYER)
+        self._widths = [layer["intercepts"].size for layer in parameters]
+        self.n_outputs = self._widths[-1]
         self.normalizations = {}  # by layer
         self._trains = gradients is not None
         self._updates_statistics = self._trains and updates_statistics
@@ -74,7 +75,7 @@ class Network:
 
     def buffer(self, i):
         """Return the address of a new buffer for the outputs of layer ``i``."""
-        return self.keep(np.empty((self.max_rows, self.layers["fan_out"][i]), self.dtype))
+        return self.keep(np.empty((self.max_rows, self._widths[i]), self.dtype))
 
     def _bind(self, i, parameters, gradients):
         layer = self.layers[i]
@@ -112,7 +113,7 @@ class Network:
     def _bind_normalization(self, i, normalization, parameters, gradients):
         norm = np.zeros(1, NORMALIZATION)
         fields = norm[0]
-        units = int(self.layers["fan_out"][i])
+        units = self._widths[i]
         fields["parameters"] = self.keep(normalization.kernel_parameters())
         fields["gamma"] = address(parameters["normalization_scales"])
         fields["beta"] = address(parameters["normalization_shifts"])

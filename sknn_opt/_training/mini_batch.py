@@ -431,8 +431,10 @@ class MiniBatchTrainer:
     def _note_steps(self, n_done, n_batches):
         self.state.step = int(self.run[0]["step"])
         self.state.n_batches += n_done
+        if self.averaging is None or not 0 < n_done < n_batches:
+            return
         _, shares = self._steps
-        if self.averaging is not None and 0 < n_done < n_batches and not shares[:n_done].any():
+        if not shares[:n_done].any():
             # This average takes the parameters at the ends of epochs, and the epoch ends here.
             newest = self.trained[: self.state.average.size]
             self.state.average += shares[-1] * (newest - self.state.average)

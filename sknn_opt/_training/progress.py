@@ -1,5 +1,6 @@
 """The history of training, which decides when to stop and which parameters to keep."""
 
+import math
 import time
 
 import numpy as np
@@ -239,7 +240,7 @@ class Progress:
         """Whether an epoch of this loss has left the network diverged."""
         if not self._is_finite():
             return True
-        if not np.isfinite(loss):
+        if not math.isfinite(loss):
             return False  # what overflows may still be trained
         if self._first_loss is None:
             self._first_loss = float(loss)  # a product of Python's floats may overflow

@@ -103,7 +103,7 @@ class Separable(Rule):
         self.out_activation = out_activation
         self.twice = twice
 
-    def kernels(self, parameters):
+    def _make_kernels(self, parameters):
         helpers = {"_element": self.element, "_parameters": named_doubles(*parameters)}
         product = None
         if self.twice:
@@ -134,7 +134,7 @@ class ByRow(Rule):
         self.out_activation = out_activation
         self.helpers = helpers
 
-    def kernels(self, parameters):
+    def _make_kernels(self, parameters):
         helpers = {**self.helpers, "_parameters": named_doubles(*parameters)}
         product = None
         if self.hessian_product is not None:

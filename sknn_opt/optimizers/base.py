@@ -178,7 +178,7 @@ class Elementwise(Rule):
         self.n_slots = n_slots
         self.n_scalars = n_scalars
 
-    def kernels(self, parameters):
+    def _make_kernels(self, parameters):
         helpers = {
             **self.helpers,
             "_parameters": named_doubles(*parameters),
@@ -204,7 +204,7 @@ class WholeStep(Rule):
         self.n_slots = n_slots
         self.n_scalars = n_scalars
 
-    def kernels(self, parameters):
+    def _make_kernels(self, parameters):
         return UpdateKernels(self._kernel, self._kernel)
 
 
