@@ -229,34 +229,32 @@ def check_parameters(sections, architecture, n_features, n_outputs):
     ValueError
         Names the array that does not fit.
     """
-    arrays = []
+    arrays, numbers = [], []
     try:
         dtype = np.asarray(sections[0][0]).dtype
         dtype = dtype if dtype in FLOATS else FLOATS[0]
         for section in sections:
-            # Contiguous and not a subclass, with a copy only if it is needed.
-            arrays.append(
-                [np.asarray(a).astype(dtype, "C", "same_kind", False, False) for a in section]
-            )
+            for array in section:
+                # Contiguous and not a subclass, with a copy only if it is needed.
+                arrays.append(np.asarray(array).astype(dtype, "C", "same_kind", False, False))
+            numbers.append(len(section))
     except (TypeError, ValueError, LookupError) as error:
         raise ValueError(
-            f"{PARAMETERS[len(arrays)]}_ must be a list of arrays of real numbers: {error}."
+            f"{PARAMETERS[len(numbers)]}_ must be a list of arrays of real numbers: {error}."
         ) from error
-    shapes = tuple([array.shape for section in arrays for array in section])
-    numbers = tuple(map(len, arrays))
+    shapes = tuple([array.shape for array in arrays])
     normalizations = tuple(architecture.normalizations)
-    places = _check_shapes(shapes, numbers, normalizations, n_features, n_outputs)
-    layers = [{} for _ in arrays[0]]
-    for section, name, owners in zip(arrays, PARAMETERS, places, strict=True):
-        for array, layer in zip(section, owners, strict=True):
-            layers[layer][name] = array
+    places = _check_shapes(shapes, tuple(numbers), normalizations, n_features, n_outputs)
+    layers = [{} for _ in sections[0]]
+    for array, (layer, name) in zip(arrays, places, strict=True):
+        layers[layer][name] = array
     return layers
 
 
 # Cached, since it would take as long as the prediction of a single row.
 @lru_cache
 def _check_shapes(shapes, numbers, normalizations, n_features, n_outputs):
-    """Return the layers that the arrays of each name belong to."""
+    """Return the layer and the name of each array."""
     shapes = iter(shapes)
     found = {name: list(islice(shapes, n)) for name, n in zip(PARAMETERS, numbers, strict=True)}
     for name in ("coefs", "intercepts"):
@@ -274,7 +272,7 @@ def _check_shapes(shapes, numbers, normalizations, n_features, n_outputs):
                     f"{name}_[{i}] has the shape {found[name][i]}, but n_features_in_, n_outputs_ "
                     f"and the other arrays ask for {spec.shape}."
                 )
-    return [[spec.layer for spec in specs.get(name, [])] for name in PARAMETERS]
+    return [(spec.layer, name) for name in PARAMETERS for spec in specs.get(name, [])]
 
 
 def _check_number(name, shapes, number):
