@@ -340,7 +340,7 @@ _REPLACEMENTS = {
     "strings": (lambda array: [array.astype(str).astype(object) + "x"], False),
     "missing": (lambda array: [], False),
     "one more": (lambda array: [array, array], False),
-    "float32": (lambda array: [array.astype(np.float32)], True),
+    "float32": (np.errstate(over="ignore")(lambda array: [array.astype(np.float32)]), True),
     "float64, big-endian": (lambda array: [array.astype(">f8")], True),
     "integers": (lambda array: [np.sign(array).astype(int)], True),
     "Fortran": (lambda array: [np.asfortranarray(array)], True),

@@ -235,9 +235,14 @@ def check_parameters(sections, architecture, n_features, n_outputs):
         dtype = dtype if dtype in FLOATS else FLOATS[0]
         for section in sections:
             for array in section:
-                # Contiguous and not a subclass, with a copy only if it is needed.
-                arrays.append(np.asarray(array).astype(dtype, "C", "same_kind", False, False))
+                array = np.asarray(array, order="C")
+                arrays.append(array if array.dtype == dtype else _cast(array, dtype))
             numbers.append(len(section))
+    except FloatingPointError as error:
+        name = PARAMETERS[len(numbers)]
+        raise ValueError(
+            f"{name}_ holds a number too large for {dtype}, the type of coefs_[0]."
+        ) from error
     except (TypeError, ValueError, LookupError) as error:
         raise ValueError(
             f"{PARAMETERS[len(numbers)]}_ must be a list of arrays of real numbers: {error}."
@@ -249,6 +254,11 @@ def check_parameters(sections, architecture, n_features, n_outputs):
     for array, (layer, name) in zip(arrays, places, strict=True):
         layers[layer][name] = array
     return layers
+
+
+@np.errstate(over="raise")
+def _cast(array, dtype):
+    return array.astype(dtype, casting="same_kind")
 
 
 # Cached, since it would take as long as the prediction of a single row.

@@ -181,6 +181,15 @@ def test_the_error_names_the_list_with_what_is_no_real_number(name, i, change):
 
 
 @pytest.mark.parametrize("name", ATTRIBUTES)
+def test_the_error_names_the_list_with_a_number_too_large_for_float32(name):
+    sections = [[array.astype(np.float32) for array in section] for section in _parameters()]
+    section = sections[ATTRIBUTES.index(name)]
+    section[-1] = np.full_like(section[-1], 1e300, dtype=np.float64)
+    with pytest.raises(ValueError, match=f"^{name} holds a number too large for float32"):
+        _check(sections)
+
+
+@pytest.mark.parametrize("name", ATTRIBUTES)
 def test_the_error_names_the_list_of_another_length(name):
     place = ATTRIBUTES.index(name)
     for change, words in {
