@@ -248,7 +248,7 @@ class _Trial:
             raise Failure(f"clone differs: {', '.join(changed) or 'fitted'}")
 
     def _same_seed(self):
-        if self.estimator.max_time is not None:
+        if self.estimator.max_time is not None or self.estimator.random_state is None:
             return
         twin = self.case.estimator()
         self._train("fit", estimator=twin)
