@@ -338,7 +338,6 @@ class MiniBatchTrainer:
             "theta": self.theta,
             "trained": self.trained,
             "order": self.order,
-            "first_statistics": self._statistics_before,
             "optimizer": {**self.state.to_dict(), "trained": None},
         }
 
@@ -346,7 +345,6 @@ class MiniBatchTrainer:
         """Go on where another trainer of the same problem was."""
         overwrite(self.trained, values["trained"])
         overwrite(self.theta, values["theta"])
-        overwrite(self._statistics_before, values["first_statistics"])
         if self.order is not None:
             if not np.array_equal(np.sort(self.order), np.sort(values["order"])):
                 raise ValueError("The order of rows in a checkpoint is not one of these rows.")
