@@ -240,9 +240,7 @@ def check_parameters(sections, architecture, n_features, n_outputs):
             numbers.append(len(section))
     except FloatingPointError as error:
         name = PARAMETERS[len(numbers)]
-        raise ValueError(
-            f"{name}_ holds a number too large for {dtype}, the type of coefs_[0]."
-        ) from error
+        raise ValueError(f"{name}_ holds a number too large for {dtype}.") from error
     except (TypeError, ValueError, LookupError) as error:
         raise ValueError(
             f"{PARAMETERS[len(numbers)]}_ must be a list of arrays of real numbers: {error}."
