@@ -78,6 +78,16 @@ class Problem:
         """Number of rows to train on."""
         return self.X.shape[0] if self.row_indices is None else len(self.row_indices)
 
+    @property
+    def l1(self):
+        """Weight of the L1 penalty."""
+        return self.alpha * self.l1_ratio
+
+    @property
+    def l2(self):
+        """Weight of the L2 penalty."""
+        return self.alpha * (1.0 - self.l1_ratio)
+
     def total_weight(self):
         """Sum of the sample weights of the training rows."""
         if self.sample_weight is None:

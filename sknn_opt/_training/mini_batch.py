@@ -253,7 +253,7 @@ class MiniBatchTrainer:
         problem, optimizer, keep = self.problem, self.optimizer, self.evaluator.network.keep
         layout, dtype, state = problem.layout, self.theta.dtype, self.state
         kernels = optimizer.kernels()
-        update = kernels.with_l1 if problem.alpha * problem.l1_ratio > 0 else kernels.plain
+        update = kernels.with_l1 if problem.l1 > 0 else kernels.plain
         values = {
             "n_rows": problem.n_rows,
             "max_rows": self.evaluator.network.max_rows,
@@ -451,7 +451,7 @@ class MiniBatchTrainer:
             self.theta[:n_parameters] = optimizer.prediction_parameters(
                 trained, state.vectors, layout
             )
-        if self.problem.alpha * self.problem.l1_ratio > 0:
+        if self.problem.l1 > 0:
             # An average of weights that are 0 by now is not quite 0.
             iterate = optimizer.iterate(trained, state.vectors, layout)
             self.theta[:n_weights][iterate[:n_weights] == 0] = 0

@@ -37,8 +37,8 @@ class Objective:
         self.memory = {}  # what a minimizer notes to go on with after a kill
         self._norms = {}  # of the gradients, by the hash of the point
         self.scale = 1.0 / problem.total_weight()
-        self.l1 = problem.alpha * problem.l1_ratio * self.scale
-        self.l2 = problem.alpha * (1.0 - problem.l1_ratio) * self.scale
+        self.l1 = problem.l1 * self.scale
+        self.l2 = problem.l2 * self.scale
         self._weights = slice(0, problem.layout.n_weights)
         self._max_rows, self._n_threads = max_rows, n_threads
         self._open = []  # all the RowBlocks, which have threads

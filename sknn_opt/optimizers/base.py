@@ -290,7 +290,7 @@ class FullBatch(Optimizer):
 
     def check(self, problem):
         """Raise ValueError where it cannot train the network on its loss and penalty."""
-        if problem.alpha * problem.l1_ratio > 0 and not self._takes_bounds:
+        if problem.l1 > 0 and not self._takes_bounds:
             raise ValueError(
                 f"{type(self).__name__} needs a smooth objective, which an L1 penalty is not: "
                 "set l1_ratio to 0, or choose optimizer='lbfgs' or a first-order optimizer "
