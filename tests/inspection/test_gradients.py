@@ -80,6 +80,20 @@ def test_every_setting_passes(changes, fitted, capsys):
     assert capsys.readouterr().out == ""
 
 
+@pytest.mark.filterwarnings("ignore::sklearn.exceptions.ConvergenceWarning")
+def test_almost_vanished_weights_pass():
+    # Kinks lie on both sides of each weight, and derivatives are near what differences resolve.
+    estimator = MLPClassifier((5, 4), random_state=1, max_iter=1, optimizer="lbfgs").fit(X, Y)
+    for seed in range(60):
+        rng = np.random.default_rng(seed)
+        for arrays in (estimator.coefs_, estimator.intercepts_):
+            size = 10 ** rng.uniform(-9, -2)
+            for i, array in enumerate(arrays):
+                kept = rng.random(array.shape) < 0.3 if array.ndim > 1 else True
+                arrays[i] = size * rng.normal(size=array.shape) * kept
+        assert passes(estimator)
+
+
 @pytest.mark.parametrize("weight", [None, np.arange(12.0)], ids=["", "weighted"])
 @pytest.mark.parametrize("container", [sparse.csr_array, sparse.csc_matrix, np.asfortranarray])
 def test_every_input_passes(container, weight):
