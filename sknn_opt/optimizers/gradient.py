@@ -290,25 +290,29 @@ class Adadelta(FirstOrder):
 def _rmsprop_constants(lr, t, p, scalars):
     # A constant gradient of 1 would have led to a momentum of this size by now.
     held = (1.0 - p.momentum**t) / (1.0 - p.momentum)
-    return real(lr), both(p.rho), real(p.epsilon), real(p.momentum), real(p.centered), real(held)
+    inside, outside = (p.epsilon, 0.0) if p.epsilon_inside else (0.0, p.epsilon)
+    return (
+        real(lr), both(p.rho), real(inside), real(outside), real(p.momentum), real(p.centered),
+        real(held),
+    )  # fmt: skip
 
 
 @inline
 def _rmsprop(g, slots, c):
-    rate, rho, epsilon, _, _, _ = c
+    rate, rho, inside, outside, _, _, _ = c
     squares = blend(slots[0], g * g, rho)
-    size = math.sqrt(squares) + epsilon
+    size = math.sqrt(squares + inside) + outside
     return rate * g / size, rate / size, (squares,)
 
 
 @inline
 def _rmsprop_with_momentum(g, slots, c):
-    rate, rho, epsilon, momentum, centered, held = c
+    rate, rho, inside, outside, momentum, centered, held = c
     squares, mean = blend(slots[0], g * g, rho), blend(slots[1], g, rho)
     variance = squares - centered * mean * mean
     # Rounding may bring the difference below 0, where it has no root.
     variance = variance if variance > real(0) else real(0)
-    size = math.sqrt(variance) + epsilon
+    size = math.sqrt(variance + inside) + outside
     velocity = momentum * slots[2] + g / size
     return rate * velocity, rate * held / size, (squares, mean, velocity)
 
@@ -323,7 +327,8 @@ class RMSprop(FirstOrder):
         \theta \leftarrow \theta - \eta v
 
     If ``centered``, the root is that of :math:`s - \bar g^2`, where :math:`\bar g` is an
-    average of the gradient with the same decay :math:`\rho`.
+    average of the gradient with the same decay :math:`\rho`. With ``epsilon_inside`` the
+    divisor is :math:`\sqrt{s + \epsilon}`, as in some textbooks.
 
     Parameters
     ----------
@@ -335,11 +340,18 @@ class RMSprop(FirstOrder):
         The coefficient :math:`\mu`.
     centered : bool, default=False
         Divide by the standard deviation of the gradient.
+    epsilon_inside : bool, default=False
+        Add ``epsilon`` under the root. It is then in the unit of a squared gradient: where
+        gradients are 0 the divisor is its root, so that 1e-8 inside is as large as 1e-4
+        outside.
 
     References
     ----------
     T. Tieleman, G. Hinton. "Lecture 6.5: RMSprop". Coursera, Neural networks for machine
     learning, 2012.
+
+    I. Goodfellow, Y. Bengio, A. Courville. "Deep learning". MIT Press, 2016, algorithm 8.5,
+    with epsilon under the root.
 
     Examples
     --------
@@ -363,13 +375,15 @@ class RMSprop(FirstOrder):
         "epsilon": POSITIVE,
         "momentum": DECAY,
         "centered": ["boolean"],
+        "epsilon_inside": ["boolean"],
     }
 
-    def __init__(self, rho=0.9, epsilon=1e-8, momentum=0, centered=False):
+    def __init__(self, rho=0.9, epsilon=1e-8, momentum=0, centered=False, epsilon_inside=False):
         self.rho = rho
         self.epsilon = epsilon
         self.momentum = momentum
         self.centered = centered
+        self.epsilon_inside = epsilon_inside
 
     @property
     def _rule(self):

@@ -38,6 +38,7 @@ RATES = {
     "rmsprop": (RMSprop(), 0.01),
     "rmsprop, momentum": (RMSprop(momentum=0.9), 1e-3),
     "rmsprop, centered": (RMSprop(centered=True), 0.01),
+    "rmsprop, epsilon inside": (RMSprop(epsilon=1e-2, epsilon_inside=True), 0.01),
     "adam": (Adam(), 0.02),
     "amsgrad": (Adam(amsgrad=True), 0.02),
     "adamw": (AdamW(weight_decay=0), 0.02),

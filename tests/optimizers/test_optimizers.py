@@ -91,12 +91,23 @@ def _adadelta(theta, g, state, lr, step, layout, rho=0.9, epsilon=1e-6):
 
 
 def _rmsprop(
-    theta, g, state, lr, step, layout, rho=0.9, epsilon=1e-8, momentum=0.0, centered=False
+    theta,
+    g,
+    state,
+    lr,
+    step,
+    layout,
+    rho=0.9,
+    epsilon=1e-8,
+    momentum=0.0,
+    centered=False,
+    epsilon_inside=False,
 ):
     variance = _average(state, "squares", g**2, rho)
     if centered:
         variance = variance - _average(state, "mean", g, rho) ** 2
-    state["velocity"] = momentum * state.get("velocity", 0) + g / (np.sqrt(variance) + epsilon)
+    size = np.sqrt(variance + epsilon) if epsilon_inside else np.sqrt(variance) + epsilon
+    state["velocity"] = momentum * state.get("velocity", 0) + g / size
     return theta - lr * state["velocity"]
 
 
@@ -257,7 +268,15 @@ REFERENCES = {
             {"rho": 0.5, "epsilon": 0.1},
             {"momentum": 0.8},
             {"centered": True},
+            {"epsilon_inside": True},
             {"rho": 0.5, "epsilon": 0.1, "momentum": 0.8, "centered": True},
+            {
+                "rho": 0.5,
+                "epsilon": 0.1,
+                "momentum": 0.8,
+                "centered": True,
+                "epsilon_inside": True,
+            },
         ],
     ),
     "rprop": (
@@ -361,7 +380,16 @@ DEFAULTS = {
     ),
     "adagrad": ({"epsilon": 1e-10, "initial_accumulator": 0}, 1e-2),
     "adadelta": ({"rho": 0.9, "epsilon": 1e-6}, 1),
-    "rmsprop": ({"rho": 0.9, "epsilon": 1e-8, "momentum": 0, "centered": False}, 1e-3),
+    "rmsprop": (
+        {
+            "rho": 0.9,
+            "epsilon": 1e-8,
+            "momentum": 0,
+            "centered": False,
+            "epsilon_inside": False,
+        },
+        1e-3,
+    ),
     "rprop": ({"eta_minus": 0.5, "eta_plus": 1.2, "step_min": 1e-6, "step_max": 50}, 1e-2),
     "adam": ({**_ADAM, "amsgrad": False}, 1e-3),
     "amsgrad": ({**_ADAM, "amsgrad": True}, 1e-3),
@@ -806,6 +834,7 @@ def test_what_an_iteration_raises_passes_out(name):
         Adagrad(initial_accumulator=-1.0),
         RMSprop(momentum=1.0),
         RMSprop(centered=2),
+        RMSprop(epsilon_inside="yes"),
         Rprop(eta_minus=1.0),
         Rprop(eta_plus=1.0),
         Rprop(step_min=0.0),
