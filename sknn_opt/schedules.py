@@ -345,7 +345,7 @@ class CosineRestarts(Schedule):
 class Cyclic(Schedule):
     r"""Cycles: from a low rate up to ``learning_rate_init`` and down again.
 
-    With the fraction :math:`s` of a cycle that is over:
+    With the fraction :math:`s = (t / P + \varphi) \bmod 1` of a cycle that is over:
 
     .. math::
 
@@ -355,11 +355,14 @@ class Cyclic(Schedule):
     Parameters
     ----------
     period : float, default=10
-        Epochs of a cycle.
+        Epochs of a cycle, :math:`P`.
     low : float, default=0.1
         The factor where a cycle starts and ends, :math:`l`.
     shape : {"triangular", "cosine"}, default="triangular"
         The first formula or the second one.
+    phase : float, default=0
+        The fraction of a cycle that is over at the start, :math:`\varphi`, in [0, 1). With
+        0.5 training starts at the full rate.
 
     References
     ----------
@@ -372,21 +375,26 @@ class Cyclic(Schedule):
     >>> from sknn_opt.schedules import Cyclic
     >>> print(Cyclic(period=10, low=0.1)(np.array([0, 5, 10, 15]), max_iter=20))
     [0.1 1.  0.1 1. ]
+    >>> print(Cyclic(period=10, low=0.1, phase=0.5)(np.array([0, 5, 10, 15]), max_iter=20))
+    [1.  0.1 1.  0.1]
     """
 
     _parameter_constraints = {
         "period": _POSITIVE,
         "low": _FRACTION,
         "shape": [StrOptions({"triangular", "cosine"})],
+        "phase": [Interval(Real, 0, 1, closed="left")],
     }
 
-    def __init__(self, period=10, low=0.1, shape="triangular"):
+    def __init__(self, period=10, low=0.1, shape="triangular", phase=0):
         self.period = period
         self.low = low
         self.shape = shape
+        self.phase = phase
 
     def _factor(self, time, max_iter):
-        rise = 1 - np.abs(2 * (_cycles(time, self.period) % 1) - 1)
+        over = (_cycles(time, self.period) + self.phase) % 1
+        rise = 1 - np.abs(2 * over - 1)
         if self.shape == "cosine":
             return _half_wave(self.low, 1, rise)
         return self.low + (1 - self.low) * rise

@@ -75,6 +75,13 @@ VALUES = {
             [0, 1.25, 2.5, 5, 7.5, 10],
             [0.1, 0.1 + 0.45 * (1 - ROOT), 0.55, 1, 0.55, 0.1],
         ),
+        ({"phase": 0.5}, [0, 2.5, 5, 7.5, 10, 15, 16], [1, 0.55, 0.1, 0.55, 1, 0.1, 0.28]),
+        ({"phase": 0.25, "period": 4}, [0, 1, 2, 3, 4], [0.55, 1, 0.55, 0.1, 0.55]),
+        (
+            {"phase": 0.75, "shape": "cosine"},
+            [0, 1.25, 2.5, 7.5, 10],
+            [0.55, 0.1 + 0.45 * (1 - ROOT), 0.1, 1, 0.55],
+        ),
     ],
     "one_cycle": [
         (
@@ -242,6 +249,8 @@ SMALLEST, LARGEST = 5e-324, np.finfo(float).max
         (CosineRestarts(LARGEST), [1, 1, 1, 1]),
         (Cyclic(SMALLEST), [0.1, 0.1, 0.1, 0.1]),
         (Cyclic(LARGEST), [0.1, 0.1, 0.1, 0.1]),
+        (Cyclic(LARGEST, phase=0.5), [1, 1, 1, 1]),
+        (Cyclic(phase=np.nextafter(1, 0)), [0.1, 0.64, 0.1, 0.1]),
         (OneCycle(SMALLEST, end=1), [0.04, 1, 1, 1]),
     ],
     ids=str,
@@ -305,6 +314,8 @@ def test_copies_are_equal(schedule):
         Cyclic(period=0),
         Cyclic(low=-0.1),
         Cyclic(shape="square"),
+        Cyclic(phase=-0.1),
+        Cyclic(phase=1.0),
         OneCycle(peak_at=0.0),
         OneCycle(peak_at=1.0),
         OneCycle(start=-1),
