@@ -1,16 +1,41 @@
-"""Batch sizes that change during training."""
+"""Batch sizes, which may change during training."""
 
 from numbers import Integral, Real
 
-from sklearn.utils._param_validation import Interval
+import numpy as np
+from sklearn.utils._param_validation import Interval, StrOptions
 
 from ._components import Component
 
 
-class GrowingBatch(Component):
-    r"""A batch size that grows by a factor every few epochs, instead of a falling learning rate.
+class FixedBatch:
+    """A batch size that stays as it is."""
 
-    .. math:: B_t = \min\left(n, \operatorname{round}(B_0 \, c^{\lfloor t / k \rfloor})\right)
+    counts_plateaus = False
+
+    def __init__(self, size):
+        self.size = size
+
+    def __call__(self, time, n_samples):
+        return self.size
+
+
+class GrowingBatch(Component):
+    r"""A batch size that grows by a factor, instead of a falling learning rate.
+
+    It grows every few epochs or, with ``every="plateau"``, where training makes no progress:
+
+    .. math::
+
+        B = \min\left(n, \operatorname{round}(B_0 \, c^{\lfloor t / k \rfloor})\right)
+        \quad\text{or}\quad
+        B = \min\left(n, \operatorname{round}(B_0 \, c^p)\right)
+
+    after :math:`t` epochs or :math:`p` plateaus. A plateau means that the training loss, or with
+    early stopping the validation score, has failed to improve by ``tol`` for
+    ``n_iter_no_change`` epochs. Training goes on from there with the larger batch. At a plateau
+    of batches of all samples it ends; with ``learning_rate="adaptive"`` it is then the learning
+    rate that falls.
 
     Parameters
     ----------
@@ -18,8 +43,9 @@ class GrowingBatch(Component):
         Batch size :math:`B_0` of the first epochs.
     factor : float, default=2
         Factor by which the size grows, :math:`c > 1`.
-    every : int, default=10
-        Number of epochs :math:`k` between two changes.
+    every : int or "plateau", default=10
+        Number of epochs :math:`k` between two changes; "plateau" lets the size grow at each
+        plateau.
 
     References
     ----------
@@ -32,12 +58,15 @@ class GrowingBatch(Component):
     >>> batch_size = GrowingBatch(start=32, factor=2, every=10)
     >>> [batch_size(epoch, n_samples=100) for epoch in (0, 10, 20)]
     [32, 64, 100]
+    >>> batch_size = GrowingBatch(start=32, factor=2, every="plateau")
+    >>> [batch_size(n_plateaus, n_samples=100) for n_plateaus in (0, 1, 2)]
+    [32, 64, 100]
     """
 
     _parameter_constraints = {
         "start": [Interval(Integral, 1, None, closed="left")],
         "factor": [Interval(Real, 1, None, closed="neither")],
-        "every": [Interval(Integral, 1, None, closed="left")],
+        "every": [Interval(Integral, 1, None, closed="left"), StrOptions({"plateau"})],
     }
 
     def __init__(self, start=32, factor=2, every=10):
@@ -45,8 +74,14 @@ class GrowingBatch(Component):
         self.factor = factor
         self.every = every
 
-    def __call__(self, epoch, n_samples):
-        """Return the batch size of an epoch, counted from 0."""
-        # Bounded as a float first: the power overflows in a long training.
-        growth = min(float(self.factor) ** min(epoch // self.every, 1000), n_samples)
+    @property
+    def counts_plateaus(self):
+        """Whether plateaus are what it counts, and not epochs."""
+        return self.every == "plateau"
+
+    def __call__(self, time, n_samples):
+        """Return the batch size after so many epochs or, with "plateau", so many plateaus."""
+        n_changes = time if self.counts_plateaus else time // self.every
+        with np.errstate(over="ignore"):  # in a long training the power is infinite
+            growth = min(np.float_power(self.factor, n_changes), n_samples)
         return min(n_samples, round(self.start * growth))

@@ -135,6 +135,11 @@ SHARED = {
         row(5, full_batch=INERT),
         row("full", full_batch=INERT, batch_norm=NEEDS_BATCHES),
         row(GrowingBatch(4), full_batch=NOT_FULL_BATCH),
+        row(
+            GrowingBatch(4, every="plateau"),
+            given={"tol": 10.0, "n_iter_no_change": 1},
+            full_batch=NOT_FULL_BATCH,
+        ),
     ],
     "learning_rate": [
         row("invscaling", given=SGD, full_batch=INERT),

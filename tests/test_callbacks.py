@@ -109,7 +109,7 @@ FACTORS = {
     "warmup": [0, 3],
     "early_stopping": [False, True],
     "l1_ratio": [0.0, 1.0],
-    "batch_size": [20, GrowingBatch(10, 2, 2), "auto"],
+    "batch_size": [20, GrowingBatch(10, 2, 2), GrowingBatch(10, 2, "plateau"), "auto"],
     "shuffle": [True, False],
     "dtype": ["float64", "float32"],
     "random_state": [0, None],

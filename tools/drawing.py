@@ -13,7 +13,7 @@ from sklearn.base import BaseEstimator
 from sklearn.metrics import accuracy_score, make_scorer
 from sklearn.utils._param_validation import Interval, Options, StrOptions
 
-from sknn_opt import MLPClassifier, MLPRegressor
+from sknn_opt import GrowingBatch, MLPClassifier, MLPRegressor
 from sknn_opt.activations import ACTIVATIONS, Activation
 from sknn_opt.averaging import AVERAGINGS
 from sknn_opt.initializers import INITIALIZERS
@@ -244,6 +244,12 @@ def _draw_activation(random, drawn):
     return one()
 
 
+def _draw_batch_size(random, drawn):
+    if _chance(random, 0.2):
+        return _draw_component(random, GrowingBatch, MLPClassifier)
+    return _one_of(random, ["full", 1, 2, 3, 7, 16, 10**6])
+
+
 def _draw_dropout(random, drawn):
     n_hidden = len(drawn["hidden_layer_sizes"])
     rates = [float(rate) for rate in random.choice([0.0, 0.1, 0.5, 0.99], n_hidden + 1)]
@@ -253,7 +259,7 @@ def _draw_dropout(random, drawn):
 #: Where what the constraints allow is too much, or too little.
 _OWN_DRAWS = {
     "activation": _draw_activation,
-    "batch_size": lambda random, drawn: _one_of(random, ["full", 1, 2, 3, 7, 16, 10**6]),
+    "batch_size": _draw_batch_size,
     "class_weight": lambda random, drawn: _one_of(
         random, ["balanced", "balanced", {0: 2.0}, {0: 0, 1: 1}, {"a": 3}, {0: -1}, [{0: 1}], {}]
     ),

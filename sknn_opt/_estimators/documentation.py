@@ -104,7 +104,8 @@ clip_value : float, default=None
 
 batch_size : int, 'auto', 'full' or GrowingBatch, default='auto'
     Number of samples in a mini-batch. 'auto' is ``min(200, n_samples)``, or all samples for
-    'rprop'; 'full' is all samples; `GrowingBatch` lets it grow as training goes on.
+    'rprop'; 'full' is all samples; `GrowingBatch` lets it grow as training goes on, every few
+    epochs or at plateaus.
     Optimizers: first-order except rprop. (Full-batch ones refuse `GrowingBatch`.)
 
 learning_rate : str or Schedule, default='constant'

@@ -14,7 +14,7 @@ from .._training.mini_batch import Limits, Rates
 from .._warnings import warn
 from ..activations import ACTIVATIONS, Activation
 from ..averaging import AVERAGINGS, Averaging
-from ..batches import GrowingBatch
+from ..batches import FixedBatch, GrowingBatch
 from ..initializers import INITIALIZERS, Initializer
 from ..normalizations import NORMALIZATIONS, Normalization
 from ..optimizers import OPTIMIZERS, FirstOrder, Optimizer
@@ -200,7 +200,7 @@ class Configuration:
         return Limits(*(np.inf if bound is None else bound for bound in bounds))
 
     def batch_size(self, n_samples):
-        """Return a function of epoch and number of rows."""
+        """Return the batch size, a function of time and of the number of rows."""
         wanted, takes_all = self._estimator.batch_size, self.optimizer.needs_all_samples
         if isinstance(wanted, GrowingBatch):
             if takes_all:
@@ -219,7 +219,7 @@ class Configuration:
                 )
         if takes_all and size < n_samples:
             raise ValueError(_NEEDS_ALL_SAMPLES.format(type(self.optimizer).__name__))
-        return lambda epoch, n_rows: size
+        return FixedBatch(size)
 
     def check_incremental(self):
         """Raise ValueError for what needs to know the number of epochs."""

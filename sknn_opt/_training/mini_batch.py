@@ -63,6 +63,8 @@ class OptimizerState:
         and training goes on from these.
     rate_factor : float
         What plateaus have made of the learning rate.
+    n_growths : int
+        How many plateaus have let the batch grow.
     """
 
     optimizer: str
@@ -74,6 +76,7 @@ class OptimizerState:
     average: np.ndarray | None = None
     trained: np.ndarray | None = None
     rate_factor: float = 1.0
+    n_growths: int = 0
 
     @classmethod
     def fresh(cls, optimizer: Optimizer, layout, theta, seed):
@@ -165,8 +168,8 @@ class MiniBatchTrainer:
     state : OptimizerState
         Changed in place.
     rates : Rates
-    batch_size : callable
-        Maps an epoch and the number of rows to the size of its batches.
+    batch_size : FixedBatch or GrowingBatch
+        Maps a time and the number of rows to the size of batches.
     max_iter : int
     shuffle : bool
     random_state : RandomState
@@ -242,11 +245,17 @@ class MiniBatchTrainer:
 
     def _block_rows(self):
         """Rows that pass through the network at once: a batch, or a part of a large one."""
-        # Batches may grow but never shrink, so the last epoch has the largest ones.
-        largest = self.batch_size(self.state.epoch + self.max_iter - 1, self.problem.n_rows)
+        # Batches may grow but never shrink, so the last epoch has the largest ones. Buffers that
+        # these turn out not to need are never written to, so they take no memory.
+        largest = self._batch_size(later=self.max_iter - 1)
         if self.problem.architecture.uses_batch_statistics:
             return largest
         return min(largest, BLOCK_ROWS)
+
+    def _batch_size(self, later=0):
+        """Return the size of batches now, or after so many more epochs or plateaus."""
+        now = self.state.n_growths if self.batch_size.counts_plateaus else self.state.epoch
+        return self.batch_size(now + later, self.problem.n_rows)
 
     def _bind(self):
         """Fill in what the compiled loop reads."""
@@ -320,7 +329,7 @@ class MiniBatchTrainer:
                 ConvergenceWarning,
             )
             return True
-        if self._callback_stops or (progress.has_stalled and self._ends_at_plateau()):
+        if self._callback_stops or (progress.has_stalled and not self._leaves_plateau()):
             return True
         if progress.n_iter < self.max_iter:
             return False
@@ -369,7 +378,7 @@ class MiniBatchTrainer:
         n_rows, run = self.problem.n_rows, self.run[0]
         if self.shuffle:
             self.random_state.shuffle(self.order)
-        batch_size = self.batch_size(self.state.epoch, n_rows)
+        batch_size = self._batch_size()
         n_batches = -(-n_rows // batch_size)
         run["batch_size"], run["loss"], run["rows_seen"] = batch_size, 0.0, 0.0
         rates = self._prepare_steps(n_batches)
@@ -467,19 +476,33 @@ class MiniBatchTrainer:
         self.is_interrupted = True
         warn("Training interrupted by user.")
 
-    def _ends_at_plateau(self):
-        message = self.progress.stall_message()
-        schedule = self.rates.schedule
+    def _leaves_plateau(self):
+        """Let the batch grow or else the learning rate fall; return False where neither does."""
+        change = self._grow_batch() or self._lower_rate()
+        self.progress.say(
+            f"{self.progress.stall_message()} {change or self.rates.schedule._last_words}"
+        )
+        if change is None:
+            return False
+        self.progress.stalled = 0
+        return True
+
+    def _grow_batch(self):
+        """Return what has changed, in words, or None."""
+        if not self.batch_size.counts_plateaus or self._batch_size() == self.problem.n_rows:
+            return None
+        self.state.n_growths += 1
+        return f"Setting batch size to {self._batch_size()}"
+
+    def _lower_rate(self):
+        """Return what has changed, in words, or None."""
         # A rate that is small because of the warm-up is no reason to end training.
-        factor = schedule.after_plateau(self.rates.initial * self.state.rate_factor)
+        factor = self.rates.schedule.after_plateau(self.rates.initial * self.state.rate_factor)
         if factor is None:
-            self.progress.say(f"{message} {schedule._last_words}")
-            return True
+            return None
         self.state.rate_factor *= factor
         rate = self.progress.history["learning_rate"][-1] * factor
-        self.progress.say(f"{message} Setting learning rate to {rate:f}")
-        self.progress.stalled = 0
-        return False
+        return f"Setting learning rate to {rate:f}"
 
     def _renew_statistics(self, theta):
         """Replace batch normalization's running statistics by those of the averaged parameters.

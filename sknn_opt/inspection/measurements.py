@@ -117,7 +117,7 @@ def measure(estimator, X, y, sample_weight, max_samples, random_state):
         if is_first_order(estimator):
             _measure_steps(trainer, measured)
             measured.objective_after = Probe(sample, trainer.trained.copy()).objective()
-            batch_size = trainer.batch_size(0, 0)
+            batch_size = trainer.batch_size(0, problem.n_rows)
             measured.n_steps = estimator.max_iter * -(-problem.n_rows // batch_size)
             measured.batch_weight *= min(1.0, batch_size / problem.n_rows)
     return measured

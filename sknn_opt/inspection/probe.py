@@ -19,6 +19,7 @@ from .._network.layout import Layout, describe
 from .._network.problem import BLOCK_ROWS, Evaluator, Problem
 from .._training.mini_batch import Rates
 from .._training.objective import Objective
+from ..batches import FixedBatch
 from ..losses.base import Loss, Separable
 
 
@@ -68,7 +69,7 @@ def train_steps(trainer, n_steps, learning_rate, schedule, observe):
     """
     n_rows = trainer.problem.n_rows
     batch_size = trainer.batch_size(0, n_rows)
-    trainer.batch_size = lambda epoch, n_rows: batch_size
+    trainer.batch_size = FixedBatch(batch_size)
     trainer.rates = Rates(learning_rate, schedule, None, n_steps / -(-n_rows // batch_size))
     run = trainer.run[0]
     step = 0
