@@ -13,13 +13,11 @@ from sknn_opt.normalizations import NORMALIZATIONS
 
 N_SAMPLES, N_FEATURES, HIDDEN = 7, 4, (4, 4, 5)
 
-_CLASS_TARGETS = ("binary", "multiclass", "multilabel-indicator")
 FACTORS = {
     "loss": [
-        *((registry[name], kind)
-          for registry, kinds in ((CLASSIFIER_LOSSES, _CLASS_TARGETS),
-                                  (REGRESSOR_LOSSES, ("continuous",)))
-          for name in registry for kind in kinds),
+        *((cls, kind) for cls in CLASSIFIER_LOSSES.values() for kind in cls()._forms
+          if kind != "continuous"),
+        *((cls, "continuous") for cls in REGRESSOR_LOSSES.values()),
     ],
     "activation": [*ACTIVATIONS, "a list"],
     "normalization": [None, *NORMALIZATIONS, ("batch", None, "layer")],
@@ -59,6 +57,10 @@ def pairwise(factors):
 def _targets(kind, rng):
     if kind == "binary":
         return rng.integers(0, 2, (N_SAMPLES, 1)).astype(float), 1
+    if kind == "binary-probabilities":
+        return rng.random((N_SAMPLES, 1)), 1
+    if kind == "multiclass-probabilities":
+        return rng.dirichlet(np.ones(3), N_SAMPLES), 3
     if kind == "multiclass":
         return rng.integers(0, 3, (N_SAMPLES, 1)).astype(float), 3
     if kind == "multilabel-indicator":

@@ -11,9 +11,11 @@ from sknn_opt.losses import REGRESSOR_LOSSES
 
 N_ROWS, N_FEATURES, N_OUTPUTS = 7, 4, 3
 
-#: Targets by type: as many outputs as the network has, but for "binary".
+#: Targets by type: as many outputs as the network has, but for two classes.
 TARGETS = {
     "binary": lambda random: random.integers(2, size=(N_ROWS, 1)),
+    "binary-probabilities": lambda random: random.beta(0.2, 0.2, size=(N_ROWS, 1)),
+    "multiclass-probabilities": lambda random: random.dirichlet(np.full(N_OUTPUTS, 0.2), N_ROWS),
     "multiclass": lambda random: random.integers(N_OUTPUTS, size=(N_ROWS, 1)),
     "multilabel-indicator": lambda random: random.integers(2, size=(N_ROWS, N_OUTPUTS)),
     "continuous": lambda random: random.poisson(1.5, size=(N_ROWS, N_OUTPUTS)) + 0.5,
@@ -43,7 +45,7 @@ def make_problem(
         X = sparse.csr_matrix(X)
     y = TARGETS[target_type](random).astype(dtype)
     weight = random.uniform(0.1, 2, N_ROWS).astype(dtype) if weighted else None
-    n_outputs = 1 if target_type == "binary" else N_OUTPUTS
+    n_outputs = 1 if target_type.startswith("binary") else N_OUTPUTS
     layout = make_layout([N_FEATURES, *hidden, n_outputs])
     loss = REGRESSOR_LOSSES[loss]() if isinstance(loss, str) else loss()
     activations = [ACTIVATIONS[activation]() for _ in hidden]

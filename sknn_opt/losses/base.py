@@ -152,11 +152,13 @@ class Loss(Component):
     which element of it is taken. NaN in, NaN out.
 
     Targets have one column for each output, except for "multiclass": one column of class
-    indices.
+    indices. Those that end in "-probabilities" have the probability of the second one of two
+    classes, or those of all of several classes, and where these are 0 and 1 the loss is that of
+    the class.
     """
 
-    #: The rule for each type of target: "binary", "multiclass", "multilabel-indicator" or
-    #: "continuous".
+    #: The rule for each type of target: "binary", "binary-probabilities", "multiclass",
+    #: "multiclass-probabilities", "multilabel-indicator" or "continuous".
     _forms = {}
 
     #: Whether the predictions of a classifier are probabilities.

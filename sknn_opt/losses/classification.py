@@ -35,22 +35,34 @@ def _subtract_maximum(raw, shifted, rows, outputs):
 
 
 @inline
-def _softmax(block, rows, outputs):
-    """Replace rows, whose maximum is 0, by their softmax."""
-    for i in range(rows * outputs):
-        block[i] = _exp(block[i])
-    for i in range(rows):
-        partition = real(0)
-        for j in range(i * outputs, (i + 1) * outputs):
-            partition += block[j]
-        for j in range(i * outputs, (i + 1) * outputs):
-            block[j] /= partition
+def _top(raw, first, outputs):
+    """Return the index of the highest one of a row."""
+    top = first
+    for j in range(first, first + outputs):
+        top = j if raw[j] > raw[top] else top
+    return top
+
+
+@inline
+def _rest(e, top, first, outputs):
+    """Return the sum of a row without its highest one."""
+    rest = real(0)
+    for j in range(first, first + outputs):
+        rest += real(0) if j == top else e[j]
+    return rest
 
 
 @kernel(LINK)
 def _softmax_link(raw, rows, outputs):
     _subtract_maximum(raw, raw, rows, outputs)
-    _softmax(raw, rows, outputs)
+    for i in range(rows * outputs):
+        raw[i] = _exp(raw[i])
+    for i in range(rows):
+        partition = real(0)
+        for j in range(i * outputs, (i + 1) * outputs):
+            partition += raw[j]
+        for j in range(i * outputs, (i + 1) * outputs):
+            raw[j] /= partition
 
 
 @inline
@@ -91,36 +103,54 @@ def _softmax_log_loss(raw, y, weight, delta, rows, outputs, scale, parameters):
     return total
 
 
+def _soft_log_loss(raw, y, weight, delta, rows, outputs, scale, parameters):
+    smoothing = _parameters(parameters).label_smoothing
+    certain, shared = real(1.0 - smoothing), real(smoothing / outputs)
+    _subtract_maximum(raw, delta, rows, outputs)
+    total = 0.0
+    for i in range(rows):
+        factor = real(scale) * weight[i]
+        partition = real(0)
+        for j in range(i * outputs, (i + 1) * outputs):
+            share = certain * y[j] + shared
+            # What the target rules out may be at minus infinity.
+            total -= weight[i] * share * delta[j] if share > real(0) else real(0)
+            delta[j] = _exp(delta[j])
+            partition += delta[j]
+        total += weight[i] * math.log(partition)
+        for j in range(i * outputs, (i + 1) * outputs):
+            delta[j] = factor / partition * delta[j] - factor * (certain * y[j] + shared)
+    return total
+
+
 @inline
 def _center(raw, tangent, first, outputs):
     """Shift a row's tangent so that its mean, weighted by the row's softmax, is 0.
 
-    The tangent of the most likely output is subtracted first. Otherwise digits would cancel
-    where this output has almost all of the probability. Returns the highest raw output, the
-    partition function relative to it, and its index.
+    The tangent of the highest raw output is subtracted first. Otherwise digits would cancel
+    where this output has almost all of the probability. Returns its index, and the partition
+    function of the others relative to it.
     """
-    top = first
-    for j in range(first, first + outputs):
-        top = j if raw[j] > raw[top] else top
-    highest, at_top = raw[top], tangent[top]
-    partition, total = real(0), real(0)
+    top = _top(raw, first, outputs)
+    at_top = tangent[top]
+    rest, total = real(0), real(0)
     for j in range(first, first + outputs):
         tangent[j] -= at_top
-        e = _exp(raw[j] - highest)
-        partition += e
+        e = real(0) if j == top else _exp(raw[j] - raw[top])
+        rest += e
         total += e * tangent[j]
-    mean = total / partition
+    mean = total / (real(1) + rest)
     for j in range(first, first + outputs):
         tangent[j] -= mean
-    return highest, partition, top
+    return top, rest
 
 
 def _softmax_log_loss_product(raw, y, weight, tangent, rows, outputs, scale, parameters):
     for i in range(rows):
-        highest, partition, _ = _center(raw, tangent, i * outputs, outputs)
-        factor = real(scale) * weight[i] / partition
+        top, rest = _center(raw, tangent, i * outputs, outputs)
+        factor = real(scale) * weight[i] / (real(1) + rest)
         for j in range(i * outputs, (i + 1) * outputs):
-            tangent[j] *= factor * _exp(raw[j] - highest)
+            tangent[j] *= factor * _exp(raw[j] - raw[top])
 
 
 class LogLoss(Loss):
@@ -135,7 +165,8 @@ class LogLoss(Loss):
         \ell(y, z) = \sum_j \log(1 + e^{z_j}) - t_j z_j
 
     where label smoothing :math:`s` moves the targets away from certainty:
-    :math:`t_k = (1 - s) [k = y] + s / K` and :math:`t_j = (1 - s) y_j + s / 2`.
+    :math:`t_k = (1 - s) [k = y] + s / K` and :math:`t_j = (1 - s) y_j + s / 2`. Probabilities
+    :math:`P_k` as targets stand in the place of :math:`[k = y]`.
 
     Parameters
     ----------
@@ -168,8 +199,12 @@ class LogLoss(Loss):
     _binary = Separable(_logistic_log_loss, _logistic_link, "logistic")
     _forms = {
         "binary": _binary,
+        "binary-probabilities": _binary,
         "multilabel-indicator": _binary,
         "multiclass": ByRow(_softmax_log_loss, _softmax_log_loss_product, _softmax_link, "softmax"),
+        "multiclass-probabilities": ByRow(
+            _soft_log_loss, _softmax_log_loss_product, _softmax_link, "softmax"
+        ),
     }
 
     def __init__(self, label_smoothing=0.0):
@@ -205,9 +240,10 @@ def _focal(margin, gamma):
 
 @inline
 def _logistic_focal(y, z, p):
-    sign = real(2) * y - real(1)
-    loss, slope, bend = _focal(sign * z, real(p.gamma))
-    return loss, sign * slope, bend
+    gamma, n = real(p.gamma), real(1) - y
+    loss, slope, bend = _focal(z, gamma)
+    other_loss, other_slope, other_bend = _focal(-z, gamma)
+    return y * loss + n * other_loss, y * slope - n * other_slope, y * bend + n * other_bend
 
 
 def _softmax_focal(raw, y, weight, delta, rows, outputs, scale, parameters):
@@ -265,6 +301,74 @@ def _softmax_focal_product(raw, y, weight, tangent, rows, outputs, scale, parame
         tangent[target] = factor * change
 
 
+@inline
+def _focal_part(t, shifted, rest, is_top, gamma):
+    """Return what a class of probability ``t`` adds to the focal loss of its row.
+
+    That is its part of the loss, its slope and bend over 1 - p, how the slope over 1 - p changes
+    with the margin, and 1 - p. No other divisions by 1 - p are left, which may be tiny.
+    """
+    partition = real(1) + rest
+    p = _exp(shifted) / partition
+    wrong = rest / partition if is_top else real(1) - p
+    if t == real(0) or wrong == real(0):
+        return real(0), real(0), real(0), real(0), real(1)
+    log_loss = math.log1p(rest) if is_top else math.log(partition) - shifted
+    focus = t * _exp(gamma * math.log(wrong))
+    share = p * (log_loss / wrong)
+    slope = gamma * share + real(1)
+    bend = gamma * p * (gamma * share + real(2) - log_loss) + p
+    fall = gamma * p * ((gamma - real(1)) * share + real(2) - log_loss)
+    return focus * log_loss, -focus * slope, focus * bend, focus * fall, wrong
+
+
+def _soft_focal(raw, y, weight, delta, rows, outputs, scale, parameters):
+    # The derivative of class j's margin by raw output k is [j = k] - p_k / (1 - p_j), k not j.
+    gamma = real(_parameters(parameters).gamma)
+    total = 0.0
+    _subtract_maximum(raw, delta, rows, outputs)
+    for i in range(rows * outputs):
+        delta[i] = _exp(delta[i])
+    for i in range(rows):
+        first, factor = i * outputs, real(scale) * weight[i]
+        top = _top(raw, first, outputs)
+        rest = _rest(delta, top, first, outputs)
+        slopes, others = real(0), real(0)
+        for j in range(first, first + outputs):
+            shifted = raw[j] - raw[top]
+            loss, delta[j], _, _, _ = _focal_part(y[j], shifted, rest, j == top, gamma)
+            total += weight[i] * loss
+            slopes += delta[j]
+        for j in range(first, first + outputs):
+            p = _exp(raw[j] - raw[top]) / (real(1) + rest)
+            delta[j] = factor * (delta[j] - p * slopes)
+            others += real(0) if j == top else delta[j]
+        # Here the formula would cancel; but the elements of a row sum to 0.
+        delta[top] = -others
+    return total
+
+
+def _soft_focal_product(raw, y, weight, tangent, rows, outputs, scale, parameters):
+    gamma = real(_parameters(parameters).gamma)
+    for i in range(rows):
+        first, factor = i * outputs, real(scale) * weight[i]
+        top, rest = _center(raw, tangent, first, outputs)
+        slopes, falls, others = real(0), real(0), real(0)
+        for j in range(first, first + outputs):
+            shifted = raw[j] - raw[top]
+            _, slope, _, fall, wrong = _focal_part(y[j], shifted, rest, j == top, gamma)
+            slopes += slope
+            falls += fall * (tangent[j] / wrong)
+        for j in range(first, first + outputs):
+            shifted = raw[j] - raw[top]
+            _, slope, bend, fall, wrong = _focal_part(y[j], shifted, rest, j == top, gamma)
+            p = _exp(shifted) / (real(1) + rest)
+            change = (slopes - slope) * tangent[j] + falls - fall * (tangent[j] / wrong)
+            tangent[j] = factor * (bend * tangent[j] - p * change)
+            others += real(0) if j == top else tangent[j]
+        tangent[top] = -others
+
+
 class Focal(Loss):
     r"""Focal loss: log loss that fades for examples that are already classified well.
 
@@ -273,6 +377,7 @@ class Focal(Loss):
 
     .. math:: \ell(y, z) = -(1 - p)^\gamma \log p
 
+    Probabilities as targets weigh the losses of the classes: the loss is the expected one.
     There is no weighting of classes in it: ``class_weight`` is the :math:`\alpha` of the
     paper.
 
@@ -305,8 +410,12 @@ class Focal(Loss):
     _binary = Separable(_logistic_focal, _logistic_link, "logistic")
     _forms = {
         "binary": _binary,
+        "binary-probabilities": _binary,
         "multilabel-indicator": _binary,
         "multiclass": ByRow(_softmax_focal, _softmax_focal_product, _softmax_link, "softmax"),
+        "multiclass-probabilities": ByRow(
+            _soft_focal, _soft_focal_product, _softmax_link, "softmax"
+        ),
     }
 
     def __init__(self, gamma=2.0):
@@ -322,58 +431,90 @@ def _squared_error(y, z, p):
 
 
 @inline
+def _distance(p, q, t):
+    """p - t, to full precision where t is 0 or 1 and p is almost that; q is 1 - p."""
+    return p * (real(1) - t) - q * t
+
+
+@inline
 def _logistic_squared_error(y, z, _):
-    # q is 1 - p, to full precision also where p is almost 1.
     p, q = _logistic(z), _logistic(-z)
-    residual = p - y
-    wrong = q if y > real(0) else p
-    bend = p * q * wrong * (real(2) - real(3) * wrong)
-    return 0.5 * (residual * residual), residual * p * (real(1) - p), bend
+    residual = _distance(p, q, y)
+    slope = p * q
+    return 0.5 * (residual * residual), residual * slope, slope * (slope + residual * (q - p))
+
+
+_share = None  # in the templates below: the probability that a target gives to an output
+
+
+@inline
+def _certain_share(y, i, j, outputs):
+    return real(1) if j == i * outputs + np.int64(y[i]) else real(0)
+
+
+@inline
+def _given_share(y, i, j, outputs):
+    return y[j]
+
+
+@inline
+def _residual(share, e, rest, is_top):
+    """Return an output's probability, and that less its ``share``."""
+    p = e / (real(1) + rest)
+    q = rest / (real(1) + rest) if is_top else real(1) - p
+    return p, _distance(p, q, share)
 
 
 def _softmax_squared_error(raw, y, weight, delta, rows, outputs, scale, parameters):
-    _subtract_maximum(raw, delta, rows, outputs)
-    _softmax(delta, rows, outputs)
     total = 0.0
+    _subtract_maximum(raw, delta, rows, outputs)
+    for i in range(rows * outputs):
+        delta[i] = _exp(delta[i])
     for i in range(rows):
-        target = i * outputs + np.int64(y[i])
-        # delta = p (r - sum of p r), with the residuals r = p - [j = target]
-        squares, wrong = 0.0, real(1) - delta[target]
-        for j in range(i * outputs, (i + 1) * outputs):
-            squares += real(0) if j == target else delta[j] * delta[j]
-        total += 0.5 * weight[i] * (squares + wrong * wrong)
-        mean = real(squares) - delta[target] * wrong
-        factor = real(scale) * weight[i]
-        at_target = -factor * delta[target] * (wrong + mean)
-        for j in range(i * outputs, (i + 1) * outputs):
-            delta[j] *= factor * (delta[j] - mean)
-        delta[target] = at_target
+        first, factor = i * outputs, real(scale) * weight[i]
+        top = _top(raw, first, outputs)
+        rest = _rest(delta, top, first, outputs)
+        squares, mean, others = 0.0, real(0), real(0)
+        for j in range(first, first + outputs):
+            p, residual = _residual(_share(y, i, j, outputs), delta[j], rest, j == top)
+            squares += residual * residual
+            mean += p * residual
+        for j in range(first, first + outputs):
+            p, residual = _residual(_share(y, i, j, outputs), delta[j], rest, j == top)
+            delta[j] = factor * p * (residual - mean)
+            others += real(0) if j == top else delta[j]
+        # Here the formula would cancel; but the elements of a row sum to 0.
+        delta[top] = -others
+        total += 0.5 * weight[i] * squares
     return total
 
 
 def _softmax_squared_error_product(raw, y, weight, tangent, rows, outputs, scale, parameters):
     for i in range(rows):
-        first, target = i * outputs, i * outputs + np.int64(y[i])
-        highest, partition, top = _center(raw, tangent, first, outputs)
-        wrong, squares, change = real(0), real(0), real(0)
+        first, factor = i * outputs, real(scale) * weight[i]
+        top, rest = _center(raw, tangent, first, outputs)
+        mean, change, others = real(0), real(0), real(0)
         for j in range(first, first + outputs):
-            p = _exp(raw[j] - highest) / partition
-            other = real(0) if j == target else p
-            wrong += other
-            squares += other * other
-            change += real(2) * p * p * tangent[j]
-        p = _exp(raw[target] - highest) / partition
-        mean = squares - p * wrong  # the sum of p r of the gradient
-        change -= p * tangent[target]  # its derivative along the tangent
-        at_target = p - wrong - mean
-        factor, total = real(scale) * weight[i], real(0)
+            e = _exp(raw[j] - raw[top])
+            p, residual = _residual(_share(y, i, j, outputs), e, rest, j == top)
+            mean += p * residual
+            change += p * tangent[j] * (residual + p)  # of the mean, along the tangent
         for j in range(first, first + outputs):
-            p = _exp(raw[j] - highest) / partition
-            slope = at_target if j == target else real(2) * p - mean
-            tangent[j] = factor * p * (slope * tangent[j] - change)
-            total += real(0) if j == top else tangent[j]
-        # At the most likely output the formula would cancel; but the elements of a row sum to 0.
-        tangent[top] = -total
+            e = _exp(raw[j] - raw[top])
+            p, residual = _residual(_share(y, i, j, outputs), e, rest, j == top)
+            tangent[j] = factor * p * ((residual + p - mean) * tangent[j] - change)
+            others += real(0) if j == top else tangent[j]
+        tangent[top] = -others
+
+
+def _squared_error_of(share):
+    return ByRow(
+        _softmax_squared_error,
+        _softmax_squared_error_product,
+        _softmax_link,
+        "softmax",
+        _share=share,
+    )
 
 
 class SquaredError(Loss):
@@ -386,9 +527,9 @@ class SquaredError(Loss):
 
     for numbers, and for classes: with :math:`p` the logistic function of the raw output for
     two classes and for independent labels (one output each), and the softmax for several
-    classes, :math:`y` being one-hot. Its mean is half of
-    :func:`sklearn.metrics.brier_score_loss`, which is the mean of :math:`(p - y)^2` for two
-    classes and of :math:`\sum_j (p_j - y_j)^2` for several.
+    classes, :math:`y` being one-hot, or the probabilities that are given as targets. Its mean
+    is half of :func:`sklearn.metrics.brier_score_loss`, which is the mean of
+    :math:`(p - y)^2` for two classes and of :math:`\sum_j (p_j - y_j)^2` for several.
 
     Examples
     --------
@@ -407,10 +548,10 @@ class SquaredError(Loss):
     _binary = Separable(_logistic_squared_error, _logistic_link, "logistic")
     _forms = {
         "binary": _binary,
+        "binary-probabilities": _binary,
         "multilabel-indicator": _binary,
-        "multiclass": ByRow(
-            _softmax_squared_error, _softmax_squared_error_product, _softmax_link, "softmax"
-        ),
+        "multiclass": _squared_error_of(_certain_share),
+        "multiclass-probabilities": _squared_error_of(_given_share),
         "continuous": Separable(_squared_error),
     }
 

@@ -78,6 +78,18 @@ def test_exact_product_is_that_of_differences_of_the_gradient(case):
     assert np.abs(product).max() > 1e-3
 
 
+_PLAIN = {"normalization": None, "residual": False, "dropout": 0.0, "input_dropout": 0.0}
+_PLAIN |= {"container": "dense", "weighted": True}
+
+
+@pytest.mark.parametrize("activation", _SMOOTH["activation"])
+@pytest.mark.parametrize("loss", _SMOOTH["loss"], ids=lambda loss: f"{loss[0].__name__}-{loss[1]}")
+def test_exact_product_of_every_loss_with_every_activation(loss, activation):
+    test_exact_product_is_that_of_differences_of_the_gradient(
+        {**_PLAIN, "loss": loss, "activation": activation}
+    )
+
+
 @pytest.mark.parametrize("case", list(pairwise(_CURVED)), ids=name)
 def test_gauss_newton_product_is_that_of_the_jacobian(case):
     problem, theta = make_case(case, 0)

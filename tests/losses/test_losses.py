@@ -53,9 +53,20 @@ N_ROWS, N_OUTPUTS = 9, 3
 
 REGISTRIES = {"classifier": CLASSIFIER_LOSSES, "regressor": REGRESSOR_LOSSES}
 
+
+def _shares(random, n_classes):
+    """Probabilities; some are 0, and those of two rows are certain."""
+    shares = random.dirichlet(np.ones(n_classes), N_ROWS)
+    shares[:3, 0] = 0
+    shares[:2] = np.eye(n_classes)[:2]
+    return shares / shares.sum(axis=1, keepdims=True)
+
+
 #: Number of outputs and targets by type.
 TARGETS = {
     "binary": (1, lambda random: random.integers(2, size=(N_ROWS, 1))),
+    "binary-probabilities": (1, lambda random: _shares(random, 2)[:, 1:]),
+    "multiclass-probabilities": (N_OUTPUTS, lambda random: _shares(random, N_OUTPUTS)),
     "multiclass": (N_OUTPUTS, lambda random: random.integers(N_OUTPUTS, size=(N_ROWS, 1))),
     "multilabel-indicator": (
         N_OUTPUTS,
@@ -67,6 +78,13 @@ TARGET_TYPES = {
     "classifier": ["binary", "multiclass", "multilabel-indicator"],
     "regressor": ["continuous"],
 }
+SOFT = ["binary-probabilities", "multiclass-probabilities"]
+
+
+def _types(kind, name):
+    """The types of targets that a loss learns."""
+    takes_shares = name in ("log_loss", "squared_error", "focal") and kind == "classifier"
+    return TARGET_TYPES[kind] + SOFT * takes_shares
 
 
 def _cross_entropy(y, raw):
@@ -75,6 +93,10 @@ def _cross_entropy(y, raw):
 
 def _softmax_cross_entropy(y, raw):
     return -np.take_along_axis(log_softmax(raw, axis=1), y.astype(int), axis=1).ravel()
+
+
+def _soft_cross_entropy(y, raw):
+    return -(y * log_softmax(raw, axis=1)).sum(axis=1)
 
 
 def _one_hot(y, raw):
@@ -90,22 +112,34 @@ def _smooth_softmax_cross_entropy(s, y, raw):
     return -(targets * log_softmax(raw, axis=1)).sum(axis=1)
 
 
+def _smooth_soft_cross_entropy(s, y, raw):
+    return _soft_cross_entropy((1 - s) * y + s / raw.shape[1], raw)
+
+
 def _focal(gamma, y, raw):
-    z = (2 * y - 1) * raw
-    return -(expit(-z) ** gamma * log_expit(z)).sum(axis=1)
+    of_one, of_zero = (-(expit(-z) ** gamma) * log_expit(z) for z in (raw, -raw))
+    return (y * of_one + (1 - y) * of_zero).sum(axis=1)
+
+
+def _soft_focal(gamma, y, raw):
+    log_p = log_softmax(raw, axis=1)
+    return -(y * (1 - np.exp(log_p)) ** gamma * log_p).sum(axis=1)
 
 
 def _softmax_focal(gamma, y, raw):
-    log_p = -_softmax_cross_entropy(y, raw)
-    return -((1 - np.exp(log_p)) ** gamma) * log_p
+    return _soft_focal(gamma, _one_hot(y, raw), raw)
 
 
 def _brier(y, raw):
     return 0.5 * ((expit(raw) - y) ** 2).sum(axis=1)
 
 
+def _soft_brier(y, raw):
+    return 0.5 * ((softmax(raw, axis=1) - y) ** 2).sum(axis=1)
+
+
 def _softmax_brier(y, raw):
-    return 0.5 * ((softmax(raw, axis=1) - _one_hot(y, raw)) ** 2).sum(axis=1)
+    return _soft_brier(_one_hot(y, raw), raw)
 
 
 def _hinge(margin, power, y, raw):
@@ -133,19 +167,20 @@ PROBABILITIES = {
     "multilabel-indicator": expit,
     "multiclass": lambda raw: softmax(raw, axis=1),
 }
+PROBABILITIES |= {f"{t}-probabilities": PROBABILITIES[t] for t in ("binary", "multiclass")}
 
 
-def _classifier(choice, of_labels, of_classes, links=PROBABILITIES):
-    losses = {"multiclass": of_classes}
+def _classifier(choice, of_labels, of_classes, of_shares=None, links=PROBABILITIES):
+    losses = {"multiclass": of_classes, "multiclass-probabilities": of_shares}
     return {
         ("classifier", choice, t): (losses.get(t, of_labels), links[t])
-        for t in TARGET_TYPES["classifier"]
+        for t in TARGET_TYPES["classifier"] + SOFT * (of_shares is not None)
     }
 
 
 def _margin(choice, multiclass, margin, power):
     of_classes = partial(MULTICLASS_HINGE[multiclass], margin, power)
-    return _classifier(choice, partial(_hinge, margin, power), of_classes, IDENTITY)
+    return _classifier(choice, partial(_hinge, margin, power), of_classes, links=IDENTITY)
 
 
 def _regressor(choice, loss, link=lambda raw: raw):
@@ -175,11 +210,12 @@ def _metric(metric, y, prediction, factor=1.0, **parameters):
 
 #: Loss of each row and predictions, by NumPy, SciPy and scikit-learn in float64.
 REFERENCES = {
-    **_classifier("log_loss", _cross_entropy, _softmax_cross_entropy),
+    **_classifier("log_loss", _cross_entropy, _softmax_cross_entropy, _soft_cross_entropy),
     **_classifier(
         LogLoss(0.1),
         partial(_smooth_cross_entropy, 0.1),
         partial(_smooth_softmax_cross_entropy, 0.1),
+        partial(_smooth_soft_cross_entropy, 0.1),
     ),
     **_margin("hinge", "crammer_singer", 1.0, power=1),
     **_margin(Hinge(0.7, "weston_watkins"), "weston_watkins", 0.7, power=1),
@@ -187,9 +223,14 @@ REFERENCES = {
     **_margin("squared_hinge", "crammer_singer", 1.0, power=2),
     **_margin(SquaredHinge(0.7, "weston_watkins"), "weston_watkins", 0.7, power=2),
     **_margin(SquaredHinge(2.0, "ovr"), "ovr", 2.0, power=2),
-    **_classifier("squared_error", _brier, _softmax_brier),
-    **_classifier("focal", partial(_focal, 2.0), partial(_softmax_focal, 2.0)),
-    **_classifier(Focal(0.5), partial(_focal, 0.5), partial(_softmax_focal, 0.5)),
+    **_classifier("squared_error", _brier, _softmax_brier, _soft_brier),
+    **{
+        key: value
+        for choice, gamma in (("focal", 2.0), (Focal(0.5), 0.5))
+        for key, value in _classifier(
+            choice, *(partial(f, gamma) for f in (_focal, _softmax_focal, _soft_focal))
+        ).items()
+    },
     **_regressor("squared_error", lambda y, raw: 0.5 * ((raw - y) ** 2).sum(axis=1)),
     **_regressor("absolute_error", _each(partial(_metric, mean_absolute_error))),
     **_regressor("huber", lambda y, raw: huber(1.0, raw - y).sum(axis=1)),
@@ -223,7 +264,7 @@ def test_that_every_loss_and_type_of_target_is_tested():
         (kind, name, target_type)
         for kind, registry in REGISTRIES.items()
         for name in registry
-        for target_type in TARGET_TYPES[kind]
+        for target_type in _types(kind, name)
     }
 
 
@@ -432,7 +473,7 @@ def test_second_derivatives_are_symmetric(key):
 def test_second_derivatives_of_outputs_that_only_compete_or_never_do(key):
     _, choice, target_type = key
     matrices = hessians(key)
-    if target_type != "multiclass" or getattr(choice, "multiclass", None) == "ovr":
+    if "multiclass" not in target_type or getattr(choice, "multiclass", None) == "ovr":
         off_diagonal = ~np.eye(matrices.shape[1], dtype=bool)
         assert not matrices[:, off_diagonal].any()
     else:
@@ -533,6 +574,94 @@ def test_curvature_is_precise_in_the_tails(loss, dtype):
             product = curve(loss, form, np.array([[y]], dtype), raw, np.ones(1, dtype), t)
             expected = _exact_curvature(EXACT[loss], y, row, t[0].tolist())
             np.testing.assert_allclose(product[0], expected, rtol=tolerance, atol=limits.tiny)
+
+
+def _all_probabilities(z):
+    n_classes = max(2, len(z))
+    return [_right(k, z) for k in range(n_classes)]
+
+
+#: The same for probabilities as targets, one for each class.
+EXACT_SOFT = {
+    LogLoss(): lambda p, t: -sum(s * q.ln() for s, q in zip(t, p, strict=True)),
+    Focal(0.5): lambda p, t: (
+        -sum(s * (1 - q) ** Decimal("0.5") * q.ln() for s, q in zip(t, p, strict=True))
+    ),
+    Focal(2.0): lambda p, t: -sum(s * (1 - q) ** 2 * q.ln() for s, q in zip(t, p, strict=True)),
+    SquaredError(): lambda p, t: sum((q - s) ** 2 for s, q in zip(t, p, strict=True)) / 2,
+}
+
+
+@every_dtype
+@pytest.mark.parametrize("loss", EXACT_SOFT, ids=repr)
+def test_curvature_with_probabilities_is_precise_in_the_tails(loss, dtype):
+    limits = np.finfo(dtype)
+    tolerance = limits.eps * {Focal: 400, SquaredError: 40}.get(type(loss), 6)
+    tangent = np.array([[0.7, -1.1, 0.4]], dtype)
+    cases = [
+        ([0.5], [0.25, 0.75]),
+        ([20.0], [0.5, 0.5]),
+        ([-80.0], [0.125, 0.875]),
+        ([80.0], [0.0, 1.0]),
+        ([1.0, -2.0, 0.5], [0.25, 0.25, 0.5]),
+        ([40.0, -40.0, -39.0], [1.0, 0.0, 0.0]),
+        ([40.0, -40.0, -39.0], [0.25, 0.5, 0.25]),
+        ([-39.5, 40.0, -40.0], [0.0, 0.75, 0.25]),
+        ([0.0, 80.0, 80.0], [0.5, 0.5, 0.0]),
+    ]
+    for row, shares in cases:
+        form = loss.form(SOFT[len(row) > 1])
+        y = shares[1:] if len(row) == 1 else shares
+        raw, t = np.array([row], dtype), tangent[:, : len(row)]
+        product = curve(loss, form, np.array([y], dtype), raw, np.ones(1, dtype), t)
+        exact = [Decimal(share) for share in shares]
+        half = Decimal("0.5") if len(row) == 1 and type(loss) is SquaredError else 1
+
+        def value(_, z, exact=exact, half=half):
+            return half * EXACT_SOFT[loss](_all_probabilities(z), exact)
+
+        expected = _exact_curvature(value, None, row, t[0].tolist())
+        np.testing.assert_allclose(product[0], expected, rtol=tolerance, atol=limits.tiny)
+
+
+def _soft_form(loss, kind):
+    return loss.form(f"{kind}-probabilities")
+
+
+SOFT_LOSSES = [LogLoss(), LogLoss(0.1), SquaredError(), Focal(0.5), Focal(2.0)]
+every_soft_loss = pytest.mark.parametrize("loss", SOFT_LOSSES, ids=repr)
+
+
+@every_soft_loss
+@pytest.mark.parametrize("kind", ["binary", "multiclass"])
+def test_certain_probabilities_are_classes(kind, loss):
+    _, _, y, raw, weight = make(("classifier", "log_loss", kind))
+    shares = y if kind == "binary" else _one_hot(y, raw)
+    tangent = draw_tangent(raw)
+    for function, rest in ((evaluate, ()), (curve, (tangent,))):
+        of_classes = function(loss, loss.form(kind), y, raw, weight, *rest)
+        of_shares = function(loss, _soft_form(loss, kind), shares, raw, weight, *rest)
+        for expected, found in zip(of_classes, of_shares, strict=True):
+            np.testing.assert_allclose(found, expected, rtol=1e-12, atol=1e-15)
+
+
+@every_soft_loss
+@pytest.mark.parametrize("kind", ["binary", "multiclass"])
+def test_probabilities_stand_for_rows_of_each_class_with_these_weights(kind, loss):
+    _, _, shares, raw, weight = make(("classifier", "log_loss", f"{kind}-probabilities"))
+    total, delta = evaluate(loss, _soft_form(loss, kind), shares, raw, weight)
+    if kind == "binary":
+        shares = np.hstack([1 - shares, shares])
+    total_of_rows, delta_of_rows = 0.0, 0.0
+    for k in range(shares.shape[1]):
+        y = np.full((N_ROWS, 1), float(k))
+        value, derivative = evaluate(loss, loss.form(kind), y, raw, weight * shares[:, k])
+        total_of_rows, delta_of_rows = total_of_rows + value, delta_of_rows + derivative
+    if type(loss) is SquaredError:  # up to a constant: how far the targets are from certain
+        spread = 1 - (shares**2).sum(axis=1)
+        total_of_rows -= weight @ spread / (4 if kind == "binary" else 2)
+    assert total == pytest.approx(total_of_rows, rel=1e-12)
+    np.testing.assert_allclose(delta, delta_of_rows, rtol=1e-11, atol=1e-15)
 
 
 def test_the_cache_on_disk_tells_all_kernels_apart():
