@@ -13,6 +13,7 @@ from ._compiler.declarations import (
     inline_exactly,
     inline_template,
     instantiate,
+    kernel,
     named_doubles,
     real,
     user_function,
@@ -45,8 +46,8 @@ __all__ = [
     "Tanh",
 ]
 
-FORWARD = "void (real *z, real *a, int64 rows, int64 units, double *parameters)"
-BACKWARD = "void (real *z, real *a, real *delta, int64 rows, int64 units, double *parameters)"
+FORWARD = "void (real *a, real *slope, real *curvature, int64 n, double *parameters)"
+BACKWARD = "void (real *source, real *delta, int64 n, double *parameters)"
 
 call_forward = Call(FORWARD)
 call_backward = Call(BACKWARD)
@@ -55,44 +56,47 @@ call_backward = Call(BACKWARD)
 _function = _derivatives = _parameters = None
 
 
-def _forward(z, a, rows, units, parameters):
+def _predict(a, slope, curvature, n, parameters):
     p = _parameters(parameters)
-    for i in range(rows * units):
-        a[i] = _function(z[i], p)[0]
+    for i in range(n):
+        a[i] = _function(a[i], p)[0]
 
 
-def _backward(z, a, delta, rows, units, parameters):
+def _forward(a, slope, curvature, n, parameters):
     p = _parameters(parameters)
-    for i in range(rows * units):
-        delta[i] *= _function(z[i], p)[1]
+    for i in range(n):
+        f = _function(a[i], p)
+        a[i], slope[i] = f[0], f[1]
 
 
-def _second(z, a, delta, rows, units, parameters):
+def _forward_twice(a, slope, curvature, n, parameters):
     p = _parameters(parameters)
-    for i in range(rows * units):
-        delta[i] *= _function(z[i], p)[2]
+    for i in range(n):
+        a[i], slope[i], curvature[i] = _function(a[i], p)
 
 
-# The same where a overwrites z. These need templates of their own, since a loop that reads from
-# one pointer and writes to another cannot be vectorised when both point to the same buffer.
+@kernel(BACKWARD)
+def _multiply(source, delta, n, parameters):
+    for i in range(n):
+        delta[i] *= source[i]
 
 
-def _forward_in_place(z, a, rows, units, parameters):
+def _overwrite(a, slope, curvature, n, parameters):
     p = _parameters(parameters)
-    for i in range(rows * units):
+    for i in range(n):
         a[i] = _function(a[i], p)
 
 
-def _backward_from_output(z, a, delta, rows, units, parameters):
+def _slopes_from_output(source, delta, n, parameters):
     p = _parameters(parameters)
-    for i in range(rows * units):
-        delta[i] *= _derivatives(a[i], p)[0]
+    for i in range(n):
+        delta[i] *= _derivatives(source[i], p)[0]
 
 
-def _second_from_output(z, a, delta, rows, units, parameters):
+def _curvatures_from_output(source, delta, n, parameters):
     p = _parameters(parameters)
-    for i in range(rows * units):
-        delta[i] *= _derivatives(a[i], p)[1]
+    for i in range(n):
+        delta[i] *= _derivatives(source[i], p)[1]
 
 
 #: For rectifiers, near 0 on one side, whose variance the He initializers make up for.
@@ -100,15 +104,24 @@ _FOR_RECTIFIERS = ("he_normal", "glorot_uniform")
 
 
 class ActivationKernels(NamedTuple):
-    """What a layer calls: ``forward`` writes a, the others multiply delta by f' or f''."""
+    """What a layer calls.
 
+    ``predict``, ``forward`` and ``forward_twice`` overwrite z with a. ``forward`` stores beside
+    it what ``backward`` reads, ``forward_twice`` also what ``second`` reads: f' and f'', by which
+    these multiply delta, or nothing, if both follow from a.
+    """
+
+    predict: Kernel
     forward: Kernel
+    forward_twice: Kernel | None
     backward: Kernel
     second: Kernel | None
 
 
 class OfInput(Rule):
     """An activation by a rule for f and its derivatives at z.
+
+    In training the forward pass stores the derivatives, so the rule is evaluated once a step.
 
     Parameters
     ----------
@@ -118,7 +131,7 @@ class OfInput(Rule):
         Whether there is an f''; otherwise the rule returns f and f' alone.
     """
 
-    overwrites_input = False
+    stores_derivatives = True
 
     def __init__(self, function, twice=True):
         self.function = function
@@ -126,17 +139,22 @@ class OfInput(Rule):
 
     def _make_kernels(self, parameters):
         helpers = {"_function": self.function, "_parameters": named_doubles(*parameters)}
+        twice = None
+        if self.twice:
+            twice = instantiate(_forward_twice, FORWARD, **helpers)
         return ActivationKernels(
-            instantiate(_forward, FORWARD, **helpers),
-            instantiate(_backward, BACKWARD, **helpers),
-            instantiate(_second, BACKWARD, **helpers) if self.twice else None,
+            predict=instantiate(_predict, FORWARD, **helpers),
+            forward=instantiate(_forward, FORWARD, **helpers),
+            forward_twice=twice,
+            backward=_multiply,
+            second=_multiply if self.twice else None,
         )
 
 
 class OfOutput(Rule):
-    """An activation whose derivatives follow from its output a, so that a may overwrite z.
+    """An activation whose derivatives follow from its output a.
 
-    This saves a buffer, and most of the backward pass if f is expensive.
+    This saves the buffer of the derivatives. It suits derivatives that take a few operations.
 
     Parameters
     ----------
@@ -148,7 +166,7 @@ class OfOutput(Rule):
         Whether there is an f''; otherwise it returns a tuple of f' alone.
     """
 
-    overwrites_input = True
+    stores_derivatives = False
 
     def __init__(self, function, derivatives, twice=True):
         self.function = function
@@ -157,11 +175,15 @@ class OfOutput(Rule):
 
     def _make_kernels(self, parameters):
         names = named_doubles(*parameters)
-        slopes = {"_derivatives": self.derivatives, "_parameters": names}
+        helpers = {"_derivatives": self.derivatives, "_parameters": names}
+        values = instantiate(_overwrite, FORWARD, _function=self.function, _parameters=names)
+        second = instantiate(_curvatures_from_output, BACKWARD, **helpers) if self.twice else None
         return ActivationKernels(
-            instantiate(_forward_in_place, FORWARD, _function=self.function, _parameters=names),
-            instantiate(_backward_from_output, BACKWARD, **slopes),
-            instantiate(_second_from_output, BACKWARD, **slopes) if self.twice else None,
+            predict=values,
+            forward=values,
+            forward_twice=values if self.twice else None,
+            backward=instantiate(_slopes_from_output, BACKWARD, **helpers),
+            second=second,
         )
 
 
@@ -169,7 +191,7 @@ class Activation(Component):
     """Base of the activation functions :math:`a = f(z)`.
 
     ``_rule`` is an `OfInput` or an `OfOutput`; None stands for the identity. If in doubt, choose
-    `OfInput`, which keeps z for the backward pass.
+    `OfInput`.
     """
 
     _rule = None
@@ -193,9 +215,9 @@ class Activation(Component):
         return self.is_linear or self._rule.twice
 
     @property
-    def overwrites_input(self):
-        """Whether the output a overwrites the input z."""
-        return self.is_linear or self._rule.overwrites_input
+    def stores_derivatives(self):
+        """Whether the backward pass reads derivatives that the forward pass has stored."""
+        return not self.is_linear and self._rule.stores_derivatives
 
     def kernels(self):
         """Return the ``ActivationKernels``; the identity has none."""
@@ -781,15 +803,9 @@ class Mish(Activation):
 
 
 @inline
-def _softplus_function(z, p):
-    return _softplus(z)
-
-
-@inline
-def _softplus_derivatives(a, p):
-    # The slope is the logistic function of z, which is 1 - exp(-a).
-    slope = -_expm1(-a)
-    return slope, slope * _exp(-a)
+def _softplus_rule(z, p):
+    above, below = _logistic_pair(z)
+    return _softplus(z), above, above * below
 
 
 class Softplus(Activation):
@@ -816,7 +832,7 @@ class Softplus(Activation):
     True
     """
 
-    _rule = OfOutput(_softplus_function, _softplus_derivatives)
+    _rule = OfInput(_softplus_rule)
 
 
 ACTIVATIONS = Registry(

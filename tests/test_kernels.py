@@ -64,11 +64,9 @@ class NamedSlope(LeakyReLU):
 
 
 def run(component, z, dtype="float64"):
-    z = np.array([z], dtype)
-    a = z.copy()
-    forward = component.kernels().forward
+    a = np.array([z], dtype)
     p = component.kernel_parameters()
-    forward(dtype, address(z), address(a), 1, 1, address(p))
+    component.kernels().predict(dtype, address(a), 0, 0, 1, address(p))
     return a[0]
 
 
@@ -130,11 +128,11 @@ class Own(Activation):
         self.slope = slope
 """
 RUN = """
-z, a = np.full(1, 10.0), np.zeros(1)
-forward = Own().kernels().forward
+a = np.full(1, 10.0)
+predict = Own().kernels().predict
 p = Own().kernel_parameters()
-forward("float64", address(z), address(a), 1, 1, address(p))
-print(a[0], forward.for_dtype("float64").is_loaded)
+predict("float64", address(a), 0, 0, 1, address(p))
+print(a[0], predict.for_dtype("float64").is_loaded)
 """
 EDITS = {
     "a rule in __main__": [

@@ -59,7 +59,7 @@ class Activation(Protocol):
 
     is_linear: bool
     is_twice_differentiable: bool
-    overwrites_input: bool
+    stores_derivatives: bool
 
     def kernels(self) -> ActivationKernels: ...
 

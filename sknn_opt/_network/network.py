@@ -87,28 +87,35 @@ class Network:
             layer["intercepts_gradient"] = address(gradients["intercepts"])
             layer["delta"] = self.buffer(i)
         if self._trains or i < self.n_layers - 1:  # else raw_outputs says where they go
-            layer["z"] = layer["pre"] = layer["a"] = layer["out"] = self.buffer(i)
+            layer["z"] = layer["a"] = layer["out"] = self.buffer(i)
 
     def _bind_hidden(self, i, parameters, architecture):
         layer = self.layers[i]
         if architecture.normalizations[i] is not None:
-            layer["pre"] = layer["a"] = layer["out"] = self.buffer(i)
-        activation = architecture.activations[i]
-        layer["parameters"] = self.keep(activation.kernel_parameters())
-        if not activation.overwrites_input:
             layer["a"] = layer["out"] = self.buffer(i)
-        if not activation.is_linear:
-            kernels = activation.kernels()
-            self._alive.append(kernels)
-            layer["forward"] = kernels.forward.address(self.dtype)
-            if self._trains:
-                layer["backward"] = kernels.backward.address(self.dtype)
+        self._bind_activation(i, architecture.activations[i])
         layer["residual"] = architecture.residual and layer["fan_in"] == layer["fan_out"]
         layer["dropout"] = architecture.dropout[i] if self._trains else 0.0
         if layer["dropout"] > 0:
             layer["drop"] = drop.address(self.dtype)
         if layer["residual"] or layer["dropout"]:
             layer["out"] = self.buffer(i)
+
+    def _bind_activation(self, i, activation):
+        layer = self.layers[i]
+        layer["slope"] = layer["curvature"] = layer["a"]
+        layer["parameters"] = self.keep(activation.kernel_parameters())
+        if activation.is_linear:
+            return
+        kernels = activation.kernels()
+        self._alive.append(kernels)
+        if not self._trains:
+            layer["forward"] = kernels.predict.address(self.dtype)
+            return
+        layer["forward"] = kernels.forward.address(self.dtype)
+        layer["backward"] = kernels.backward.address(self.dtype)
+        if activation.stores_derivatives:
+            layer["slope"] = self.buffer(i)
 
     def _bind_normalization(self, i, normalization, parameters, gradients):
         norm = np.zeros(1, NORMALIZATION)
@@ -155,6 +162,6 @@ class Network:
         first, last = address(raw), self.layers[-1]
         # The last layer writes its block of the result directly, without a buffer.
         for start, rows in self.blocks():
-            last["z"] = last["pre"] = last["a"] = last["out"] = first + start * row_bytes
+            last["z"] = last["a"] = last["out"] = first + start * row_bytes
             self.forward(start, rows)
         return raw

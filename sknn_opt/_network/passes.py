@@ -35,8 +35,9 @@ LAYER = struct(
     weights_gradient=np.int64,
     intercepts_gradient=np.int64,
     z=np.int64,  # product and intercepts; normalized, if the layer is
-    pre=np.int64,  # what the activation sees
-    a=np.int64,
+    a=np.int64,  # what the activation sees, then its output
+    slope=np.int64,  # f', or a if it follows from that
+    curvature=np.int64,  # f'' likewise
     out=np.int64,  # after dropout and residual connection
     delta=np.int64,  # derivative of the loss by out, then by z
     forward=np.int64,  # kernels of the activation; 0: the identity
@@ -82,12 +83,15 @@ def forward_pass(source, layers, n_layers, start, rows):
             below = reals(at(layers, i - 1).out)
             gemm(0, 0, rows, units, layer.fan_in, real(1), below, layer.fan_in,
                  weights, units, real(1), z, units)  # fmt: skip
-        pre, a, out = reals(layer.pre), reals(layer.a), reals(layer.out)
+        a, out = reals(layer.a), reals(layer.out)
         if layer.normalization != 0:
             norm = normalizations(layer.normalization)
-            call_normalize(at(norm, 0).forward, norm, z, pre, rows, units)
+            call_normalize(at(norm, 0).forward, norm, z, a, rows, units)
         if layer.forward != 0:
-            call_forward(layer.forward, pre, a, rows, units, doubles(layer.parameters))
+            call_forward(
+                layer.forward, a, reals(layer.slope), reals(layer.curvature), n,
+                doubles(layer.parameters),
+            )  # fmt: skip
         if layer.out != layer.a:
             for j in range(n):
                 out[j] = a[j]
@@ -139,10 +143,7 @@ def to_preactivation(layers, i, start, rows):
     if layer.dropout > 0.0:
         call_drop(layer.drop, delta, n, layer.mask_key, start * layer.fan_out, layer.dropout)
     if layer.backward != 0:
-        call_backward(
-            layer.backward, reals(layer.pre), reals(layer.a), delta, rows, layer.fan_out,
-            doubles(layer.parameters),
-        )  # fmt: skip
+        call_backward(layer.backward, reals(layer.slope), delta, n, doubles(layer.parameters))
 
 
 @inline

@@ -96,10 +96,7 @@ def _tangents_forward(source, layers, tangents, n_layers, start, rows):
             for j in range(n):
                 out[j] = pre[j]
         if layer.backward != 0:
-            call_backward(
-                layer.backward, reals(layer.pre), reals(layer.a), out, rows, units,
-                doubles(layer.parameters),
-            )  # fmt: skip
+            call_backward(layer.backward, reals(layer.slope), out, n, doubles(layer.parameters))
         # The rows of X, which pass by the first layer, do not depend on the parameters.
         if layer.residual != 0 and i > 0:
             below = reals(at(tangents, i - 1).out)
@@ -138,10 +135,7 @@ def _deltas_to_z(layers, layers_dot, tangents, i, start, rows, exact):
     if curves:
         for j in range(n):
             second[j] *= delta[j]
-        call_backward(
-            tangent.second, reals(layer.pre), reals(layer.a), second, rows, units,
-            doubles(layer.parameters),
-        )  # fmt: skip
+        call_backward(tangent.second, reals(layer.curvature), second, n, doubles(layer.parameters))
     to_preactivation(layers_dot, i, start, rows)
     if exact != 0:
         to_preactivation(layers, i, start, rows)
@@ -235,13 +229,20 @@ class HessianProduct(Evaluator):
             tangent["pre"] = pre if layer["normalization"] else z
             activates = layer["backward"] or layer["residual"]
             tangent["out"] = out if activates else tangent["pre"]
-            if i < self.network.n_layers - 1:
-                activation = problem.architecture.activations[i]
-                if exact and not activation.is_linear:
-                    tangent["second"] = activation.kernels().second.address(self.dtype)
+            if exact and i < self.network.n_layers - 1:
+                self._bind_curvature(i, problem.architecture.activations[i])
             if layer["normalization"]:
                 self._bind_normalization(i, problem.architecture.normalizations[i], directions[i])
         self.network.keep(direction)
+
+    def _bind_curvature(self, i, activation):
+        if activation.is_linear:
+            return
+        kernels, layer = activation.kernels(), self.network.layers[i]
+        layer["forward"] = kernels.forward_twice.address(self.dtype)
+        self.tangents[i]["second"] = kernels.second.address(self.dtype)
+        if activation.stores_derivatives:
+            layer["curvature"] = self.network.buffer(i)
 
     def _bind_normalization(self, i, normalization, directions):
         fields = self.network.normalizations[i][0]

@@ -157,9 +157,8 @@ def _measure_flatness(probe, i):
         return 0.0, 0.0
     slopes = np.ones_like(probe.layer(i, "a"))
     activation.kernels().backward(
-        slopes.dtype, int(layer["pre"]), int(layer["a"]), address(slopes), *slopes.shape,
-        int(layer["parameters"]),
-    )  # fmt: skip
+        slopes.dtype, int(layer["slope"]), address(slopes), slopes.size, int(layer["parameters"])
+    )
     # Far out on both sides, and in between.
     grid = _slopes(activation, np.linspace(-30, 30, 601))
     steepest = np.abs(grid).max()
@@ -172,11 +171,10 @@ def _measure_flatness(probe, i):
 
 def _slopes(activation, z):
     a, slopes, parameters = z.copy(), np.ones_like(z), activation.kernel_parameters()
-    z = a if activation.overwrites_input else z
-    arguments = 1, z.size, address(parameters)
-    forward, backward, _ = activation.kernels()
-    forward(z.dtype, address(z), address(a), *arguments)
-    backward(z.dtype, address(z), address(a), address(slopes), *arguments)
+    stored = np.empty_like(a) if activation.stores_derivatives else a
+    kernels, rest = activation.kernels(), (a.size, address(parameters))
+    kernels.forward(a.dtype, address(a), address(stored), 0, *rest)
+    kernels.backward(a.dtype, address(stored), address(slopes), *rest)
     return slopes
 
 

@@ -115,7 +115,7 @@ class Probe:
 
 
 def layer_buffer(network, i, name, rows):
-    """View the first rows of a layer's buffer: "z", "pre", "a", "out" or "delta"."""
+    """View the first rows of a layer's buffer: "a", "out" or "delta"."""
     shape = rows, int(network.layers[i]["fan_out"])
     n_bytes = math.prod(shape) * network.dtype.itemsize
     memory = (ctypes.c_char * n_bytes).from_address(int(network.layers[i][name]))

@@ -301,7 +301,7 @@ sys.meta_path.insert(0, Interrupt())
 x = np.zeros(1)
 for attempt in range(2):
     try:
-        Logistic().kernels().forward("float64", 0, address(x), 1, 1, 0)
+        Logistic().kernels().forward("float64", address(x), 0, 0, 1, 0)
     except KeyboardInterrupt:
         print("interrupted")
 print(x[0])
@@ -372,7 +372,7 @@ from sknn_opt.activations import Logistic
 assert sknn_opt.__file__.startswith(sys.argv[1]), sknn_opt.__file__
 x = np.zeros(1)
 forward = Logistic().kernels().forward
-forward("float64", 0, address(x), 1, 1, 0)
+forward("float64", address(x), 0, 0, 1, 0)
 print(x[0], forward.for_dtype("float64").is_loaded)
 """
 
