@@ -3,6 +3,7 @@
 import numpy as np
 from scipy import sparse
 
+from sknn_opt._compiler.blas_threads import Plan
 from sknn_opt._network.layout import Architecture, Layout, describe
 from sknn_opt._network.problem import Evaluator, Problem
 from sknn_opt._training.row_blocks import RowBlocks
@@ -67,6 +68,6 @@ def make_problem(
 def loss_and_gradient(problem, theta, scale=1.0, block=N_ROWS, order=None):
     """Loss and gradient of all rows, added up over blocks of them."""
     n_rows = problem.X.shape[0] if order is None else len(order)
-    blocks = RowBlocks(n_rows, block)
-    loss, gradient = blocks.sum([Evaluator(problem, theta, blocks.max_rows, order)], scale)
+    blocks = RowBlocks(n_rows, Plan(block))
+    loss, gradient = blocks.sum([Evaluator(problem, theta, blocks.plan, order)], scale)
     return float(loss), gradient

@@ -180,7 +180,7 @@ SHARED = {
     ],
     "max_fun": [row(2, default=INERT, full_batch=WORKS)],
     "max_time": [row(1e-9, given={"batch_size": 2})],
-    "n_jobs": [row(2, default="does not apply to first-order optimizers", full_batch=INERT)],
+    "n_jobs": [row(2, default=INERT, full_batch=INERT)],
     "dtype": [row("float32")],
 }
 TABLE = {

@@ -4,13 +4,14 @@ import numpy as np
 import pytest
 from cases import FACTORS, HIDDEN, N_SAMPLES, make_case, name, pairwise
 
+from sknn_opt._compiler.blas_threads import Plan
 from sknn_opt._network.problem import Evaluator
 
 
 def _evaluator(case, seed):
     """Loss and gradient of a small random network; the masks of dropout are frozen."""
     problem, theta = make_case(case, seed)
-    evaluator = Evaluator(problem, theta, N_SAMPLES, None)
+    evaluator = Evaluator(problem, theta, Plan(N_SAMPLES), None)
     evaluator.network.source.mask_key = 987654321
     evaluator.network.layers["mask_key"] = 1234567 * np.arange(1, len(HIDDEN) + 2)
     return evaluator, theta, 1.0 / problem.total_weight()

@@ -12,6 +12,7 @@ import pytest
 
 from sknn_opt import kernels
 from sknn_opt._compiler import backend, declarations
+from sknn_opt._compiler.blas_threads import Plan
 from sknn_opt._compiler.once import Store
 from sknn_opt._network.layout import Architecture
 from sknn_opt._network.network import Network
@@ -266,7 +267,8 @@ def test_a_network_keeps_the_kernels_that_it_calls(store):
         {"coefs": np.ones((3, 1)), "intercepts": np.zeros(1)},
     ]
     own = scaled_square(2.0)
-    network = Network(np.array([[1.0, 2.0]]), parameters, Architecture([own], [0.0], [None]), 1)
+    architecture = Architecture([own], [0.0], [None])
+    network = Network(np.array([[1.0, 2.0]]), parameters, architecture, Plan(1))
     machine = weakref.ref(own.kernels().forward)
     for factor in range(100, 130):
         scaled_square(float(factor)).kernels()

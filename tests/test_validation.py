@@ -528,7 +528,7 @@ def test_unknown_names_are_answered_with_the_valid_ones(kind, keyword, name, pre
         ({"optimizer": "lm"}, "squared error of regression only.*'lbfgs'"),
         ({"optimizer": "lm", "loss": "squared_error"}, "squared error of regression only"),
         ({"optimizer": "bfgs", "hidden_layer_sizes": (1000, 5)}, "max_parameters=5000.*'lbfgs'"),
-        ({"optimizer": "adam", "n_jobs": 1}, "n_jobs=1 does not apply.*'lbfgs'"),
+        ({"n_jobs": 0}, "n_jobs == 0 has no meaning"),
         *(
             ({**params, "normalization": normalization}, "normalization='layer'")
             for params in ({"optimizer": "lbfgs"}, {"batch_size": "full"}, {"optimizer": "rprop"})

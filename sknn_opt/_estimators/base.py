@@ -11,14 +11,15 @@ from operator import attrgetter
 from typing import Self
 
 import numpy as np
+from scipy import sparse
 from sklearn.base import BaseEstimator, _fit_context
 from sklearn.utils import column_or_1d
 from sklearn.utils.validation import check_is_fitted, validate_data
 
+from .._compiler.blas_threads import plan_rows
 from .._network.inputs import check_sparse
 from .._network.layout import FLOATS, PARAMETERS, Architecture, check_parameters
 from .._network.network import Network
-from .._network.problem import BLOCK_ROWS
 from .callbacks import CallbackSupportMixin
 from .fitting import Fit
 from .parameters import LIMITS, is_first_order, optimizer_choice
@@ -158,8 +159,9 @@ class BaseMLP(CallbackSupportMixin, BaseEstimator, ABC):
         architecture = self._fitted_architecture
         parameters = self._fitted_parameters(architecture)
         X = self._validate_features(X, parameters[0]["coefs"].dtype)
-        max_rows = min(BLOCK_ROWS, X.shape[0])
-        return Network(X, parameters, architecture, max_rows).raw_outputs()
+        shapes = [layer["coefs"].shape for layer in parameters]
+        plan = plan_rows(shapes, X.shape[0], self.n_jobs, is_sparse=sparse.issparse(X))
+        return Network(X, parameters, architecture, plan).raw_outputs()
 
     def _predictions(self, raw):
         """What the link makes of raw outputs."""

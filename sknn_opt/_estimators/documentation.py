@@ -211,9 +211,11 @@ max_time : float, default=None
 
 _DTYPE = """
 n_jobs : int, default=None
-    Number of threads that evaluate the objective on blocks of samples; -1 means all cores.
-    The result does not depend on it. During such a fit BLAS is limited to one thread in the
-    whole process. None leaves the threads to BLAS. Optimizers: full-batch.
+    Bound on the number of threads of fit and predict; -1 means all CPUs. Small matrix products,
+    which are most, run on one thread in any case. First-order optimizers and predictions let
+    BLAS compute large products on so many threads, full-batch optimizers evaluate blocks of
+    samples in so many. With 1, another busy process costs no time. None means all CPUs, for
+    large products only. Optimizers: all.
 
 dtype : {'float32', 'float64'} or NumPy type, default=None
     Floating type of training, parameters and predictions. None is the type of ``X`` if

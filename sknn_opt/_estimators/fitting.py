@@ -186,6 +186,7 @@ class Fit:
             limits=configuration.limits(),
             averaging=configuration.averaging,
             incremental=self.incremental,
+            n_jobs=estimator.n_jobs,
         )
 
     def _full_batch_trainer(self, observed):
@@ -262,7 +263,7 @@ class Fit:
         score = score_function(
             self.estimator, self.targets, self.held_out, self.problem, self._attributes_now
         )
-        return Validation(self.problem, self.theta, self.held_out, score)
+        return Validation(self.problem, self.theta, self.held_out, score, self.estimator.n_jobs)
 
     def _optimizer_state(self, random_state):
         optimizer, layout = self.configuration.optimizer, self.problem.layout

@@ -106,9 +106,6 @@ _IGNORED_BY_FULL_BATCH = {
     "batch_size": ("auto", "full"),
 }
 
-# Keywords that scikit-learn lacks and that first-order optimizers refuse.
-_FULL_BATCH_ONLY = {"n_jobs": None}
-
 _NEEDS_ALL_SAMPLES = (
     "{} needs the gradient of all samples at each step: set batch_size to 'auto' or 'full'."
 )
@@ -259,29 +256,29 @@ class Configuration:
         return list(value)
 
     def _check_kind(self):
-        """Raise ValueError for keywords that belong to the other kind of optimizer."""
-        full_batch = not self.is_first_order
-        for name, default in (_FULL_BATCH_ONLY, _FIRST_ORDER_ONLY)[full_batch].items():
+        """Raise ValueError for keywords of first-order optimizers beside a full-batch one."""
+        if self.is_first_order:
+            return
+        for name, default in _FIRST_ORDER_ONLY.items():
             value = getattr(self._estimator, name)
             if any(v != default for v in np.ravel(np.asarray(value, object))):
                 self._refuse(name, default)
-        for name, known in _IGNORED_BY_FULL_BATCH.items() if full_batch else ():
+        for name, known in _IGNORED_BY_FULL_BATCH.items():
             value = getattr(self._estimator, name)
             if isinstance(value, Component) or (isinstance(value, str) and value not in known):
                 self._refuse(name, known[0])
 
     def _refuse(self, name, default):
-        full_batch = not self.is_first_order
-        kind, others = ("full-batch", "first-order"), ("'lbfgs'", "'adam'")
         raise ValueError(
-            f"{name}={getattr(self._estimator, name)!r} does not apply to "
-            f"{kind[not full_batch]} optimizers. Set {name} to {default!r}, or choose a "
-            f"{kind[full_batch]} optimizer such as {others[full_batch]}."
+            f"{name}={getattr(self._estimator, name)!r} does not apply to full-batch optimizers. "
+            f"Set {name} to {default!r}, or choose a first-order optimizer such as 'adam'."
         )
 
     def _check_combinations(self):
         """Raise ValueError for keywords that exclude each other."""
         estimator, optimizer = self._estimator, self.optimizer
+        if estimator.n_jobs == 0:
+            raise ValueError("n_jobs == 0 has no meaning: set it to None or to 1 thread or more.")
         takes_all = (
             not self.is_first_order or optimizer.needs_all_samples or estimator.batch_size == "full"
         )

@@ -21,8 +21,8 @@ class Network:
         The arrays of each layer by their names, contiguous and of X's dtype; read in place, so
         changes to them are seen.
     architecture : Architecture
-    max_rows : int
-        Size of the buffers.
+    plan : Plan
+        How many rows pass at once, which is the size of the buffers.
     order : ndarray of int64, default=None
         The rows of X to pass through the network; None means all. May be changed in place.
     gradients : list of dict, default=None
@@ -38,14 +38,15 @@ class Network:
         X,
         parameters,
         architecture,
-        max_rows,
+        plan,
         order=None,
         gradients=None,
         updates_statistics=True,
     ):
         self.dtype = X.dtype
         self.n_layers = len(parameters)
-        self.max_rows = max_rows
+        self.max_rows = plan.max_rows
+        self.hold = plan.hold
         self.layers = np.zeros(self.n_layers, LAYER)
         self._widths = [layer["intercepts"].size for layer in parameters]
         self.n_outputs = self._widths[-1]
@@ -62,7 +63,7 @@ class Network:
                     gradient = gradients[i] if self._trains else None
                     self._bind_normalization(i, normalization, parameters[i], gradient)
         input_dropout = architecture.input_dropout if self._trains else 0.0
-        self.source = Input(X, max_rows, order, input_dropout)
+        self.source = Input(X, self.max_rows, order, input_dropout)
         if self._trains:
             self.source.allow_gradient()
         if self.layers["residual"][0]:
@@ -140,10 +141,11 @@ class Network:
 
     def forward(self, start, rows, n_layers=None):
         """Pass rows of the order from ``start`` on through the first layers, or through all."""
-        forward_block(
-            self.dtype, self.source.address, address(self.layers), n_layers or self.n_layers,
-            start, rows,
-        )  # fmt: skip
+        with self.hold():
+            forward_block(
+                self.dtype, self.source.address, address(self.layers), n_layers or self.n_layers,
+                start, rows,
+            )  # fmt: skip
 
     def blocks(self):
         """Yield the start and the number of rows of each block."""

@@ -4,7 +4,9 @@ from dataclasses import dataclass
 from typing import Protocol, runtime_checkable
 
 import numpy as np
+from scipy import sparse
 
+from .._compiler.blas_threads import plan_rows
 from .._compiler.declarations import address
 from .._compiler.memory import aligned_zeros
 from ..losses.base import Form
@@ -12,9 +14,6 @@ from .inputs import Features
 from .layout import Architecture, Layout
 from .network import Network
 from .passes import LOSS, batch_gradient
-
-#: Rows of a block wherever many rows are passed through a network at once.
-BLOCK_ROWS = 1024
 
 
 def without_subnormals(sample_weight):
@@ -95,6 +94,13 @@ class Problem:
         rows = slice(None) if self.row_indices is None else self.row_indices
         return float(self.sample_weight[rows].sum(dtype=np.float64))
 
+    def plan(self, n_rows, n_jobs=None, at_once=False, other=0.0):
+        """Plan passes of so many rows through the network; see `plan_rows`."""
+        is_sparse = sparse.issparse(self.X)
+        return plan_rows(
+            self.layout.shapes, n_rows, n_jobs, at_once=at_once, is_sparse=is_sparse, other=other
+        )
+
     def mean_loss(self, raw, y, sample_weight):
         """Return the weighted mean of the loss, without penalty, for raw outputs and targets."""
         arrays = raw, y, sample_weight, np.empty_like(raw)
@@ -113,8 +119,8 @@ class Evaluator:
     problem : Problem
     theta : ndarray of shape (n_values,)
         May be changed in place between calls.
-    max_rows : int
-        Largest size of a block.
+    plan : Plan
+        Its ``max_rows`` is the largest size of a block.
     order : ndarray of int64 or None
         The rows that blocks are made of; may be changed in place. None means all.
     gradient : ndarray of shape (n_parameters,), default=None
@@ -129,7 +135,7 @@ class Evaluator:
         What kernels are called with: input, layers, number of layers and loss.
     """
 
-    def __init__(self, problem, theta, max_rows, order, gradient=None, updates_statistics=True):
+    def __init__(self, problem, theta, plan, order, gradient=None, updates_statistics=True):
         layout = problem.layout
         self.dtype = theta.dtype
         if gradient is None:
@@ -139,7 +145,7 @@ class Evaluator:
             problem.X,
             layout.by_layer(theta),
             problem.architecture,
-            max_rows,
+            plan,
             order,
             layout.by_layer(gradient),
             updates_statistics,
@@ -152,8 +158,8 @@ class Evaluator:
         fields["y"], fields["n_columns"] = keep(problem.y), problem.y.shape[1]
         fields["sample_weight"] = keep(problem.sample_weight)
         fields["order"] = keep(order)
-        fields["y_block"] = keep(np.empty((max_rows, problem.y.shape[1]), self.dtype))
-        fields["weight_block"] = keep(np.empty(max_rows, self.dtype))
+        fields["y_block"] = keep(np.empty((plan.max_rows, problem.y.shape[1]), self.dtype))
+        fields["weight_block"] = keep(np.empty(plan.max_rows, self.dtype))
         self.arguments = (
             self.network.source.address,
             address(self.network.layers),
@@ -166,5 +172,6 @@ class Evaluator:
 
         The block has ``rows`` rows of the order from ``start`` on. The gradient is a buffer.
         """
-        loss = batch_gradient(self.dtype, *self.arguments, start, rows, scale, 0.0)
+        with self.network.hold():
+            loss = batch_gradient(self.dtype, *self.arguments, start, rows, scale, 0.0)
         return scale * loss, self.gradient

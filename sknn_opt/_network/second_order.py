@@ -14,6 +14,7 @@ Neural Computation 14(7), 2002.
 import math
 
 import numpy as np
+from scipy.linalg.blas import dsyrk
 
 from .._compiler.declarations import (
     address,
@@ -202,7 +203,7 @@ class HessianProduct(Evaluator):
     ----------
     problem : Problem
     theta : ndarray of shape (n_values,)
-    max_rows : int
+    plan : Plan
     order : ndarray of int64 or None
     direction : ndarray of shape (n_parameters,)
         The vector; like theta, it may be changed in place between calls.
@@ -210,8 +211,8 @@ class HessianProduct(Evaluator):
         Whether the product is that of the Hessian, or of its Gauss-Newton matrix.
     """
 
-    def __init__(self, problem, theta, max_rows, order, direction, exact):
-        super().__init__(problem, theta, max_rows, order)
+    def __init__(self, problem, theta, plan, order, direction, exact):
+        super().__init__(problem, theta, plan, order)
         self.loss[0]["hessian_product"] = problem.form.hessian_product.address(self.dtype)
         directions = problem.layout.by_layer(direction)
         self.exact = exact
@@ -220,7 +221,7 @@ class HessianProduct(Evaluator):
         for i, (layer, layer_dot, tangent) in enumerate(
             zip(self.network.layers, self.layers_dot, self.tangents, strict=True)
         ):
-            buffers = np.empty((4, max_rows, layer["fan_out"]), self.dtype)
+            buffers = np.empty((4, plan.max_rows, layer["fan_out"]), self.dtype)
             self.network.keep(buffers)
             layer_dot["delta"], z, pre, out = map(address, buffers)
             tangent["weights"] = address(directions[i]["coefs"])
@@ -255,10 +256,11 @@ class HessianProduct(Evaluator):
     def __call__(self, start, rows, scale):
         """Return ``scale`` times a block's share of the product, a buffer, in a tuple."""
         source, layers, n_layers, loss = self.arguments
-        _product(
-            self.dtype, source, layers, address(self.layers_dot), address(self.tangents), n_layers,
-            loss, start, rows, scale, int(self.exact),
-        )  # fmt: skip
+        with self.network.hold():
+            _product(
+                self.dtype, source, layers, address(self.layers_dot), address(self.tangents),
+                n_layers, loss, start, rows, scale, int(self.exact),
+            )  # fmt: skip
         return (self.gradient,)
 
 
@@ -341,20 +343,22 @@ class Jacobian(Evaluator):
     roots of the sample weights. Its size does not depend on the number of samples.
     """
 
-    def __init__(self, problem, theta, max_rows, order):
+    def __init__(self, problem, theta, plan, order):
         n_parameters = problem.layout.n_parameters
         n_outputs = problem.layout.shapes[-1][1]
-        self.rows = np.empty((1 + max_rows * n_outputs, n_parameters), theta.dtype)
-        super().__init__(problem, theta, max_rows, order, gradient=self.rows[0])
+        self.rows = np.empty((1 + plan.max_rows * n_outputs, n_parameters), theta.dtype)
+        super().__init__(problem, theta, plan, order, gradient=self.rows[0])
         self.network.source.allow_residual()
-        self.inputs = np.empty((max_rows, problem.X.shape[1]), theta.dtype)
+        self.inputs = np.empty((plan.max_rows, problem.X.shape[1]), theta.dtype)
         self.n_outputs = n_outputs
 
     def __call__(self, start, rows, scale):
         """Return ``scale`` times a block's share of the matrix, in a tuple."""
-        _jacobian(
-            self.dtype, *self.arguments, start, rows, scale, self.rows.shape[1],
-            address(self.inputs),
-        )  # fmt: skip
-        jacobian = self.rows[1 : 1 + rows * self.n_outputs].astype(np.float64, copy=False)
-        return (jacobian.T @ jacobian,)
+        with self.network.hold():
+            _jacobian(
+                self.dtype, *self.arguments, start, rows, scale, self.rows.shape[1],
+                address(self.inputs),
+            )  # fmt: skip
+            jacobian = self.rows[1 : 1 + rows * self.n_outputs].astype(np.float64, copy=False)
+            upper = dsyrk(1.0, jacobian.T)  # zero below the diagonal
+        return (upper + np.triu(upper, 1).T,)

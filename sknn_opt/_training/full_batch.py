@@ -1,20 +1,19 @@
 """Training on the loss of all samples at once."""
 
 from collections.abc import Callable
-from contextlib import closing, nullcontext
+from contextlib import closing
 from typing import Protocol, runtime_checkable
 
 import numpy as np
-from joblib import effective_n_jobs
 from scipy.optimize import OptimizeResult
 from sklearn.exceptions import ConvergenceWarning
 
+from .._compiler.blas_threads import HeldThreads, thread_number
 from .._compiler.memory import overwrite
 from .._network.problem import Problem
 from .._warnings import warn
 from ..optimizers.base import Stop
 from .objective import Objective
-from .row_blocks import one_blas_thread
 
 
 @runtime_checkable
@@ -22,6 +21,8 @@ class Minimizer(Protocol):
     """What full-batch training asks of an optimizer."""
 
     def check(self, problem: Problem) -> None: ...
+
+    def largest_product(self, n_parameters: int) -> float: ...
 
     def minimize(
         self,
@@ -46,7 +47,8 @@ class FullBatchTrainer:
     tol : float
     max_iter, max_fun : int
     n_jobs : int or None
-        Number of threads. None leaves the parallelism to BLAS.
+        Number of threads that evaluate blocks of rows, each with one thread of BLAS. With None
+        there is one, and large products may use threads of BLAS.
 
     Attributes
     ----------
@@ -84,35 +86,46 @@ class FullBatchTrainer:
     def fit(self):
         """Minimize until the optimizer or the progress ends it."""
         self.accepted = self.theta.copy()
-        n_threads = 1 if self.n_jobs is None else effective_n_jobs(self.n_jobs)
-        self.objective = Objective(self.problem, self.theta, n_threads, self._between)
+        size = self.optimizer.largest_product(self.problem.layout.n_parameters)
+        self._threads = HeldThreads(thread_number(self.n_jobs, size))
+        self.objective = Objective(
+            self.problem, self.theta, self.n_jobs, self._between, outside=self._threads.paused
+        )
         if self.progress.n_iter > 0:
             self.objective.go_on(self.progress.loss, self._n_evaluations, self._memory)
-        failure = None
         try:
             with (
-                nullcontext() if self.n_jobs is None else one_blas_thread(),
+                self._threads,
                 closing(self.objective),
                 np.errstate(over="ignore", invalid="ignore"),  # there are warnings of our own
             ):
                 result = self._minimize()
-            self.objective.assign(result.x)
-            self.progress.loss = float(result.fun)
-            if not result.success:
-                failure = f"(status={result.status}): {result.message.rstrip('.')}."
         except (KeyboardInterrupt, Stop) as stop:
             if self.objective.first_loss is None:
                 raise  # an interrupt before there is a loss to show
-            self.theta[:] = self.accepted
-            if self.progress.n_iter == 0:
-                self.progress.loss = self.objective.first_loss
-            if isinstance(stop, Stop):
-                failure = stop.args[0]
-            else:
-                self.is_interrupted = True
-                warn("Training interrupted by user.")
+            self._end_early(stop)
+        else:
+            self.objective.assign(result.x)
+            self.progress.loss = float(result.fun)
+            if not result.success:
+                self._warn(f"(status={result.status}): {result.message.rstrip('.')}.")
+        finally:
+            self._threads.release()  # an interrupt may have kept it from starting above
+
+    def _end_early(self, stop):
+        """Go back to the last iterate, and say why."""
+        self.theta[:] = self.accepted
+        if self.progress.n_iter == 0:
+            self.progress.loss = self.objective.first_loss
+        if isinstance(stop, KeyboardInterrupt):
+            self.is_interrupted = True
+            warn("Training interrupted by user.")
+        elif stop.args[0]:
+            self._warn(stop.args[0])
+
+    def _warn(self, failure):
         # If the loss has overflowed, `Progress.conclude` warns of that instead.
-        if failure and np.isfinite(self.progress.loss):
+        if np.isfinite(self.progress.loss):
             name = type(self.optimizer).__name__
             warn(
                 f"{name} failed to converge after {self.progress.n_iter} iteration(s) {failure} "
@@ -148,6 +161,10 @@ class FullBatchTrainer:
         self._n_evaluations, self._memory = values["n_evaluations"], values["memory"]
 
     def _iteration(self, x, loss):
+        with self._threads.paused():
+            self._end_iteration(x, loss)
+
+    def _end_iteration(self, x, loss):
         self.objective.assign(x)
         self.accepted[:] = self.theta
         self.progress.add(

@@ -8,11 +8,12 @@ from typing import NamedTuple, Protocol, runtime_checkable
 import numpy as np
 from sklearn.exceptions import ConvergenceWarning
 
+from .._compiler.blas_threads import BLOCK_ROWS, Plan
 from .._compiler.declarations import address
 from .._compiler.memory import aligned_copy, aligned_zeros, overwrite
 from .._network.layout import Layout
 from .._network.passes import batch_gradient
-from .._network.problem import BLOCK_ROWS, Evaluator
+from .._network.problem import Evaluator
 from .._warnings import warn
 from ..optimizers.base import UpdateKernels
 from ..schedules import Schedule, WarmUp
@@ -33,6 +34,8 @@ class Optimizer(Protocol):
     def initial_state(self, layout: Layout, theta: np.ndarray) -> np.ndarray: ...
 
     def scratch_size(self, layout: Layout) -> int: ...
+
+    def largest_product(self, layout: Layout) -> float: ...
 
     def prediction_parameters(
         self, theta: np.ndarray, state: np.ndarray, layout: Layout
@@ -177,6 +180,8 @@ class MiniBatchTrainer:
     averaging : Averaging or None
     incremental : bool
         Whether it is one epoch of many, for which the average's raw weights are kept.
+    n_jobs : int or None
+        Bound on the threads of BLAS for large products.
     """
 
     def __init__(
@@ -196,6 +201,7 @@ class MiniBatchTrainer:
         limits,
         averaging,
         incremental,
+        n_jobs=None,
     ):
         self.problem = problem
         self.theta = theta
@@ -211,6 +217,7 @@ class MiniBatchTrainer:
         self.limits = limits
         self.averaging = averaging
         self.incremental = incremental
+        self.n_jobs = n_jobs
         self.order = problem.row_indices
         if shuffle:
             rows = np.arange(problem.n_rows) if self.order is None else self.order
@@ -218,7 +225,7 @@ class MiniBatchTrainer:
         self.trained = self._training_parameters()
         self._batches_before = state.n_batches
         self._statistics_before = theta[problem.layout.n_parameters :].copy()
-        self.evaluator = Evaluator(problem, self.trained, self._block_rows(), self.order)
+        self.evaluator = Evaluator(problem, self.trained, Plan(self._largest_block()), self.order)
         # The learning rate of each step of an epoch, and its share in the average.
         self._steps = np.zeros((2, 0))
         self._batches_per_call = 8
@@ -243,14 +250,24 @@ class MiniBatchTrainer:
         trained[: predicting.size] = start
         return trained
 
-    def _block_rows(self):
-        """Rows that pass through the network at once: a batch, or a part of a large one."""
+    def _largest_block(self):
+        """Return the largest number of rows that pass at once: a batch, or a part of it."""
         # Batches may grow but never shrink, so the last epoch has the largest ones. Buffers that
         # these turn out not to need are never written to, so they take no memory.
         largest = self._batch_size(later=self.max_iter - 1)
         if self.problem.architecture.uses_batch_statistics:
             return largest
         return min(largest, BLOCK_ROWS)
+
+    def _plan_of(self, batch_size):
+        """Plan how a batch passes through the network: as a whole, or in blocks."""
+        problem = self.problem
+        return problem.plan(
+            batch_size,
+            self.n_jobs,
+            at_once=problem.architecture.uses_batch_statistics,
+            other=self.optimizer.largest_product(problem.layout),
+        )
 
     def _batch_size(self, later=0):
         """Return the size of batches now, or after so many more epochs or plateaus."""
@@ -265,7 +282,6 @@ class MiniBatchTrainer:
         update = kernels.with_l1 if problem.l1 > 0 else kernels.plain
         values = {
             "n_rows": problem.n_rows,
-            "max_rows": self.evaluator.network.max_rows,
             "theta": address(self.trained),
             "gradient": address(self.evaluator.gradient),
             "n_parameters": layout.n_parameters,
@@ -380,7 +396,10 @@ class MiniBatchTrainer:
             self.random_state.shuffle(self.order)
         batch_size = self._batch_size()
         n_batches = -(-n_rows // batch_size)
-        run["batch_size"], run["loss"], run["rows_seen"] = batch_size, 0.0, 0.0
+        if run["batch_size"] != batch_size:
+            self._plan = self._plan_of(batch_size)
+            run["batch_size"], run["max_rows"] = batch_size, self._plan.max_rows
+        run["loss"], run["rows_seen"] = 0.0, 0.0
         rates = self._prepare_steps(n_batches)
         first = 0
         try:
@@ -422,15 +441,16 @@ class MiniBatchTrainer:
         rates, _ = self._steps
         place = self._steps_address + first * rates.itemsize
         start = time.perf_counter()
-        train_batches(
-            self.theta.dtype,
-            *self.evaluator.arguments,
-            self._run_address,
-            place,
-            place + rates.nbytes,
-            first,
-            last,
-        )
+        with self._plan.hold():
+            train_batches(
+                self.theta.dtype,
+                *self.evaluator.arguments,
+                self._run_address,
+                place,
+                place + rates.nbytes,
+                first,
+                last,
+            )
         seconds = time.perf_counter() - start
         affordable = int((last - first) * _LONGEST_CALL / max(seconds, 1e-9))
         self._batches_per_call = min(max(affordable, 1), 16 * (last - first))
@@ -514,7 +534,8 @@ class MiniBatchTrainer:
         """
         problem, before = self.problem, self._statistics_before
         batch_size = self.batch_size(0, problem.n_rows)
-        mean = _mean_statistics(problem, theta, batch_size, self.order)
+        plan = problem.plan(batch_size, self.n_jobs, at_once=True)
+        mean = _mean_statistics(problem, theta, plan, self.order)
         shares = np.ones_like(mean)
         if self._batches_before > 0:
             n_batches = self.state.n_batches - self._batches_before
@@ -526,13 +547,13 @@ class MiniBatchTrainer:
         theta[problem.layout.n_parameters :] = before + shares * (mean - before)
 
 
-def _mean_statistics(problem, theta, batch_size, order):
+def _mean_statistics(problem, theta, plan, order):
     """Return the mean of batch normalization's statistics over all batches; changes theta's."""
     architecture = problem.architecture.without_dropout()
     architecture = architecture._replace(
         normalizations=[_without_memory(n) for n in architecture.normalizations]
     )
-    evaluator = Evaluator(replace(problem, architecture=architecture), theta, batch_size, order)
+    evaluator = Evaluator(replace(problem, architecture=architecture), theta, plan, order)
     statistics = theta[problem.layout.n_parameters :]
     total, n_rows = np.zeros(statistics.size), 0
     for start, rows in evaluator.network.blocks():

@@ -1,8 +1,12 @@
 """What full-batch optimizers minimize: the loss of all samples with its penalty."""
 
-import numpy as np
+from contextlib import nullcontext
 
-from .._network.problem import BLOCK_ROWS, Evaluator
+import numpy as np
+from joblib import effective_n_jobs
+
+from .._compiler.blas_threads import plan_rows
+from .._network.problem import Evaluator
 from .._network.second_order import HessianProduct, Jacobian
 from .row_blocks import RowBlocks
 
@@ -21,17 +25,22 @@ class Objective:
     problem : Problem
     theta : ndarray of shape (n_values,)
         Holds the parameters at which the objective was last evaluated.
-    n_threads : int, default=1
+    n_jobs : int, default=None
+        Threads that evaluate blocks of rows, each with one thread of BLAS. With None there is
+        one, and large products may use threads of BLAS.
     between : callable, default=None
         Called between two blocks of rows; may raise to end the evaluation.
-    max_rows : int
-        Largest size of a block.
+    plan : Plan, default=None
+        How rows pass through the network; by default as suits its size.
+    outside : callable, default=nullcontext
+        Returns the context of each evaluation, in which the minimizer holds nothing.
     """
 
-    def __init__(self, problem, theta, n_threads=1, between=None, max_rows=BLOCK_ROWS):
+    def __init__(self, problem, theta, n_jobs=None, between=None, plan=None, outside=nullcontext):
         self.problem = problem
         self.theta = theta
         self.between = between
+        self._outside = outside
         self.n_evaluations = 0
         self.first_loss = None
         self.memory = {}  # what a minimizer notes to go on with after a kill
@@ -40,23 +49,25 @@ class Objective:
         self.l1 = problem.l1 * self.scale
         self.l2 = problem.l2 * self.scale
         self._weights = slice(0, problem.layout.n_weights)
-        self._max_rows, self._n_threads = max_rows, n_threads
+        self._n_threads = 1 if n_jobs is None else effective_n_jobs(n_jobs)
+        self._blas_jobs = None if n_jobs is None else 1
         self._open = []  # all the RowBlocks, which have threads
-        self._blocks = self._row_blocks(max_rows)
+        self._plan = plan or problem.plan(problem.n_rows, self._blas_jobs)
+        self._blocks = self._row_blocks(self._plan)
         self.evaluators = self._workers(self._blocks, Evaluator)
 
     def go_on(self, loss, n_evaluations, memory):
         """Take over what an earlier run has come to."""
         self.first_loss, self.n_evaluations, self.memory = loss, n_evaluations, memory
 
-    def _row_blocks(self, max_rows):
-        blocks = RowBlocks(self.problem.n_rows, max_rows, self._n_threads)
+    def _row_blocks(self, plan):
+        blocks = RowBlocks(self.problem.n_rows, plan, self._n_threads)
         self._open.append(blocks)
         return blocks
 
     def _workers(self, blocks, make, *arguments):
         return [
-            make(self.problem, self.theta, blocks.max_rows, self.problem.row_indices, *arguments)
+            make(self.problem, self.theta, blocks.plan, self.problem.row_indices, *arguments)
             for _ in range(blocks.n_workers)
         ]
 
@@ -64,6 +75,10 @@ class Objective:
         """End the threads."""
         for blocks in self._open:
             blocks.close()
+
+    def _sum(self, blocks, workers):
+        with self._outside():
+            return blocks.sum(workers, self.scale, between=self.between)
 
     def vector(self):
         """Return the vector that stands for ``theta``."""
@@ -106,7 +121,7 @@ class Objective:
 
     def smooth_part(self):
         """Return the loss with its L2 penalty at ``theta``, and the gradient of both."""
-        loss, gradient = self._blocks.sum(self.evaluators, self.scale, between=self.between)
+        loss, gradient = self._sum(self._blocks, self.evaluators)
         weights = self.theta[self._weights].astype(np.float64)
         loss += 0.5 * self.l2 * (weights @ weights)
         gradient[self._weights] += self.l2 * weights
@@ -139,7 +154,7 @@ class Objective:
         def product(x, vector):
             self.assign(x)
             direction[:] = vector
-            (total,) = self._blocks.sum(workers, self.scale, between=self.between)
+            (total,) = self._sum(self._blocks, workers)
             total[self._weights] += self.l2 * vector[self._weights]
             return total
 
@@ -148,14 +163,18 @@ class Objective:
     def gauss_newton_matrix(self):
         """Return the function that computes the Gauss-Newton matrix of squared error."""
         problem = self.problem
-        n_outputs = problem.layout.shapes[-1][1]
-        blocks = self._row_blocks(max(1, self._max_rows // n_outputs))
+        n_outputs, n_parameters = problem.layout.shapes[-1][1], problem.layout.n_parameters
+        # The matrix of one row: by symmetry, half of its elements are computed.
+        half = n_outputs * n_parameters, n_parameters // 2 + 1
+        plan = plan_rows([half], problem.n_rows, self._blas_jobs)
+        max_rows = max(1, min(plan.max_rows, self._plan.max_rows // n_outputs))
+        blocks = self._row_blocks(plan._replace(max_rows=max_rows))
         workers = self._workers(blocks, Jacobian)
         weights = np.diag_indices(problem.layout.n_weights)
 
         def matrix(x):
             self.assign(x)
-            (total,) = blocks.sum(workers, self.scale, between=self.between)
+            (total,) = self._sum(blocks, workers)
             total[weights] += self.l2
             return total
 

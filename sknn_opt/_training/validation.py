@@ -6,7 +6,6 @@ import numpy as np
 
 from .._network.inputs import Features
 from .._network.network import Network
-from .._network.problem import BLOCK_ROWS
 
 
 @dataclass
@@ -50,12 +49,14 @@ class Validation:
     data : ValidationSet
     score : callable
         Maps raw outputs and their loss to a score, higher being better.
+    n_jobs : int, default=None
+        Bound on the threads of BLAS for large products.
     """
 
-    def __init__(self, problem, theta, data, score):
-        block = min(BLOCK_ROWS, len(data))
+    def __init__(self, problem, theta, data, score, n_jobs=None):
+        plan = problem.plan(len(data), n_jobs)
         parameters = problem.layout.by_layer(theta)
-        self._network = Network(data.X, parameters, problem.architecture, block, data.row_indices)
+        self._network = Network(data.X, parameters, problem.architecture, plan, data.row_indices)
         self._problem = problem
         self._targets = np.ascontiguousarray(data.targets)
         weight = data.sample_weight

@@ -5,7 +5,6 @@ from dataclasses import dataclass
 import numpy as np
 from sklearn.utils import check_random_state
 
-from .._network.problem import BLOCK_ROWS
 from .probe import Probe, make_trainer
 
 #: Tried in turn: a smaller step meets fewer kinks and has more rounding.
@@ -148,9 +147,7 @@ def check_gradients(estimator, X, y, sample_weight=None, *, n_checks=50, tol=1e-
     """
     trainer = make_trainer(estimator, X, y, sample_weight, dtype=np.dtype(np.float64))
     problem, theta = trainer.problem, trainer.theta
-    n_rows = problem.n_rows
-    whole = problem.architecture.uses_batch_statistics
-    probe = Probe(problem, theta, n_rows if whole else min(BLOCK_ROWS, n_rows))
+    probe = Probe(problem, theta, at_once=problem.architecture.uses_batch_statistics)
     loss = probe.objective()
     analytic = probe.gradient.copy()
     random_state = check_random_state(random_state)

@@ -16,7 +16,7 @@ from .._compiler.declarations import inline
 from .._estimators.base import BaseMLP
 from .._estimators.fitting import Fit
 from .._network.layout import Layout, describe
-from .._network.problem import BLOCK_ROWS, Evaluator, Problem
+from .._network.problem import Evaluator, Problem
 from .._training.mini_batch import Rates
 from .._training.objective import Objective
 from ..batches import FixedBatch
@@ -92,14 +92,15 @@ class Probe:
     problem : Problem
     theta : ndarray of shape (n_values,)
         May be changed in place between calls.
-    max_rows : int, default=None
-        Size of a block; by default all rows, so that the layers hold all of them.
+    at_once : bool, default=True
+        Whether all rows are one block, so that the layers hold all of them.
     """
 
-    def __init__(self, problem, theta, max_rows=None):
+    def __init__(self, problem, theta, at_once=True):
         self.problem = replace(problem, architecture=problem.architecture.without_dropout())
         self.theta = theta
-        self._objective = Objective(self.problem, theta, max_rows=max_rows or problem.n_rows)
+        plan = problem.plan(problem.n_rows, at_once=at_once)
+        self._objective = Objective(self.problem, theta, plan=plan)
         self.network = self._objective.evaluators[0].network
         self.gradient = None
 
@@ -177,8 +178,8 @@ class FittedNetwork:
             alpha=0.0,
             l1_ratio=0.0,
         )
-        max_rows = min(BLOCK_ROWS, self.n_rows)
-        self._evaluator = Evaluator(problem, theta, max_rows, None, updates_statistics=False)
+        plan = problem.plan(self.n_rows, estimator.n_jobs)
+        self._evaluator = Evaluator(problem, theta, plan, None, updates_statistics=False)
         self.network = self._evaluator.network
 
     def drops(self):

@@ -265,6 +265,10 @@ class FirstOrder(Optimizer):
         """Number of reals that ``scratch`` holds."""
         return 0
 
+    def largest_product(self, layout):
+        """Number of multiply-adds of the largest product of matrices in a step."""
+        return 0.0
+
     def iterate(self, theta, state, layout):
         """Return what the steps move, and an L1 penalty sets to 0; ``theta`` but for a few."""
         return theta
@@ -287,6 +291,10 @@ class FullBatch(Optimizer):
 
     #: Whether it minimizes within bounds, which an L1 penalty is turned into.
     _takes_bounds = False
+
+    def largest_product(self, n_parameters):
+        """Number of multiply-adds of what it computes with one matrix of all parameters."""
+        return 0.0
 
     def check(self, problem):
         """Raise ValueError where it cannot train the network on its loss and penalty."""

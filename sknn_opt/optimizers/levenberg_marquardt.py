@@ -94,6 +94,9 @@ class LM(FullBatch):
             )
         self._check_size(problem)
 
+    def largest_product(self, n_parameters):
+        return n_parameters**3 / 6  # Cholesky's decomposition
+
     def minimize(self, objective, iteration, tol, max_iter):
         gtol = tol if self.gtol is None else self.gtol
         matrix = objective.gauss_newton_matrix()

@@ -275,3 +275,6 @@ class Muon(FirstOrder):
     def scratch_size(self, layout):
         hidden = layout.shapes[:-1]
         return max((2 * m * n + 2 * min(m, n) ** 2 for m, n in hidden), default=0)
+
+    def largest_product(self, layout):
+        return max((float(m) * n * min(m, n) for m, n in layout.shapes[:-1]), default=0.0)

@@ -4,6 +4,7 @@ from problems import N_ROWS, make_problem
 from scipy.special import expit
 
 from sknn_opt import MLPRegressor
+from sknn_opt._compiler.blas_threads import Plan
 from sknn_opt._network.network import Network
 
 
@@ -13,14 +14,14 @@ def test_raw_outputs_stream_over_blocks(max_rows):
     layers = problem.layout.by_layer(theta)
     (coefs, intercepts), (last_coefs, last_intercepts) = (layer.values() for layer in layers)
     expected = expit(problem.X @ coefs + intercepts) @ last_coefs + last_intercepts
-    network = Network(problem.X, layers, problem.architecture, max_rows)
+    network = Network(problem.X, layers, problem.architecture, Plan(max_rows))
     np.testing.assert_allclose(network.raw_outputs(), expected, rtol=1e-12)
 
 
 def test_parameters_are_read_in_place():
     problem, theta = make_problem(hidden=(5,), activation="identity")
     layers = problem.layout.by_layer(theta)
-    network = Network(problem.X, layers, problem.architecture, N_ROWS)
+    network = Network(problem.X, layers, problem.architecture, Plan(N_ROWS))
     assert network.raw_outputs().any()
     theta[:] = 0
     np.testing.assert_array_equal(network.raw_outputs(), 0)

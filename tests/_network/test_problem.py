@@ -5,6 +5,7 @@ import pytest
 from problems import N_ROWS, TARGETS, loss_and_gradient, make_problem
 from scipy.special import expit
 
+from sknn_opt._compiler.blas_threads import Plan
 from sknn_opt._network.problem import Evaluator
 from sknn_opt.activations import ACTIVATIONS
 from sknn_opt.losses import CLASSIFIER_LOSSES, REGRESSOR_LOSSES
@@ -32,7 +33,7 @@ def finite_differences(function, theta, step=1e-6):
 @pytest.mark.parametrize(("loss", "target_type"), LOSSES)
 def test_gradient_is_that_of_finite_differences(loss, target_type, activation):
     problem, theta = make_problem(loss, target_type, activation)
-    evaluator = Evaluator(problem, theta, N_ROWS, None)
+    evaluator = Evaluator(problem, theta, Plan(N_ROWS), None)
     scale = 1 / problem.total_weight()
     gradient = evaluator(0, N_ROWS, scale)[1].copy()
     expected = finite_differences(lambda: evaluator(0, N_ROWS, scale)[0], theta)
@@ -100,7 +101,7 @@ def test_float32_is_close_to_float64(loss, target_type):
     for dtype in ("float64", "float32"):
         problem, theta = make_problem(loss, target_type, weighted=True, dtype=dtype)
         results.append(loss_and_gradient(problem, theta, block=3))
-        assert Evaluator(problem, theta, 3, None).gradient.dtype == dtype
+        assert Evaluator(problem, theta, Plan(3), None).gradient.dtype == dtype
     (loss_64, gradient_64), (loss_32, gradient_32) = results
     assert loss_32 == pytest.approx(loss_64, rel=1e-5)
     np.testing.assert_allclose(gradient_32, gradient_64, rtol=1e-4, atol=1e-4)

@@ -4,6 +4,7 @@ import numpy as np
 import pytest
 from cases import FACTORS, N_SAMPLES, make_case, name, pairwise
 
+from sknn_opt._compiler.blas_threads import Plan
 from sknn_opt._network.network import Network
 from sknn_opt._network.problem import Evaluator
 from sknn_opt._network.second_order import HessianProduct, Jacobian
@@ -35,14 +36,15 @@ _SMOOTH = {
 
 
 def _product(problem, theta, vector, exact):
-    curvature = HessianProduct(problem, theta, N_SAMPLES, None, vector.astype(theta.dtype), exact)
+    plan, direction = Plan(N_SAMPLES), vector.astype(theta.dtype)
+    curvature = HessianProduct(problem, theta, plan, None, direction, exact)
     (product,) = curvature(0, N_SAMPLES, 1.0)
     return product
 
 
 def _raw_outputs(problem, theta):
     layers = problem.layout.by_layer(theta)
-    return Network(problem.X, layers, problem.architecture, N_SAMPLES).raw_outputs()
+    return Network(problem.X, layers, problem.architecture, Plan(N_SAMPLES)).raw_outputs()
 
 
 def _jacobian(problem, theta, step=1e-5):
@@ -63,7 +65,7 @@ def _loss_gradients(problem, theta, vector, step=1e-5):
     gradients = []
     for sign in (1, -1):
         there = theta + sign * step * vector
-        gradients.append(Evaluator(problem, there, N_SAMPLES, None)(0, N_SAMPLES, 1.0)[1])
+        gradients.append(Evaluator(problem, there, Plan(N_SAMPLES), None)(0, N_SAMPLES, 1.0)[1])
     return (gradients[0] - gradients[1]) / (2 * step)
 
 
@@ -121,7 +123,7 @@ _NUMBERS = {**_CURVED, "loss": [(REGRESSOR_LOSSES["squared_error"], "continuous"
 @pytest.mark.parametrize("case", list(pairwise(_NUMBERS)), ids=name)
 def test_gauss_newton_matrix_is_that_of_the_jacobian(case):
     problem, theta = make_case(case, 0)
-    (matrix,) = Jacobian(problem, theta, N_SAMPLES, None)(0, N_SAMPLES, 0.5)
+    (matrix,) = Jacobian(problem, theta, Plan(N_SAMPLES), None)(0, N_SAMPLES, 0.5)
     weight = problem.sample_weight
     weight = np.ones(N_SAMPLES) if weight is None else weight
     jacobian = _jacobian(problem, theta)

@@ -13,7 +13,7 @@ from sklearn.exceptions import ConvergenceWarning
 from sklearn.linear_model import ElasticNet
 
 from sknn_opt import MLPClassifier, MLPRegressor
-from sknn_opt._network.problem import BLOCK_ROWS
+from sknn_opt._compiler.blas_threads import BLOCK_ROWS
 from sknn_opt._training import mini_batch as _training
 from sknn_opt._training import progress as _progress
 from sknn_opt.optimizers import SGD

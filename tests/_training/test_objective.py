@@ -5,6 +5,7 @@ import pytest
 from problems import make_problem
 from scipy.special import log_expit
 
+from sknn_opt._compiler.blas_threads import Plan
 from sknn_opt._training.objective import Objective
 from sknn_opt.activations import ACTIVATIONS, Activation
 from sknn_opt.losses import LogLoss
@@ -20,10 +21,10 @@ def make():
     """A function that makes an objective over several blocks, whose threads are ended."""
     made = []
 
-    def make(alpha=0.0, l1_ratio=0.0, n_threads=1, between=None, max_rows=2, **params):
+    def make(alpha=0.0, l1_ratio=0.0, n_jobs=1, between=None, max_rows=2, **params):
         problem, theta = make_problem(**params)
         problem.alpha, problem.l1_ratio = alpha, l1_ratio
-        made.append(Objective(problem, theta, n_threads, between, max_rows))
+        made.append(Objective(problem, theta, n_jobs, between, Plan(max_rows)))
         return made[-1]
 
     before = set(threading.enumerate())
@@ -229,8 +230,8 @@ def _derivatives(objective):
 def test_results_do_not_depend_on_the_number_of_threads(make, dtype, is_sparse):
     params = {"max_rows": 1, "alpha": 1.0, "dtype": dtype, "is_sparse": is_sparse, "weighted": True}
     expected = _derivatives(make(**params))
-    for n_threads in (2, 3, 5):
-        results = _derivatives(make(n_threads=n_threads, **params))
+    for n_jobs in (2, 3, 5):
+        results = _derivatives(make(n_jobs=n_jobs, **params))
         for ours, single in zip(results, expected, strict=True):
             np.testing.assert_array_equal(ours, single)
 
@@ -276,7 +277,7 @@ class Enough(Exception):
     pass
 
 
-@pytest.mark.parametrize("n_threads", [1, 2])
+@pytest.mark.parametrize("n_jobs", [1, 2])
 @pytest.mark.parametrize(
     "evaluate",
     [
@@ -286,7 +287,7 @@ class Enough(Exception):
     ],
     ids=["gradient", "product", "matrix"],
 )
-def test_an_evaluation_may_be_ended_between_blocks(make, evaluate, n_threads):
+def test_an_evaluation_may_be_ended_between_blocks(make, evaluate, n_jobs):
     calls = []
 
     def between():
@@ -294,7 +295,7 @@ def test_an_evaluation_may_be_ended_between_blocks(make, evaluate, n_threads):
         if len(calls) == 3:
             raise Enough
 
-    objective = make(n_threads=n_threads, between=between)
+    objective = make(n_jobs=n_jobs, between=between)
     with pytest.raises(Enough):
         evaluate(objective, objective.vector())
     assert len(calls) == 3

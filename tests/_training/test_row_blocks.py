@@ -1,17 +1,11 @@
-import contextlib
-import os
-import signal
 import threading
 import time
 
 import numpy as np
 import pytest
-from interrupts import interrupted_at_each_line
-from threadpoolctl import threadpool_info, threadpool_limits
 
-from sknn_opt import _signals
-from sknn_opt._training import row_blocks as _row_blocks
-from sknn_opt._training.row_blocks import RowBlocks, one_blas_thread
+from sknn_opt._compiler.blas_threads import Plan
+from sknn_opt._training.row_blocks import RowBlocks
 
 THREADS = [1, 2, 3, 5]
 
@@ -41,8 +35,8 @@ def row_blocks():
     """A function that makes row blocks, which are closed at the end."""
     made = []
 
-    def make(*arguments):
-        made.append(RowBlocks(*arguments))
+    def make(n_rows, max_rows, n_threads=1):
+        made.append(RowBlocks(n_rows, Plan(max_rows), n_threads))
         return made[-1]
 
     before = set(threading.enumerate())
@@ -62,13 +56,13 @@ def _values(n_rows=100):
 )
 def test_blocks_cover_the_rows_once(row_blocks, n_rows, max_rows, n_threads):
     blocks = row_blocks(n_rows, max_rows, n_threads)
-    assert blocks.max_rows <= max_rows
+    assert blocks.plan.max_rows <= max_rows
     workers = [Worker(_values(n_rows)) for _ in range(blocks.n_workers)]
     blocks.sum(workers, 1.0)
     calls = sorted(call for worker in workers for call in worker.calls)
     assert [row for start, rows in calls for row in range(start, start + rows)] == [*range(n_rows)]
     sizes = [rows for _, rows in calls]
-    assert max(sizes) == blocks.max_rows
+    assert max(sizes) == blocks.plan.max_rows
     assert len(sizes) == -(-n_rows // max_rows)
 
 
@@ -185,154 +179,3 @@ def test_a_late_block_does_not_stop_those_after_it(row_blocks):
 
     assert blocks.sum([worker] * blocks.n_workers) == [20]
     assert delayed.is_set()
-
-
-# -- one BLAS thread ---------------------------------------------------------------------
-
-
-def _blas_threads():
-    return [info["num_threads"] for info in threadpool_info() if info["user_api"] == "blas"]
-
-
-@pytest.fixture
-def three_threads():
-    """Another number than BLAS has on any machine of two cores or of one."""
-    with threadpool_limits(3, user_api="blas"):
-        before = _blas_threads()
-        assert len(before) > 0
-        assert set(before) == {3}
-        yield
-        assert _blas_threads() == before
-
-
-@pytest.mark.usefixtures("three_threads")
-class TestOneBlasThread:
-    def test_inside_and_afterwards(self):
-        for _ in range(2):
-            with one_blas_thread():
-                assert set(_blas_threads()) == {1}
-            assert set(_blas_threads()) == {3}
-
-    @pytest.mark.parametrize("order", [(0, 1), (1, 0)])
-    def test_the_last_of_overlapping_holds_restores(self, order):
-        holds = [one_blas_thread(), one_blas_thread()]
-        for hold in holds:
-            hold.__enter__()
-            assert set(_blas_threads()) == {1}
-        holds[order[0]].__exit__(None, None, None)
-        assert set(_blas_threads()) == {1}
-        holds[order[1]].__exit__(None, None, None)
-        assert set(_blas_threads()) == {3}
-
-    def test_exceptions_restore(self):
-        with pytest.raises(Failure), one_blas_thread(), one_blas_thread():
-            raise Failure
-        assert set(_blas_threads()) == {3}
-
-    def test_a_hold_that_fails_leaves_nothing_behind(self, monkeypatch):
-        def fail(*args, **kwargs):
-            raise Failure
-
-        with monkeypatch.context() as patched:
-            patched.setattr(_row_blocks, "threadpool_limits", fail)
-            with pytest.raises(Failure), one_blas_thread():
-                pass
-        with one_blas_thread():
-            assert set(_blas_threads()) == {1}
-
-    @pytest.mark.parametrize("n_outer_holds", [0, 1])
-    def test_an_interrupt_at_any_line_restores(self, n_outer_holds):
-        def hold():
-            with one_blas_thread():
-                assert set(_blas_threads()) == {1}
-
-        with contextlib.ExitStack() as stack:
-            for _ in range(n_outer_holds):
-                stack.enter_context(one_blas_thread())
-            outside = {1} if n_outer_holds else {3}
-            files = {module.__file__ for module in (_row_blocks, _signals, contextlib)}
-            n_interrupts = 0
-            for raised in interrupted_at_each_line(files, hold):
-                assert len(one_blas_thread._holds) == n_outer_holds
-                assert set(_blas_threads()) == outside
-                n_interrupts += raised
-            assert n_interrupts > 10
-        assert set(_blas_threads()) == {3}
-
-    @pytest.mark.parametrize("last", ["this thread", "another"])
-    def test_holds_of_two_threads_that_overlap(self, last):
-        """threadpoolctl lets one thread only, the first, set the limit of OpenBLAS."""
-        entered, leave = threading.Event(), threading.Event()
-
-        def hold():
-            with one_blas_thread():
-                entered.set()
-                leave.wait(10)
-
-        other = threading.Thread(target=hold)
-        here = one_blas_thread()
-        here.__enter__()
-        other.start()
-        assert entered.wait(10)
-        for holder in ("another", "this thread") if last == "this thread" else ("", "another"):
-            assert set(_blas_threads()) == {1}
-            if holder == "another":
-                leave.set()
-                other.join()
-            else:
-                here.__exit__(None, None, None)
-        assert set(_blas_threads()) == {3}
-
-    def test_holds_of_many_threads(self):
-        seen, barrier = [], threading.Barrier(4)
-
-        def hold():
-            barrier.wait()
-            for _ in range(10):
-                with one_blas_thread():
-                    seen.append(set(_blas_threads()))
-
-        threads = [threading.Thread(target=hold) for _ in range(4)]
-        for thread in threads:
-            thread.start()
-        for thread in threads:
-            thread.join()
-        assert seen == [{1}] * 40
-        assert set(_blas_threads()) == {3}
-
-
-def test_another_thread_may_set_the_limit_afterwards():
-    seen = []
-
-    def limit():
-        with threadpool_limits(3, user_api="blas"):
-            seen.append(set(_blas_threads()))
-
-    with one_blas_thread():
-        pass
-    other = threading.Thread(target=limit)
-    other.start()
-    other.join()
-    assert seen == [{3}]
-
-
-@pytest.mark.skipif(not hasattr(os, "fork"), reason="this platform does not fork")
-@pytest.mark.filterwarnings("ignore:.*fork:DeprecationWarning")
-def test_a_fork_while_a_thread_sets_the_limit():
-    setting = threading.Event()
-
-    def set_slowly():
-        with one_blas_thread._lock:
-            setting.set()
-            time.sleep(0.1)
-
-    other = threading.Thread(target=set_slowly)
-    other.start()
-    assert setting.wait(10)
-    child = os.fork()
-    if child == 0:
-        signal.alarm(20)  # ends a child that would wait for ever
-        with one_blas_thread():
-            os._exit(0)
-    other.join()
-    assert os.waitpid(child, 0)[1] == 0
