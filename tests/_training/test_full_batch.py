@@ -18,8 +18,8 @@ from sklearn.preprocessing import scale
 
 from sknn_opt import MLPClassifier, MLPRegressor
 from sknn_opt._training import full_batch as _full_batch
-from sknn_opt._training import progress as _progress
 from sknn_opt._training import objective as _objective
+from sknn_opt._training import progress as _progress
 from sknn_opt._training.objective import Objective
 from sknn_opt._training.row_blocks import RowBlocks
 from sknn_opt.optimizers import BFGS, LM, OPTIMIZERS, FullBatch, NewtonCG
