@@ -10,7 +10,8 @@ from .._compiler.memory import aligned_zeros
 from .._network.layout import PARAMETERS, Layout, describe
 from .._network.problem import Problem, without_subnormals
 from .._training.full_batch import FullBatchTrainer
-from .._training.mini_batch import MiniBatchTrainer, OptimizerState
+from .._training.mini_batch import MiniBatchTrainer
+from .._training.optimizer_state import OptimizerState
 from .._training.progress import Progress
 from .._training.validation import Validation, ValidationSet
 from ..activations import Identity

@@ -1,9 +1,8 @@
 """Training on mini-batches: whole epochs in compiled code."""
 
-import copy
 import time
-from dataclasses import dataclass, replace
-from typing import NamedTuple, Protocol, runtime_checkable
+from dataclasses import dataclass
+from typing import NamedTuple
 
 import numpy as np
 from sklearn.exceptions import ConvergenceWarning
@@ -11,108 +10,16 @@ from sklearn.exceptions import ConvergenceWarning
 from .._compiler.blas_threads import BLOCK_ROWS, Plan
 from .._compiler.declarations import address
 from .._compiler.memory import aligned_copy, aligned_zeros, overwrite
-from .._network.layout import Layout
 from .._network.passes import batch_gradient
 from .._network.problem import Evaluator
 from .._warnings import warn
-from ..optimizers.base import UpdateKernels
 from ..schedules import Schedule, WarmUp
 from .epoch import RUN, clip, constrain, renew_masks, train_batches, update_average
+from .optimizer_state import Optimizer
+from .statistics import mean_statistics
 
 #: Seconds that one call of compiled code may take, in which Ctrl-C has to wait.
 _LONGEST_CALL = 0.2
-
-
-@runtime_checkable
-class Optimizer(Protocol):
-    """What mini-batch training asks of an optimizer."""
-
-    def kernels(self) -> UpdateKernels: ...
-
-    def kernel_parameters(self) -> np.ndarray: ...
-
-    def initial_state(self, layout: Layout, theta: np.ndarray) -> np.ndarray: ...
-
-    def scratch_size(self, layout: Layout) -> int: ...
-
-    def largest_product(self, layout: Layout) -> float: ...
-
-    def prediction_parameters(
-        self, theta: np.ndarray, state: np.ndarray, layout: Layout
-    ) -> np.ndarray: ...
-
-    def training_parameters(
-        self, theta: np.ndarray, state: np.ndarray, layout: Layout
-    ) -> np.ndarray: ...
-
-
-@dataclass
-class OptimizerState:
-    """What a first-order optimizer carries from step to step, and the schedule's clock.
-
-    Attributes
-    ----------
-    optimizer : str
-        The name of its class.
-    vectors : ndarray
-        What `FirstOrder.initial_state` returns.
-    seed : int
-        Of dropout.
-    step, epoch, n_batches : int
-        Numbers of those that are done; a batch without any weight is not a step.
-    average : ndarray or None
-        Of the parameters, where there is one: then it predicts,
-    trained : ndarray or None
-        and training goes on from these.
-    rate_factor : float
-        What plateaus have made of the learning rate.
-    n_growths : int
-        How many plateaus have let the batch grow.
-    """
-
-    optimizer: str
-    vectors: np.ndarray
-    seed: int
-    step: int = 0
-    epoch: int = 0
-    n_batches: int = 0
-    average: np.ndarray | None = None
-    trained: np.ndarray | None = None
-    rate_factor: float = 1.0
-    n_growths: int = 0
-
-    @classmethod
-    def fresh(cls, optimizer: Optimizer, layout, theta, seed):
-        """Return the state before the first step from ``theta``."""
-        return cls(type(optimizer).__name__, optimizer.initial_state(layout, theta), seed)
-
-    @classmethod
-    def from_dict(cls, values):
-        """Return a state of its own from what `to_dict` returned."""
-        arrays = {k: aligned_copy(v) for k, v in values.items() if isinstance(v, np.ndarray)}
-        return cls(**{**values, **arrays})
-
-    def to_dict(self):
-        """Return it as numbers, strings and arrays, which every format can store."""
-        return dict(vars(self))
-
-    def restore(self, values):
-        """Take over what `to_dict` returned, in place; ``trained`` is for the trainer."""
-        for name, value in values.items():
-            if isinstance(value, np.ndarray):
-                overwrite(getattr(self, name), value)
-            elif name != "trained":
-                setattr(self, name, value)
-
-    def fits(self, optimizer, layout, theta):
-        """Whether this optimizer can go on from here with parameters like ``theta``."""
-        predicting = theta[: layout.n_parameters]
-        pairs = [(self.vectors, optimizer.initial_state(layout, predicting))]
-        if self.average is not None:
-            pairs += [(self.average, predicting), (self.trained, theta)]
-        return self.optimizer == type(optimizer).__name__ and all(
-            mine.shape == other.shape and mine.dtype == other.dtype for mine, other in pairs
-        )
 
 
 @dataclass
@@ -535,7 +442,7 @@ class MiniBatchTrainer:
         problem, before = self.problem, self._statistics_before
         batch_size = self.batch_size(0, problem.n_rows)
         plan = problem.plan(batch_size, self.n_jobs, at_once=True)
-        mean = _mean_statistics(problem, theta, plan, self.order)
+        mean = mean_statistics(problem, theta, plan, self.order)
         shares = np.ones_like(mean)
         if self._batches_before > 0:
             n_batches = self.state.n_batches - self._batches_before
@@ -545,27 +452,3 @@ class MiniBatchTrainer:
                     array[:] = problem.architecture.normalizations[spec.layer].momentum
             shares -= (1 - momenta[problem.layout.n_parameters :]) ** n_batches
         theta[problem.layout.n_parameters :] = before + shares * (mean - before)
-
-
-def _mean_statistics(problem, theta, plan, order):
-    """Return the mean of batch normalization's statistics over all batches; changes theta's."""
-    architecture = problem.architecture.without_dropout()
-    architecture = architecture._replace(
-        normalizations=[_without_memory(n) for n in architecture.normalizations]
-    )
-    evaluator = Evaluator(replace(problem, architecture=architecture), theta, plan, order)
-    statistics = theta[problem.layout.n_parameters :]
-    total, n_rows = np.zeros(statistics.size), 0
-    for start, rows in evaluator.network.blocks():
-        if rows > 1:  # a single row has no variance
-            evaluator.network.forward(start, rows)
-            total += rows * statistics
-            n_rows += rows
-    return total / n_rows if n_rows > 0 else statistics
-
-
-def _without_memory(normalization):
-    """Return batch normalization whose running statistics are those of the last batch alone."""
-    if normalization is None or not normalization.uses_batch_statistics:
-        return normalization
-    return copy.copy(normalization).set_params(momentum=1.0)
