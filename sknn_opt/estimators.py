@@ -392,19 +392,39 @@ class MLPRegressor(RegressorMixin, SklearnConversion, BaseMLP):
     def _make_targets(self, y, continues, incremental, classes):
         return self._targets
 
-    def predict(self, X) -> np.ndarray:
+    def predict(self, X, return_std=False) -> np.ndarray | tuple[np.ndarray, np.ndarray]:
         """Predict targets.
 
         Parameters
         ----------
         X : {array-like, sparse matrix} of shape (n_samples, n_features)
+        return_std : bool, default=False
+            Whether to return the standard deviations of the targets too, which a network
+            with ``loss="gaussian_nll"`` has learnt.
 
         Returns
         -------
         y : ndarray of shape (n_samples,) or (n_samples, n_outputs)
             With a list of quantiles, a column for each, in ascending order in each row.
+        std : ndarray of the same shape
+            Only with ``return_std=True``.
+
+        Raises
+        ------
+        ValueError
+            If standard deviations are asked for that the network has not learnt.
         """
-        return self._predictions(self._raw_outputs(X))
+        raw = self._raw_outputs(X)
+        if not return_std:
+            return self._predictions(raw)
+        form = self._fitted_loss.form(self._targets.kind)
+        if not form.has_variances:
+            raise ValueError(
+                f"return_std=True asks for standard deviations, and with {self._fitted_loss!r} "
+                "the network has learnt none. Fit it with loss='gaussian_nll'."
+            )
+        std = self._targets.standard_deviations(form, raw)
+        return self._predictions(raw), std
 
     def score(self, X, y, sample_weight=None) -> float:
         """Return the score of the predictions for ``X``.

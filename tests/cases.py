@@ -54,7 +54,8 @@ def pairwise(factors):
         yield {name: factors[name][best[name]] for name in names}
 
 
-def _targets(kind, rng):
+def _targets(loss, kind, rng):
+    """Targets and the number of outputs that they ask for."""
     if kind == "binary":
         return rng.integers(0, 2, (N_SAMPLES, 1)).astype(float), 1
     if kind == "binary-probabilities":
@@ -65,14 +66,15 @@ def _targets(kind, rng):
         return rng.integers(0, 3, (N_SAMPLES, 1)).astype(float), 3
     if kind == "multilabel-indicator":
         return rng.integers(0, 2, (N_SAMPLES, 2)).astype(float), 2
-    return rng.uniform(0.5, 2.0, (N_SAMPLES, 2)), 2
+    return rng.uniform(0.5, 2.0, (N_SAMPLES, 2)), loss.n_outputs(2)
 
 
 def make_case(case, seed):
     """Return the problem of a small random network, and its parameters."""
     rng = np.random.default_rng(seed)
     loss_class, kind = case["loss"]
-    y, n_outputs = _targets(kind, rng)
+    loss = loss_class()
+    y, n_outputs = _targets(loss, kind, rng)
     X = rng.standard_normal((N_SAMPLES, N_FEATURES))
     if case["container"] == "csr":
         X = sparse.csr_array(X * (rng.random(X.shape) < 0.7))
@@ -88,7 +90,6 @@ def make_case(case, seed):
     theta = 0.7 * rng.standard_normal(layout.n_values)
     for variance in layout.by_name(theta)["running_variances"]:
         variance[:] = 1.0
-    loss = loss_class()
     problem = Problem(
         X=X,
         y=y,

@@ -12,7 +12,7 @@ from sknn_opt.losses import REGRESSOR_LOSSES
 
 N_ROWS, N_FEATURES, N_OUTPUTS = 7, 4, 3
 
-#: Targets by type: as many outputs as the network has, but for two classes.
+#: Targets by type.
 TARGETS = {
     "binary": lambda random: random.integers(2, size=(N_ROWS, 1)),
     "binary-probabilities": lambda random: random.beta(0.2, 0.2, size=(N_ROWS, 1)),
@@ -46,9 +46,11 @@ def make_problem(
         X = sparse.csr_matrix(X)
     y = TARGETS[target_type](random).astype(dtype)
     weight = random.uniform(0.1, 2, N_ROWS).astype(dtype) if weighted else None
-    n_outputs = 1 if target_type.startswith("binary") else N_OUTPUTS
-    layout = make_layout([N_FEATURES, *hidden, n_outputs])
     loss = REGRESSOR_LOSSES[loss]() if isinstance(loss, str) else loss()
+    n_outputs = 1 if target_type.startswith("binary") else N_OUTPUTS
+    if target_type == "continuous":
+        n_outputs = loss.n_outputs(N_OUTPUTS)
+    layout = make_layout([N_FEATURES, *hidden, n_outputs])
     activations = [ACTIVATIONS[activation]() for _ in hidden]
     problem = Problem(
         X=X,

@@ -195,7 +195,10 @@ TABLE = {
     },
     MLPRegressor: {
         **SHARED,
-        "loss": [row("huber", to_sklearn="lacks the loss Huber")],
+        "loss": [
+            row("huber", to_sklearn="lacks the loss Huber"),
+            row("gaussian_nll", to_sklearn="lacks the loss GaussianNLL"),
+        ],
     },
 }
 

@@ -195,6 +195,8 @@ class _Trial:
             raise Failure(f"predict has {predicted.shape[0]} rows for {n_rows}")
         if not hasattr(estimator, "classes_"):
             self._check_finite(predicted, "predict")
+            if estimator._fitted_loss.form("continuous").has_variances:
+                self._check_deviations(predicted)
             return
         multilabel = estimator._label_binarizer.y_type_ == "multilabel-indicator"
         if not multilabel and not np.isin(predicted, estimator.classes_).all():
@@ -203,6 +205,12 @@ class _Trial:
         self._check_finite(decision, "decision_function")
         if hasattr(estimator, "predict_proba") and np.isfinite(decision).all():
             self._check_probabilities(decision, predicted, multilabel)
+
+    def _check_deviations(self, predicted):
+        mean, std = self._call(self.estimator.predict, self.data.X, return_std=True)
+        self._check_finite(std, "standard deviations")
+        if not same(mean, predicted) or mean.shape != std.shape or not (std >= 0).all():
+            raise Failure("predict(return_std=True) contradicts predict")
 
     def _check_probabilities(self, decision, predicted, multilabel):
         estimator, X = self.estimator, self.data.X

@@ -282,7 +282,7 @@ loss_curve_ : list of float
     Objective of each epoch or iteration.
 
 validation_scores_ : list of float or None
-    With early stopping, @SCORE@ on the validation set after each epoch.
+    With early stopping the score on the validation set, see `scoring`, after each epoch.
 
 best_validation_score_ : float or None
     Score of the parameters that were kept, the best one; None without early stopping, and
@@ -409,11 +409,7 @@ class_weight : dict or 'balanced', default=None
     or a list of dicts. Optimizers: all.
 """,
     _DTYPE,
-    _fill(
-        _ATTRIBUTES,
-        LINKS="'logistic' (two classes, or labels)\n    or 'softmax'",
-        SCORE="the accuracy",
-    ),
+    _fill(_ATTRIBUTES, LINKS="'logistic' (two classes, or labels)\n    or 'softmax'"),
     """
 classes_ : ndarray of shape (n_classes,)
     Class labels.
@@ -466,14 +462,21 @@ loss : str or Loss, default='squared_error'
     - 'squared_error': :math:`\frac{1}{2} \sum_j (z_j - y_j)^2`; predictions are :math:`z`
     - 'poisson': :math:`\sum_j y_j (\log y_j - z_j) - y_j + e^{z_j}`, half the Poisson
       deviance, for targets of at least 0; predictions are :math:`e^z`
+    - 'gaussian_nll': minus the logarithm of a normal distribution's density, of which the
+      network predicts the mean and, with ``predict(X, return_std=True)``, the standard
+      deviation
 
     Optimizers: all.
 """,
         LOSSES=_names(REGRESSOR_LOSSES),
     ),
-    _fill(_OPTIMIZER, SPLIT="The split is random.", SCORE="R²"),
+    _fill(
+        _OPTIMIZER,
+        SPLIT="The split is random.",
+        SCORE="R²\n    (for the loss 'gaussian_nll': minus the validation loss)",
+    ),
     _DTYPE,
-    _fill(_ATTRIBUTES, LINKS="'identity' or 'exp'", SCORE="R²"),
+    _fill(_ATTRIBUTES, LINKS="'identity' or 'exp'"),
     _RAISES,
     """
 See Also

@@ -61,8 +61,10 @@ def _stratification(estimator, codes, kind):
 
 def check_held_out(estimator, data, loss):
     """Raise ValueError where no score of this `ValidationSet` could be a number."""
-    scores_by_r2 = loss._scores_by_r2 if estimator.scoring is None else estimator.scoring == "r2"
-    if is_regressor(estimator) and scores_by_r2 and len(data) < 2:
+    scores_by_r2 = estimator.scoring == "r2"
+    if is_regressor(estimator) and estimator.scoring is None:
+        scores_by_r2 = loss._scores_by_r2 and not loss.validates_by_loss
+    if scores_by_r2 and len(data) < 2:
         raise ValueError(
             "The validation set is too small. R² needs at least two samples, X_val has "
             f"{len(data)}: pass more, or set scoring to 'loss'."
@@ -79,18 +81,19 @@ def score_function(estimator, targets, data, problem, attributes):
 
     ``attributes`` returns those of the estimator as if it were fitted.
     """
-    if estimator.scoring == "loss":
+    scoring = estimator.scoring
+    if scoring == "loss" or (scoring is None and problem.loss.validates_by_loss):
         return lambda raw, loss: -loss
-    if estimator.scoring is None:
+    if scoring is None:
         return lambda raw, loss: targets.score(problem, raw, data)
-    scorer = check_scoring(estimator, estimator.scoring)
+    scorer = check_scoring(estimator, scoring)
     X, weights = data.features(), {}
     if data.sample_weight is not None and _takes_weights(scorer):
         weights["sample_weight"] = data.sample_weight
     elif data.sample_weight is not None:
         warn(
-            f"scoring={estimator.scoring!r} takes no sample_weight: all samples count the same in "
-            "the validation score."
+            f"scoring={scoring!r} takes no sample_weight: all samples count the same in the "
+            "validation score."
         )
     fitted = copy.copy(estimator)
     vars(fitted).pop("feature_names_in_", None)  # X is an array by now

@@ -163,7 +163,8 @@ class Configuration:
         self.optimizer = resolve(optimizer_choice(estimator), OPTIMIZERS, estimator)
         # Objects that predictions depend on are copied, so that a later set_params on the user's
         # object does not change a fitted network.
-        self.loss = copy.copy(resolve(estimator.loss, estimator._losses, estimator))
+        loss = resolve(estimator.loss, estimator._losses, estimator)
+        self.loss = copy.copy(loss.for_optimizer(self.is_first_order))
         self.initializer = resolve(estimator.initializer, INITIALIZERS, estimator)
         self.hidden_sizes = _hidden_sizes(estimator.hidden_layer_sizes)
         self.architecture = self._architecture()

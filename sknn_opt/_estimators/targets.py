@@ -71,19 +71,35 @@ class NumberTargets(Targets):
 
     def predictions(self, form, raw):
         predictions = form.predictions(raw)
-        if form.link is not None and not np.isfinite(predictions).all():
-            warn(
-                f"Some predictions overflow {predictions.dtype}. Scale the features "
-                "(StandardScaler), and look for samples far from those of training.",
-                RuntimeWarning,
-            )
-        return predictions.ravel() if predictions.shape[1] == 1 else predictions
+        if form.link is not None:
+            _warn_of_overflow(predictions, "predictions")
+        return _as_targets(predictions)
+
+    def standard_deviations(self, form, raw):
+        """Return those of the targets, for a loss that learns them."""
+        deviations = form.standard_deviations(raw)
+        _warn_of_overflow(deviations, "standard deviations")
+        return _as_targets(deviations)
 
     def score(self, problem, raw, data):
         predictions = problem.form.predictions(raw)
         if not np.isfinite(predictions).all():
             return np.nan
         return problem.loss.score(data.targets, predictions, data.sample_weight)
+
+
+def _warn_of_overflow(values, name):
+    if not np.isfinite(values).all():
+        warn(
+            f"Some {name} overflow {values.dtype}. Scale the features (StandardScaler), and look "
+            "for samples far from those of training.",
+            RuntimeWarning,
+        )
+
+
+def _as_targets(columns):
+    """Return a single column as a vector, as targets are given."""
+    return columns.ravel() if columns.shape[1] == 1 else columns
 
 
 class ClassTargets(Targets):

@@ -195,7 +195,9 @@ def high_learning_rate(measured, start):
         share = f"up to {longest:.0%}" if longest < 10 else "many times their size"
         return layers, f"a step changes the weights of {_listed(layers)} by {share}"
     has_started = not np.isnan(measured.learning_rate) and np.isfinite(measured.objective)
-    if not has_started or measured.objective_after <= 2 * start.objective:
+    # A likelihood's loss may be below 0.
+    bound = start.objective + abs(start.objective)
+    if not has_started or measured.objective_after <= bound:
         return None
     return list(range(ratios.size)), (
         f"a few steps take the loss from {measured.objective:.2g} to {measured.objective_after:.2g}"
@@ -203,7 +205,8 @@ def high_learning_rate(measured, start):
 
 
 def low_learning_rate(measured, start):
-    has_learnt = measured is not start and measured.objective < 0.9 * start.objective
+    fall = start.objective - measured.objective
+    has_learnt = measured is not start and fall > 0.1 * abs(start.objective)
     longest = start.layers["update_ratio"].max()
     if has_learnt or not 0 < longest * start.n_steps < _SHORT_WAY:
         return None

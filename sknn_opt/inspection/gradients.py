@@ -1,6 +1,6 @@
 """Analytic gradients against central differences."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 from sklearn.utils import check_random_state
@@ -136,6 +136,9 @@ def check_gradients(estimator, X, y, sample_weight=None, *, n_checks=50, tol=1e-
     Comparing two steps, and their second differences, finds such parameters. They are
     counted and not compared.
 
+    A loss that weights its gradient on purpose, `sknn_opt.losses.GaussianNLL` with its
+    ``beta``, is checked without these weights.
+
     Examples
     --------
     >>> from sklearn.datasets import load_iris
@@ -147,6 +150,7 @@ def check_gradients(estimator, X, y, sample_weight=None, *, n_checks=50, tol=1e-
     """
     trainer = make_trainer(estimator, X, y, sample_weight, dtype=np.dtype(np.float64))
     problem, theta = trainer.problem, trainer.theta
+    problem = replace(problem, loss=problem.loss.unweighted())
     probe = Probe(problem, theta, at_once=problem.architecture.uses_batch_statistics)
     loss = probe.objective()
     analytic = probe.gradient.copy()

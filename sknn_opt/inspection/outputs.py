@@ -134,7 +134,8 @@ def input_gradients(estimator, X, target=None):
     target : default=None
         The output to differentiate: one of ``classes_``, or for a regressor or several
         labels its column. For two classes the raw output is the logit of the second one,
-        and minus that of the first. None means all outputs.
+        and minus that of the first. With ``loss="gaussian_nll"`` the columns are those of
+        the means, then those of the logarithms of the variances. None means all outputs.
 
     Returns
     -------

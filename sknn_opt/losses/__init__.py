@@ -8,6 +8,7 @@ to classes.
 from .._components import Registry
 from .base import EVALUATE, HESSIAN_PRODUCT, LINK, ByRow, Form, Loss, Separable
 from .classification import Focal, LogLoss, SquaredError
+from .gaussian import GaussianNLL
 from .margin import Hinge, SquaredHinge
 from .regression import AbsoluteError, Gamma, Huber, LogCosh, Poisson, Quantile
 
@@ -22,6 +23,7 @@ __all__ = [
     "Focal",
     "Form",
     "Gamma",
+    "GaussianNLL",
     "Hinge",
     "Huber",
     "LogCosh",
@@ -53,6 +55,7 @@ REGRESSOR_LOSSES = Registry(
         "quantile": Quantile,
         "poisson": Poisson,
         "gamma": Gamma,
+        "gaussian_nll": GaussianNLL,
     },
     aliases={
         "mse": "squared_error",

@@ -2,6 +2,7 @@
 
 from typing import NamedTuple
 
+import numpy as np
 from sklearn.metrics import r2_score
 
 from .._compiler.declarations import (
@@ -41,18 +42,27 @@ class Form(NamedTuple):
     hessian_product : Kernel or None
         Multiplies each row of ``tangent`` by the matrix of second derivatives by ``raw``, by
         the row's weight and by ``scale``. None if the second derivatives are 0 or unknown.
+    has_variances : bool
+        Whether the second half of the raw outputs are logarithms of variances, and the first
+        half alone predicts.
     """
 
     evaluate: Kernel
     link: Kernel | None
     out_activation: str
     hessian_product: Kernel | None = None
+    has_variances: bool = False
 
     def predictions(self, raw):
         """Return predictions; ``raw``, of shape (n_samples, n_outputs), may be overwritten."""
         if self.link is not None:
             self.link(raw.dtype, address(raw), *raw.shape)
-        return raw
+        return np.ascontiguousarray(raw[:, : raw.shape[1] // 2]) if self.has_variances else raw
+
+    def standard_deviations(self, raw):
+        """Return those of the targets, where there are variances."""
+        with np.errstate(over="ignore"):
+            return np.exp(0.5 * raw[:, raw.shape[1] // 2 :])
 
 
 # In the templates of kernels below: a loss's rule and its parameters by name.
@@ -123,15 +133,26 @@ class ByRow(Rule):
         names; without a second derivative ``hessian_product`` is None.
     link : kernel, default=None
     out_activation : str, default="identity"
+    has_variances : bool, default=False
+        As in `Form`.
     helpers : inline functions
         Replace the globals of these names in the templates.
     """
 
-    def __init__(self, evaluate, hessian_product, link=None, out_activation="identity", **helpers):
+    def __init__(
+        self,
+        evaluate,
+        hessian_product,
+        link=None,
+        out_activation="identity",
+        has_variances=False,
+        **helpers,
+    ):
         self.evaluate = evaluate
         self.hessian_product = hessian_product
         self.link = link
         self.out_activation = out_activation
+        self.has_variances = has_variances
         self.helpers = helpers
 
     def _make_kernels(self, parameters):
@@ -140,7 +161,7 @@ class ByRow(Rule):
         if self.hessian_product is not None:
             product = instantiate(self.hessian_product, HESSIAN_PRODUCT, **helpers)
         evaluate = instantiate(self.evaluate, EVALUATE, **helpers)
-        return Form(evaluate, self.link, self.out_activation, product)
+        return Form(evaluate, self.link, self.out_activation, product, self.has_variances)
 
 
 class Loss(Component):
@@ -169,6 +190,9 @@ class Loss(Component):
 
     #: Whether `score` is R², which is not defined for fewer than two samples.
     _scores_by_r2 = True
+
+    #: Whether validation without a scorer is by the loss itself rather than by `score`.
+    validates_by_loss = False
 
     @staticmethod
     def from_functions(value, derivative):
@@ -211,6 +235,17 @@ class Loss(Component):
                 f"only for {', '.join(sorted(self._forms))} ones."
             )
         return self._forms[target_type].kernels(self._kernel_parameters)
+
+    def for_optimizer(self, first_order):
+        """Return the loss as a first-order or a full-batch optimizer minimizes it.
+
+        Raises ValueError where it cannot.
+        """
+        return self
+
+    def unweighted(self):
+        """Return the loss whose derivative each row's ``delta`` is, or is a multiple of."""
+        return self
 
     def check_targets(self, y):
         """Raise ValueError where the loss is not defined for targets ``y``."""

@@ -408,6 +408,15 @@ def test_a_network_that_has_learnt_may_take_short_steps():
     assert find(LOW, clone(estimator), X, Y)
 
 
+@pytest.mark.parametrize("optimizer", ["adam", "lbfgs"])
+def test_likelihoods_of_small_noise_are_below_0_and_no_fault(optimizer):
+    y = scale(DIABETES @ np.linspace(-1, 1, DIABETES.shape[1]))
+    settings = {"learning_rate_init": 0.01, "max_iter": 300, "random_state": 0}
+    model = MLPRegressor((), loss="gaussian_nll", optimizer=optimizer, **settings).fit(DIABETES, y)
+    assert model.loss_ < 0
+    assert not diagnose(model, DIABETES, y).findings
+
+
 def test_statistics_are_those_of_numpy():
     estimator = MLPRegressor((6, 5), "tanh", optimizer="lbfgs", alpha=0, random_state=0)
     estimator.set_params(max_iter=3).fit(DIABETES, PROGRESS)

@@ -5,7 +5,9 @@ from functools import partial
 
 import numpy as np
 import pytest
+from evaluation import curve, evaluate
 from scipy.special import expit, huber, log_expit, log_softmax, softmax, xlogy
+from scipy.stats import norm
 from sklearn.base import clone
 from sklearn.calibration import CalibratedClassifierCV
 from sklearn.datasets import load_breast_cancer, load_iris
@@ -30,12 +32,13 @@ from sklearn.preprocessing import scale as standardize
 from sklearn.svm import SVC, LinearSVC
 
 from sknn_opt import MLPClassifier, MLPRegressor
-from sknn_opt._compiler.declarations import address, specialise
+from sknn_opt._compiler.declarations import specialise
 from sknn_opt.losses import (
     CLASSIFIER_LOSSES,
     REGRESSOR_LOSSES,
     AbsoluteError,
     Focal,
+    GaussianNLL,
     Hinge,
     Huber,
     LogCosh,
@@ -62,7 +65,7 @@ def _shares(random, n_classes):
     return shares / shares.sum(axis=1, keepdims=True)
 
 
-#: Number of outputs and targets by type.
+#: Number of outputs and targets by type. Losses say how many outputs "continuous" ones have.
 TARGETS = {
     "binary": (1, lambda random: random.integers(2, size=(N_ROWS, 1))),
     "binary-probabilities": (1, lambda random: _shares(random, 2)[:, 1:]),
@@ -187,6 +190,11 @@ def _regressor(choice, loss, link=lambda raw: raw):
     return {("regressor", choice, "continuous"): (loss, link)}
 
 
+def _gaussian(y, raw):
+    means, log_variances = np.hsplit(raw, 2)
+    return -norm.logpdf(y, means, np.exp(log_variances / 2)).sum(axis=1)
+
+
 def _each(term):
     """From a loss of one number, or a metric, the sum over outputs of each row."""
 
@@ -244,6 +252,7 @@ REFERENCES = {
     **_regressor(
         "poisson", lambda y, raw: (xlogy(y, y) - y * raw - y + np.exp(raw)).sum(axis=1), np.exp
     ),
+    **_regressor("gaussian_nll", _gaussian, lambda raw: raw[:, :N_OUTPUTS]),
     **_regressor(
         "gamma", lambda y, raw: (raw - np.log(y) + y * np.exp(-raw) - 1).sum(axis=1), np.exp
     ),
@@ -277,31 +286,12 @@ def make(key, dtype="float64"):
     y = draw(random).astype(dtype)
     y += 0.5 if choice == "gamma" else 0
     y = y[:, :1] if np.ndim(getattr(loss, "q", 0)) else y
+    if target_type == "continuous":
+        n_outputs = loss.n_outputs(y.shape[1])
     raw = random.normal(scale=2, size=(N_ROWS, n_outputs)).astype(dtype)
     weight = random.uniform(0, 2, N_ROWS).astype(dtype)
     weight[2] = 0
     return loss, loss.form(target_type), y, raw, weight
-
-
-def evaluate(loss, form, y, raw, weight, scale=1.0):
-    """Return the sum of weight times loss and delta."""
-    delta = np.full_like(raw, np.nan)
-    parameters = loss.kernel_parameters()
-    arrays = [np.ascontiguousarray(a) for a in (raw, y, weight)]
-    total = form.evaluate(
-        raw.dtype, *map(address, arrays), address(delta), *raw.shape, scale, address(parameters)
-    )
-    return total, delta
-
-
-def curve(loss, form, y, raw, weight, tangent, scale=1.0):
-    """Return scale times weight times second derivatives times tangent."""
-    product, parameters = tangent.astype(raw.dtype), loss.kernel_parameters()
-    arrays = [np.ascontiguousarray(a) for a in (raw, y, weight)]
-    form.hessian_product(
-        raw.dtype, *map(address, arrays), address(product), *raw.shape, scale, address(parameters)
-    )
-    return product
 
 
 def evaluate_one(loss, target_type, y, raw):
@@ -410,6 +400,7 @@ BENDS = {
     "quantile": "nowhere",
     "poisson": "everywhere",
     "gamma": "everywhere",
+    "gaussian_nll": "everywhere",
 }
 
 
@@ -473,6 +464,8 @@ def test_second_derivatives_are_symmetric(key):
 def test_second_derivatives_of_outputs_that_only_compete_or_never_do(key):
     _, choice, target_type = key
     matrices = hessians(key)
+    if choice == "gaussian_nll":
+        matrices = matrices[:, :N_OUTPUTS, :N_OUTPUTS]  # each mean meets its own variance only
     if "multiclass" not in target_type or getattr(choice, "multiclass", None) == "ovr":
         off_diagonal = ~np.eye(matrices.shape[1], dtype=bool)
         assert not matrices[:, off_diagonal].any()
@@ -498,7 +491,9 @@ def test_far_outputs_have_curvature(sign, dtype, key):
         raw[:, 0] = sign * size
         product = curve(loss, form, y, raw, np.ones(N_ROWS, dtype), draw_tangent(raw))
         assert not np.isnan(product).any()
-        assert np.isfinite(product).all() == (sign != _overflows(key))
+        # The likelihood's curvature grows with the square of the residual.
+        overflows = sign == _overflows(key) or (key[1] == "gaussian_nll" and size > 1e4)
+        assert np.isfinite(product).all() != overflows
 
 
 @every_curved_form
@@ -722,6 +717,8 @@ def test_an_alias_is_the_same_class(kind, alias, name):
         (SquaredHinge(multiclass="one_vs_one"), "multiclass"),
         (Focal(gamma=-1), "gamma"),
         (Huber(delta=0), "delta"),
+        (GaussianNLL(beta=1.5), "beta"),
+        (GaussianNLL(beta="half"), "beta"),
         (Quantile(q=1.0), "'q' parameter"),
         (Quantile(q=[0.9, 0.1]), "increasing order"),
         (Quantile(q=[0.5, 0.5]), "increasing order"),
@@ -1174,5 +1171,6 @@ def test_parameters_of_a_loss_are_parameters_of_the_estimator():
 def test_least_squares_are_half_the_squares_of_the_residuals(key):
     loss, form, y, raw, weight = make(key)
     _, delta = evaluate(loss, form, y, raw, weight)
-    residual = np.broadcast_to(weight[:, np.newaxis] * (raw - y), raw.shape)
-    assert loss.is_least_squares(form) == np.allclose(delta, residual)
+    residual = weight[:, np.newaxis] * (raw[:, : y.shape[1]] - y)
+    is_residual = residual.shape == delta.shape and np.allclose(delta, residual)
+    assert loss.is_least_squares(form) == is_residual
