@@ -15,6 +15,7 @@ stands behind it:
 - numba is imported on the first compilation or load, never by ``import sknn_opt``.
 """
 
+from ctypes import addressof, c_char
 from functools import cache, cached_property
 from types import FunctionType
 from weakref import WeakSet
@@ -293,7 +294,12 @@ def _pointers(element):
 
 def address(array):
     """Address of an array's first element; 0 stands for no array."""
-    return 0 if array is None else array.ctypes.data
+    if array is None:
+        return 0
+    try:
+        return addressof(c_char.from_buffer(array))
+    except (TypeError, ValueError):  # read-only, empty or with gaps between its elements
+        return array.ctypes.data  # takes twice as long
 
 
 # Pointer helpers, for use in kernels only.

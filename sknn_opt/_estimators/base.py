@@ -7,6 +7,7 @@ the estimator as it was.
 from abc import ABC, abstractmethod
 from contextlib import contextmanager
 from functools import cache
+from inspect import signature
 from operator import attrgetter
 from typing import Self
 
@@ -14,6 +15,7 @@ import numpy as np
 from scipy import sparse
 from sklearn.base import BaseEstimator, _fit_context
 from sklearn.utils import column_or_1d
+from sklearn.utils._param_validation import validate_parameter_constraints
 from sklearn.utils.validation import check_is_fitted, validate_data
 
 from .._compiler.blas_threads import plan_rows
@@ -47,6 +49,21 @@ class BaseMLP(CallbackSupportMixin, BaseEstimator, ABC):
     def _get_param_names(cls):
         # Inspecting a signature of over 40 parameters takes a tenth of the time of a small fit.
         return super()._get_param_names()
+
+    @classmethod
+    @cache
+    def _defaults(cls):
+        return {name: p.default for name, p in signature(cls).parameters.items()}
+
+    def _validate_params(self):
+        # Checking over 40 values, of which most are the defaults, takes as long.
+        defaults = self._defaults()
+        given = {name: getattr(self, name) for name in self._get_param_names()}
+        validate_parameter_constraints(
+            self._parameter_constraints,
+            {name: value for name, value in given.items() if value is not defaults[name]},
+            caller_name=type(self).__name__,
+        )
 
     def _store(self, arguments):
         """Set each argument of the constructor as the attribute of its name."""
