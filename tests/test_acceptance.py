@@ -113,6 +113,9 @@ SHARED = {
     "l1_ratio": [row(0.5, given={"alpha": 0.1})],
     "dropout": [row(0.3, full_batch=NOT_FULL_BATCH), row([0.3], full_batch=NOT_FULL_BATCH)],
     "input_dropout": [row(0.3, full_batch=NOT_FULL_BATCH)],
+    "input_noise": [
+        row(0.3, full_batch=NOT_FULL_BATCH, csr="does not apply to sparse features"),
+    ],
     "max_norm": [row(0.5, full_batch=NOT_FULL_BATCH)],
     "normalization": [
         row(

@@ -106,6 +106,7 @@ FACTORS = {
     "averaging": [None, "ema", "swa"],
     "normalization": [None, "batch", "layer"],
     "dropout": [0.0, 0.3],
+    "input_noise": [0.0, 0.2],
     "warmup": [0, 3],
     "early_stopping": [False, True],
     "l1_ratio": [0.0, 1.0],
@@ -130,6 +131,8 @@ def allowed(case):
     if optimizer.needs_all_samples:
         case["batch_size"] = "auto"
         case["normalization"] = case["normalization"] and "layer"
+    if case["container"] == "csr":
+        case["input_noise"] = 0.0
     return case
 
 

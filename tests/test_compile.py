@@ -163,6 +163,7 @@ fits = [
     *((MLPRegressor, y, {**newton, "loss": name}) for name in REGRESSOR_LOSSES),
     *((MLPRegressor, y, {"averaging": name, "max_iter": 3}) for name in AVERAGINGS),
     (MLPRegressor, several, {"dropout": 0.5, "input_dropout": 0.5, "l1_ratio": 0.5}),
+    (MLPRegressor, y, {"input_noise": 0.1}),
     (MLPRegressor, y, {"optimizer": "lbfgs", "l1_ratio": 0.5, "n_jobs": 2}),
     (MLPRegressor, y, {"clip_norm": 1.0, "max_norm": 1.0, "early_stopping": True}),
     (MLPRegressor, y, {"clip_value": 1.0, "batch_size": GrowingBatch(), "warmup": 2}),

@@ -92,6 +92,7 @@ _CHANGES = {
     "initializer": ("he_normal", {}),
     "dropout": (0.5, {}),
     "input_dropout": (0.5, {}),
+    "input_noise": (0.5, {}),
     "max_norm": (0.1, {}),
     "normalization": ("layer", {}),
     "residual": (True, {"hidden_layer_sizes": (5, 5)}),
@@ -183,6 +184,7 @@ _REFUSED_BY = {
     name: {
         "dropout",
         "input_dropout",
+        "input_noise",
         "max_norm",
         "clip_norm",
         "clip_value",

@@ -77,6 +77,12 @@ dropout : float or list of float, default=0.0
 input_dropout : float, default=0.0
     The same for the features. Optimizers: first-order.
 
+input_noise : float, default=0.0
+    Standard deviation of normal noise that is added to the features in each step of training
+    [6]_, before `input_dropout`; not in predicting, nor in validation. It is the same for all
+    features, so these should be scaled. Sparse features are refused.
+    Optimizers: first-order.
+
 max_norm : float, default=None
     Upper bound of the Euclidean norm of each unit's incoming weights. After each step,
     longer vectors are scaled down to it. Optimizers: first-order.
@@ -327,6 +333,8 @@ References
    1(3), 2014. (Soft-thresholding.)
 .. [5] J. Yun, A. Lozano, E. Yang. "Adaptive proximal gradient methods for structured neural
    networks". NeurIPS 2021. (Thresholds in an optimizer's metric.)
+.. [6] C. Bishop. "Training with noise is equivalent to Tikhonov regularization". Neural
+   Computation 7(1), 1995. (Noise on the input.)
 """
 
 

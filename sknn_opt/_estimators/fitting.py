@@ -43,7 +43,8 @@ class Fit:
 
     First the estimator's parameters are resolved to objects, then the data are encoded as the
     loss reads them. Random numbers are drawn in `trainer` only, in the order of scikit-learn:
-    the initial parameters, the rows held out, and last the seed of dropout.
+    the initial parameters, the rows held out, and last the seed of dropout and of what
+    changes the samples.
 
     Parameters
     ----------
@@ -73,6 +74,7 @@ class Fit:
         estimator = self.estimator
         dtype = self.fitted[0]["coefs"].dtype if self.continues else estimator._wanted_dtype()
         self.X, self.y = estimator._validate_input(X, y, dtype, reset=not self.continues)
+        self.configuration.augmentation.check_features(self.X)
         self.targets = estimator._make_targets(self.y, self.continues, self.incremental, classes)
         self.encoded = self._columns(self.targets.encode(self.y))
         self.sample_weight = check_weights(sample_weight, self.X)
@@ -186,6 +188,7 @@ class Fit:
             random_state=random_state,
             limits=configuration.limits(),
             averaging=configuration.averaging,
+            augmentation=configuration.augmentation,
             incremental=self.incremental,
             n_jobs=estimator.n_jobs,
         )
@@ -274,8 +277,8 @@ class Fit:
             if previous.fits(optimizer, layout, self.theta):
                 return previous
         # Drawn only if it is needed, so that all other draws are the same as in scikit-learn.
-        drops = self.problem.architecture.drops
-        seed = random_state.randint(np.iinfo(np.int32).max) if drops else 0
+        is_random = self.problem.architecture.drops or self.configuration.augmentation.is_on
+        seed = random_state.randint(np.iinfo(np.int32).max) if is_random else 0
         return OptimizerState.fresh(optimizer, layout, self.theta[: layout.n_parameters], seed)
 
     def _attributes_now(self):

@@ -9,6 +9,7 @@ from sklearn.metrics import get_scorer_names
 from sklearn.utils._param_validation import Interval, Options, RealNotInt, StrOptions
 
 from .._components import DECAY, FRACTION, NON_NEGATIVE, POSITIVE, Component, resolve
+from .._network.augmentation import Augmentation
 from .._network.layout import FLOATS, Architecture
 from .._training.mini_batch import Limits, Rates
 from .._warnings import warn
@@ -44,6 +45,7 @@ LIMITS = {
     "l1_ratio": FRACTION,
     "dropout": [Interval(Real, 0, 1, closed="left"), "array-like"],
     "input_dropout": DECAY,
+    "input_noise": NON_NEGATIVE,
     "max_norm": [*POSITIVE, None],
     "normalization": [StrOptions(NORMALIZATIONS.names), Normalization, list, tuple, None],
     "residual": ["boolean"],
@@ -92,6 +94,7 @@ _DEFAULT_OPTIMIZER = "adam"
 _FIRST_ORDER_ONLY = {
     "dropout": 0.0,
     "input_dropout": 0.0,
+    "input_noise": 0.0,
     "max_norm": None,
     "clip_norm": None,
     "clip_value": None,
@@ -151,6 +154,7 @@ class Configuration:
     hidden_sizes : list of int
     architecture : Architecture
     averaging : Averaging or None
+    augmentation : Augmentation
 
     Raises
     ------
@@ -168,6 +172,7 @@ class Configuration:
         self.initializer = resolve(estimator.initializer, INITIALIZERS, estimator)
         self.hidden_sizes = _hidden_sizes(estimator.hidden_layer_sizes)
         self.architecture = self._architecture()
+        self.augmentation = Augmentation(float(estimator.input_noise))
         self.averaging = None
         if estimator.averaging is not None:
             self.averaging = resolve(estimator.averaging, AVERAGINGS, estimator)

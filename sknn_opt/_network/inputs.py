@@ -26,6 +26,7 @@ from .._compiler.declarations import (
 )
 from .._compiler.linear_algebra import gemm
 from .dropout import call_drop, drop, is_dropped
+from .noise import add_noise, call_add_noise
 
 INPUT = struct(
     "input",
@@ -44,6 +45,9 @@ INPUT = struct(
     mask_key=np.int64,  # dropout's, for this step
     dropout=np.float64,
     drop=np.int64,  # its kernel
+    noise_key=np.int64,  # that of the noise, for this step
+    noise=np.float64,  # its standard deviation
+    add_noise=np.int64,  # its kernel
 )
 
 MULTIPLY = """void (input *source, int64 start, int64 rows, real *weights, real *z,
@@ -91,8 +95,11 @@ def _dense_multiply(source, start, rows, weights, z, units):
         block, stride = offset(reals(x.data), start * x.row_stride), x.row_stride
     else:
         _gather(x, start, rows)
+        n, first = rows * stride, start * stride
+        if x.noise > 0.0:
+            call_add_noise(x.add_noise, block, n, x.noise_key, first, x.noise)
         if x.dropout > 0.0:
-            call_drop(x.drop, block, rows * stride, x.mask_key, start * stride, x.dropout)
+            call_drop(x.drop, block, n, x.mask_key, first, x.dropout)
     gemm(0, 0, rows, units, x.n_features, real(1), block, stride,
          weights, units, real(1), z, units)  # fmt: skip
 
@@ -250,13 +257,16 @@ class Input:
         Which rows of ``X``, in which order. May be changed in place between calls.
     dropout : float, default=0
         Probability with which an element is replaced by 0, the others being scaled up.
+    noise : float, default=0
+        Standard deviation of noise that is added to dense elements, before dropout.
     """
 
-    def __init__(self, X, max_rows, order=None, dropout=0.0):
+    def __init__(self, X, max_rows, order=None, dropout=0.0, noise=0.0):
         self.dtype = X.dtype
         self.n_rows = X.shape[0] if order is None else len(order)
         self.n_features = X.shape[1]
         self.dropout = dropout
+        self.noise = noise
         self._struct = np.zeros(1, INPUT)
         fields = self._struct[0]
         fields["n_features"] = self.n_features
@@ -264,6 +274,9 @@ class Input:
         fields["dropout"] = dropout
         if dropout > 0:
             fields["drop"] = drop.address(self.dtype)
+        fields["noise"] = noise
+        if noise > 0:
+            fields["add_noise"] = add_noise.address(self.dtype)
         if sparse.issparse(X):
             self._kernels, arrays = _CSR, self._bind_csr(X)
         else:
@@ -286,7 +299,7 @@ class Input:
         row_stride, column_stride = [self.n_features, 1] if X.flags.c_contiguous else strides
         fields["row_stride"], fields["column_stride"] = row_stride, column_stride
         plain = column_stride == 1 and row_stride >= self.n_features
-        direct = order is None and self.dropout == 0 and plain
+        direct = order is None and self.dropout == 0 and self.noise == 0 and plain
         block = None if direct else np.empty((max_rows, self.n_features), X.dtype)
         fields["data"], fields["block"], fields["direct"] = address(X), address(block), direct
         return X, block

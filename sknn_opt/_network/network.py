@@ -31,6 +31,8 @@ class Network:
     updates_statistics : bool, default=True
         Whether a network with gradients normalizes by the statistics of each batch and moves
         the running ones, as in training, or takes the latter as they are.
+    input_noise : float, default=0
+        Standard deviation of the noise that is added to dense features.
     """
 
     def __init__(
@@ -42,6 +44,7 @@ class Network:
         order=None,
         gradients=None,
         updates_statistics=True,
+        input_noise=0.0,
     ):
         self.dtype = X.dtype
         self.n_layers = len(parameters)
@@ -63,7 +66,7 @@ class Network:
                     gradient = gradients[i] if self._trains else None
                     self._bind_normalization(i, normalization, parameters[i], gradient)
         input_dropout = architecture.input_dropout if self._trains else 0.0
-        self.source = Input(X, self.max_rows, order, input_dropout)
+        self.source = Input(X, self.max_rows, order, input_dropout, input_noise)
         if self._trains:
             self.source.allow_gradient()
         if self.layers["residual"][0]:

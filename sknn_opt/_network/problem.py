@@ -10,6 +10,7 @@ from .._compiler.blas_threads import plan_rows
 from .._compiler.declarations import address
 from .._compiler.memory import aligned_zeros
 from ..losses.base import Form
+from .augmentation import UNCHANGED
 from .inputs import Features
 from .layout import Architecture, Layout
 from .network import Network
@@ -127,6 +128,8 @@ class Evaluator:
         Where gradients go; by default a buffer of its own.
     updates_statistics : bool, default=True
         As in `Network`.
+    augmentation : Augmentation, default=UNCHANGED
+        How the samples are changed.
 
     Attributes
     ----------
@@ -135,7 +138,16 @@ class Evaluator:
         What kernels are called with: input, layers, number of layers and loss.
     """
 
-    def __init__(self, problem, theta, plan, order, gradient=None, updates_statistics=True):
+    def __init__(
+        self,
+        problem,
+        theta,
+        plan,
+        order,
+        gradient=None,
+        updates_statistics=True,
+        augmentation=UNCHANGED,
+    ):
         layout = problem.layout
         self.dtype = theta.dtype
         if gradient is None:
@@ -149,6 +161,7 @@ class Evaluator:
             order,
             layout.by_layer(gradient),
             updates_statistics,
+            augmentation.input_noise,
         )
         self.loss = np.zeros(1, LOSS)
         keep = self.network.keep

@@ -18,8 +18,8 @@ from .._compiler.declarations import (
     restore_control,
     struct,
 )
-from .._network.dropout import mask_key
 from .._network.passes import BATCH_GRADIENT, sample_row
+from .._network.random_stream import INPUT_NOISE, stream_key
 from ..optimizers.base import call_update
 from .penalties import bound_columns, start_gradient
 
@@ -44,7 +44,7 @@ RUN = struct(
     batch_gradient=np.int64,  # the kernel
     step=np.int64,  # steps done
     max_rows=np.int64,  # of a block: batches come in one or several
-    seed=np.int64,  # of dropout
+    seed=np.int64,  # of all random streams
     columns=np.int64,  # address of a buffer for the units' norms
     alpha=np.float64,  # the penalty
     l1_ratio=np.float64,
@@ -154,15 +154,17 @@ def update_average(source, layers, n_layers, run):
 
 
 @kernel(STAGE)
-def renew_masks(source, layers, n_layers, run):
-    """Give the masks of dropout new keys, for this step."""
+def renew_streams(source, layers, n_layers, run):
+    """Give noise and the masks of dropout new keys, for this step."""
     x, epoch = at(source, 0), at(run, 0)
+    if x.noise > 0.0:
+        x.noise_key = stream_key(epoch.seed, epoch.step, INPUT_NOISE)
     if x.dropout > 0.0:
-        x.mask_key = mask_key(epoch.seed, epoch.step, 0)
+        x.mask_key = stream_key(epoch.seed, epoch.step, 0)
     for i in range(n_layers):
         layer = at(layers, i)
         if layer.dropout > 0.0:
-            layer.mask_key = mask_key(epoch.seed, epoch.step, i + 1)
+            layer.mask_key = stream_key(epoch.seed, epoch.step, i + 1)
 
 
 @kernel(STAGE)

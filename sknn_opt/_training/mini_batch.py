@@ -14,7 +14,7 @@ from .._network.passes import batch_gradient
 from .._network.problem import Evaluator
 from .._warnings import warn
 from ..schedules import Schedule, WarmUp
-from .epoch import RUN, clip, constrain, renew_masks, train_batches, update_average
+from .epoch import RUN, clip, constrain, renew_streams, train_batches, update_average
 from .optimizer_state import Optimizer
 from .statistics import mean_statistics
 
@@ -85,6 +85,7 @@ class MiniBatchTrainer:
     random_state : RandomState
     limits : Limits
     averaging : Averaging or None
+    augmentation : Augmentation
     incremental : bool
         Whether it is one epoch of many, for which the average's raw weights are kept.
     n_jobs : int or None
@@ -107,6 +108,7 @@ class MiniBatchTrainer:
         random_state,
         limits,
         averaging,
+        augmentation,
         incremental,
         n_jobs=None,
     ):
@@ -123,6 +125,7 @@ class MiniBatchTrainer:
         self.random_state = random_state
         self.limits = limits
         self.averaging = averaging
+        self.augmentation = augmentation
         self.incremental = incremental
         self.n_jobs = n_jobs
         self.order = problem.row_indices
@@ -132,7 +135,13 @@ class MiniBatchTrainer:
         self.trained = self._training_parameters()
         self._batches_before = state.n_batches
         self._statistics_before = theta[problem.layout.n_parameters :].copy()
-        self.evaluator = Evaluator(problem, self.trained, Plan(self._largest_block()), self.order)
+        self.evaluator = Evaluator(
+            problem,
+            self.trained,
+            Plan(self._largest_block()),
+            self.order,
+            augmentation=augmentation,
+        )
         # The learning rate of each step of an epoch, and its share in the average.
         self._steps = np.zeros((2, 0))
         self._batches_per_call = 8
@@ -215,7 +224,8 @@ class MiniBatchTrainer:
     def _bind_stages(self):
         limits, fields = self.limits, self.run[0]
         fields["clips"] = min(limits.clip_value, limits.clip_norm) < np.inf
-        before = [renew_masks] if self.problem.architecture.drops else []
+        is_random = self.problem.architecture.drops or self.augmentation.is_on
+        before = [renew_streams] if is_random else []
         between = [clip] if fields["clips"] else []
         after = [constrain] if limits.max_norm < np.inf else []
         after += [update_average] if self.averaging is not None else []

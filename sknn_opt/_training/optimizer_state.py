@@ -44,7 +44,7 @@ class OptimizerState:
     vectors : ndarray
         What `FirstOrder.initial_state` returns.
     seed : int
-        Of dropout.
+        Of dropout and of what changes the samples.
     step, epoch, n_batches : int
         Numbers of those that are done; a batch without any weight is not a step.
     average : ndarray or None

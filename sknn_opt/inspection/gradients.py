@@ -107,8 +107,8 @@ def check_gradients(estimator, X, y, sample_weight=None, *, n_checks=50, tol=1e-
     """Compare the gradient of the objective with central differences, layer by layer.
 
     Useful for a network with an activation or loss of one's own. The objective is the loss
-    with the L2 penalty, over all rows at once, in float64 and without dropout, at the fitted
-    parameters or, if the estimator is not fitted, at its initial ones. Some dozens of rows
+    with the L2 penalty, over all rows at once, in float64 and without dropout or noise, at the
+    fitted parameters or, if the estimator is not fitted, at its initial ones. Some dozens of rows
     are enough, and more make it slower.
 
     Parameters

@@ -4,19 +4,20 @@ from scipy import sparse
 
 from sknn_opt import MLPClassifier
 from sknn_opt._compiler.declarations import address, kernel
-from sknn_opt._network.dropout import drop, is_dropped, mask_key
+from sknn_opt._network.dropout import drop, is_dropped
+from sknn_opt._network.random_stream import stream_key
 
 N = 100_000
 
 
 @kernel("int64 (int64 seed, int64 step, int64 layer)")
 def _mask_key(seed, step, layer):
-    return mask_key(seed, step, layer)
+    return stream_key(seed, step, layer)
 
 
 @kernel("int64 (int64 seed, int64 step, int64 layer, int64 number, double rate)")
 def _is_dropped(seed, step, layer, number, rate):
-    return is_dropped(mask_key(seed, step, layer), number, rate)
+    return is_dropped(stream_key(seed, step, layer), number, rate)
 
 
 def dropped(dtype="float64", seed=1, step=1, layer=1, first=0, rate=0.3, n=N):
