@@ -47,6 +47,11 @@ def test_a_seed_determines_the_case(tool, seed):
     assert same(vars(first.data), vars(second.data))
 
 
+def test_a_case_does_not_depend_on_those_before_it(tool):
+    draw = tool("drawing").draw
+    assert [str(draw(seed)) for seed in range(200)] == [str(draw(seed)) for seed in range(200)]
+
+
 def test_every_keyword_and_component_is_drawn(tool):
     drawing = tool("drawing")
     names, optimizers = set(), set()

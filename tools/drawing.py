@@ -122,9 +122,10 @@ def _leave_out_what_does_not_apply(parameters):
         del parameters[name]
 
 
-_FOR_MINI_BATCHES = {
-    "averaging", "clip_norm", "clip_value", "dropout", "input_dropout", "max_norm", "warmup",
-}  # fmt: skip
+_FOR_MINI_BATCHES = frozenset({
+    "averaging", "clip_norm", "clip_value", "dropout", "input_dropout", "input_noise",
+    "max_norm", "warmup",
+})  # fmt: skip
 
 
 def _draw_parameters(random, cls):
