@@ -8,10 +8,10 @@ import streams
 from scipy import sparse
 
 from sknn_opt import MLPClassifier, MLPRegressor
+from sknn_opt._compiler.blas_threads import BLOCK_ROWS
 from sknn_opt._compiler.declarations import address, at, kernel, real
 from sknn_opt._network.inputs import Input, call_add_rows, call_gradient, call_multiply
 from sknn_opt._network.noise import add_noise
-from sknn_opt._network.problem import BLOCK_ROWS
 from sknn_opt.optimizers import SGD
 
 pytestmark = [
