@@ -1,19 +1,20 @@
 """How long a fit takes, beside scikit-learn's and beside its bare matrix products.
 
-Run ``python examples/benchmarks/fit_speed.py``. The cases of a row are measured side by
-side, round by round, and the medians' ratio is printed, since machines are noisy. The
-bare products are the gemm calls of the same training steps, by the same BLAS, and nothing
-else: the floor under the time of a step. PyTorch and JAX take part where they are installed.
+Run ``python examples/benchmarks/fit_speed.py``. What stands in a row is measured side by
+side, round by round, and the medians' ratio is printed, since machines are noisy. Three figures
+in a cell are those with one thread of BLAS, with all threads, and with all threads while another
+process keeps one core busy. The bare products are the gemm calls of the same training steps, of
+whole batches, by the same BLAS at the faster of one thread and all, and nothing else: the floor
+under the time of a step. PyTorch and JAX take part where they are installed.
 """
 
 import argparse
 import importlib.util
 import math
-import statistics
-import time
 import warnings
 
 import numpy as np
+from conditions import CONDITIONS, measure
 from peers import PEERS
 from sklearn import neural_network
 from sklearn.exceptions import ConvergenceWarning
@@ -73,19 +74,6 @@ def bare_products(units, n_samples, batch_size, dtype, epochs):
     return run
 
 
-def measure(functions, repeats):
-    """Median seconds of each function, all of them in turn in every round."""
-    for function in functions:
-        function()
-    seconds = [[] for _ in functions]
-    for _ in range(repeats):
-        for function, times in zip(functions, seconds, strict=True):
-            start = time.perf_counter()
-            function()
-            times.append(time.perf_counter() - start)
-    return [statistics.median(times) for times in seconds]
-
-
 def run_case(case, repeats, peers):
     n_samples, n_features, hidden, n_classes, batch_size, dtype, parameters, epochs = case
     rng = np.random.default_rng(0)
@@ -110,9 +98,24 @@ def run_case(case, repeats, peers):
         functions |= {
             name: peers[name](X, y, units, batch_size, epochs, activation) for name in peers
         }
-    seconds = measure(functions.values(), repeats)
     steps = epochs * -(-n_samples // (batch_size or n_samples))
-    return {name: 1e6 * s / steps for name, s in zip(functions, seconds, strict=True)}
+    return {key: 1e6 * s / steps for key, s in measure(functions, repeats).items()}
+
+
+def cells(times, names):
+    """Return the columns of a row, and by how much we are faster than others, as an array."""
+    ours = np.array([times["ours", condition] for condition in CONDITIONS])
+    floor = min(times.get(("gemm", c), math.nan) for c in ("one thread", "all threads"))
+    faster = np.array(
+        [[times.get((name, c), math.nan) for c in CONDITIONS] / ours for name in names]
+    )
+    over = "" if math.isnan(floor) else f"{min(ours[:2]) / floor:.2f}"
+    ratios = ["" if math.isnan(row[0]) else three(row) for row in faster]
+    return [three(ours, 1), over, *ratios], faster
+
+
+def three(values, digits=2):
+    return " / ".join(f"{value:.{digits}f}" for value in values)
 
 
 def main():
@@ -129,19 +132,14 @@ def main():
     for number, case in enumerate(CASES):
         if arguments.cases and number not in arguments.cases:
             continue
-        times = run_case(case, arguments.repeats, peers)
-        ours = times["ours"]
-        cells = [f"{ours:.1f}", f"{ours / times['gemm']:.2f}" if "gemm" in times else ""]
-        faster = [times[name] / ours if name in times else math.nan for name in ("theirs", *peers)]
-        cells += ["" if math.isnan(ratio) else f"{ratio:.2f}" for ratio in faster]
+        row, faster = cells(run_case(case, arguments.repeats, peers), ["theirs", *peers])
         *sizes, parameters, _ = case
         name = ", ".join(str(s) for s in sizes) + "".join(f", {v}" for v in parameters.values())
-        print(f"| {name} |", " | ".join(cells), "|", flush=True)
+        print(f"| {name} |", " | ".join(row), "|", flush=True)
         if not parameters:
             ratios.append(faster)
-    means = np.exp(np.mean(np.log(ratios), axis=0))
-    cells = ["", "", *(f"{mean:.2f}" for mean in means)]
-    print("| geometric mean of the first ones, relu and adam |", " | ".join(cells), "|")
+    means = [three(row) for row in np.exp(np.mean(np.log(ratios), axis=0))]
+    print("| geometric mean of the first ones, relu and adam | | |", " | ".join(means), "|")
 
 
 if __name__ == "__main__":
