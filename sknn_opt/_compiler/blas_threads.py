@@ -3,7 +3,7 @@
 `plan_rows` decides from the sizes alone how many rows pass through a network at once, and on how
 many threads of BLAS. Threads pay for large products. For small ones they cost a multiple of the
 time as soon as another process uses a core, since they spin while they wait for each other.
-`ThreadCount.hold` then sets the number while a kernel runs.
+`Plan.run` then sets the number while a kernel runs.
 """
 
 import contextlib
@@ -16,6 +16,8 @@ from typing import NamedTuple
 import joblib
 from threadpoolctl import ThreadpoolController
 
+from .prototypes import FLOATS
+
 #: Rows of a block wherever many rows pass through a network at once: as many as fit in the
 #: processor's cache with the outputs of the layers.
 BLOCK_ROWS = 256
@@ -23,9 +25,9 @@ BLOCK_ROWS = 256
 #: Cutting rows into blocks smaller than this costs more than it spares.
 _LEAST_ROWS = 64
 
-#: Multiply-adds from which on two threads are faster than one on an idle machine, and not much
-#: slower on a busy one.
-_WORTHWHILE = 2.5e6
+#: Multiply-adds in float64 from which on two threads are clearly faster than one on an idle
+#: machine; in float32 twice as many, which take the same time.
+_WORTHWHILE = 5e6
 
 
 class Limits(NamedTuple):
@@ -103,9 +105,6 @@ def _libraries():
     return scipys, [library for library in libraries if library not in scipys]
 
 
-_UNHELD = contextlib.nullcontext()
-
-
 class ThreadCount:
     """The number of threads of some libraries, which is the process's.
 
@@ -133,17 +132,13 @@ class ThreadCount:
                 after_in_child=self._end_in_child,
             )
 
-    def hold(self, number):
-        """Return a context in which there are at most so many threads; None leaves them alone."""
-        return _UNHELD if number is None else self._hold(number)
-
-    @contextlib.contextmanager
-    def _hold(self, number):
+    def run(self, number, function, *arguments):
+        """Call a function while there are at most so many threads."""
         holder = object()
         try:
             try:
                 self.take(holder, number)
-                yield
+                return function(*arguments)
             finally:
                 self.release(holder)
         finally:
@@ -152,22 +147,27 @@ class ThreadCount:
                 self.release(holder)
 
     def take(self, holder, number):
+        """Let ``holder`` have so many threads until it releases them."""
         with self._lock:
             if self._holders and self._number != number:
                 self._wait_for(number)
             is_first = not self._holders
             if is_first:
-                before = [(library, library.n_threads()) for library in self._libraries()]
-                self._lowered = [pair for pair in before if pair[1] > number]
-                self._number = number
+                self._number, self._lowered = number, []
+                for library in self._libraries():
+                    before = library.n_threads()
+                    if before > number:
+                        self._lowered.append((library, before))
             self._holders.add(holder)
-            self._set(is_first, number)
+            if self._lowered:
+                self._set(is_first, number)
 
     def release(self, holder):
         """Let go; a second time it does nothing."""
         with self._lock:
             if holder in self._holders:
-                self._set(len(self._holders) == 1)
+                if self._lowered:
+                    self._set(len(self._holders) == 1)
                 self._holders.discard(holder)
                 if self._n_waiting:
                     self._is_free.notify_all()
@@ -248,9 +248,11 @@ class Plan(NamedTuple):
     max_rows: int
     n_threads: int | None = None
 
-    def hold(self):
-        """Return the context for calls of kernels."""
-        return scipy_threads.hold(self.n_threads)
+    def run(self, kernel, *arguments):
+        """Call a kernel with that number of threads."""
+        if self.n_threads is None:
+            return kernel(*arguments)
+        return scipy_threads.run(self.n_threads, kernel, *arguments)
 
 
 @cache
@@ -259,16 +261,18 @@ def _cpus():
     return joblib.cpu_count()
 
 
-def thread_number(n_jobs, size):
+def thread_number(n_jobs, size, dtype=FLOATS[0]):
     """Return how many threads BLAS may use where the largest product has ``size`` multiply-adds."""
-    if size <= _WORTHWHILE:
+    if size * dtype.itemsize <= _WORTHWHILE * FLOATS[0].itemsize:
         return 1
     if n_jobs is None:
         return _cpus()
     return min(_cpus(), n_jobs if n_jobs > 0 else max(1, _cpus() + 1 + n_jobs))
 
 
-def plan_rows(shapes, n_rows, n_jobs=None, *, at_once=False, is_sparse=False, other=0.0):
+def plan_rows(
+    shapes, n_rows, n_jobs=None, *, dtype=FLOATS[0], at_once=False, is_sparse=False, other=0.0
+):
     """Plan the passes of ``n_rows`` rows through layers with weights of these shapes.
 
     Parameters
@@ -278,6 +282,7 @@ def plan_rows(shapes, n_rows, n_jobs=None, *, at_once=False, is_sparse=False, ot
     n_rows : int
     n_jobs : int, default=None
         At most so many threads; None means as many as there are CPUs, where they pay.
+    dtype : numpy.dtype, default=float64
     at_once : bool, default=False
         Whether all rows have to pass at once.
     is_sparse : bool, default=False
@@ -295,7 +300,7 @@ def plan_rows(shapes, n_rows, n_jobs=None, *, at_once=False, is_sparse=False, ot
         return Plan(n_rows)
     largest, deltas = max(inner[is_sparse:], default=0), max(inner[1:], default=0)
     max_rows = n_rows if at_once else balanced(n_rows, BLOCK_ROWS)
-    number = thread_number(n_jobs, max(max_rows * largest, other))
+    number = thread_number(n_jobs, max(max_rows * largest, other), dtype)
     if number == 1:
         if not at_once and largest > 0:
             fitting = min(limits.plain // largest, limits.transposed // max(deltas, 1))

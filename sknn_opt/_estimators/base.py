@@ -177,7 +177,9 @@ class BaseMLP(CallbackSupportMixin, BaseEstimator, ABC):
         parameters = self._fitted_parameters(architecture)
         X = self._validate_features(X, parameters[0]["coefs"].dtype)
         shapes = [layer["coefs"].shape for layer in parameters]
-        plan = plan_rows(shapes, X.shape[0], self.n_jobs, is_sparse=sparse.issparse(X))
+        plan = plan_rows(
+            shapes, X.shape[0], self.n_jobs, dtype=X.dtype, is_sparse=sparse.issparse(X)
+        )
         return Network(X, parameters, architecture, plan).raw_outputs()
 
     def _predictions(self, raw):

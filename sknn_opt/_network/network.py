@@ -49,7 +49,7 @@ class Network:
         self.dtype = X.dtype
         self.n_layers = len(parameters)
         self.max_rows = plan.max_rows
-        self.hold = plan.hold
+        self.run = plan.run
         self.layers = np.zeros(self.n_layers, LAYER)
         self._widths = [layer["intercepts"].size for layer in parameters]
         self.n_outputs = self._widths[-1]
@@ -144,11 +144,10 @@ class Network:
 
     def forward(self, start, rows, n_layers=None):
         """Pass rows of the order from ``start`` on through the first layers, or through all."""
-        with self.hold():
-            forward_block(
-                self.dtype, self.source.address, address(self.layers), n_layers or self.n_layers,
-                start, rows,
-            )  # fmt: skip
+        self.run(
+            forward_block, self.dtype, self.source.address, address(self.layers),
+            n_layers or self.n_layers, start, rows,
+        )  # fmt: skip
 
     def blocks(self):
         """Yield the start and the number of rows of each block."""

@@ -97,9 +97,14 @@ class Problem:
 
     def plan(self, n_rows, n_jobs=None, at_once=False, other=0.0):
         """Plan passes of so many rows through the network; see `plan_rows`."""
-        is_sparse = sparse.issparse(self.X)
         return plan_rows(
-            self.layout.shapes, n_rows, n_jobs, at_once=at_once, is_sparse=is_sparse, other=other
+            self.layout.shapes,
+            n_rows,
+            n_jobs,
+            dtype=self.X.dtype,
+            at_once=at_once,
+            is_sparse=sparse.issparse(self.X),
+            other=other,
         )
 
     def mean_loss(self, raw, y, sample_weight):
@@ -185,6 +190,7 @@ class Evaluator:
 
         The block has ``rows`` rows of the order from ``start`` on. The gradient is a buffer.
         """
-        with self.network.hold():
-            loss = batch_gradient(self.dtype, *self.arguments, start, rows, scale, 0.0)
+        loss = self.network.run(
+            batch_gradient, self.dtype, *self.arguments, start, rows, scale, 0.0
+        )
         return scale * loss, self.gradient

@@ -256,11 +256,10 @@ class HessianProduct(Evaluator):
     def __call__(self, start, rows, scale):
         """Return ``scale`` times a block's share of the product, a buffer, in a tuple."""
         source, layers, n_layers, loss = self.arguments
-        with self.network.hold():
-            _product(
-                self.dtype, source, layers, address(self.layers_dot), address(self.tangents),
-                n_layers, loss, start, rows, scale, int(self.exact),
-            )  # fmt: skip
+        self.network.run(
+            _product, self.dtype, source, layers, address(self.layers_dot),
+            address(self.tangents), n_layers, loss, start, rows, scale, int(self.exact),
+        )  # fmt: skip
         return (self.gradient,)
 
 
@@ -354,11 +353,10 @@ class Jacobian(Evaluator):
 
     def __call__(self, start, rows, scale):
         """Return ``scale`` times a block's share of the matrix, in a tuple."""
-        with self.network.hold():
-            _jacobian(
-                self.dtype, *self.arguments, start, rows, scale, self.rows.shape[1],
-                address(self.inputs),
-            )  # fmt: skip
-            jacobian = self.rows[1 : 1 + rows * self.n_outputs].astype(np.float64, copy=False)
-            upper = dsyrk(1.0, jacobian.T)  # zero below the diagonal
+        self.network.run(
+            _jacobian, self.dtype, *self.arguments, start, rows, scale, self.rows.shape[1],
+            address(self.inputs),
+        )  # fmt: skip
+        jacobian = self.rows[1 : 1 + rows * self.n_outputs].astype(np.float64, copy=False)
+        upper = self.network.run(dsyrk, 1.0, jacobian.T)  # zero below the diagonal
         return (upper + np.triu(upper, 1).T,)

@@ -358,16 +358,16 @@ class MiniBatchTrainer:
         rates, _ = self._steps
         place = self._steps_address + first * rates.itemsize
         start = time.perf_counter()
-        with self._plan.hold():
-            train_batches(
-                self.theta.dtype,
-                *self.evaluator.arguments,
-                self._run_address,
-                place,
-                place + rates.nbytes,
-                first,
-                last,
-            )
+        self._plan.run(
+            train_batches,
+            self.theta.dtype,
+            *self.evaluator.arguments,
+            self._run_address,
+            place,
+            place + rates.nbytes,
+            first,
+            last,
+        )
         seconds = time.perf_counter() - start
         affordable = int((last - first) * _LONGEST_CALL / max(seconds, 1e-9))
         self._batches_per_call = min(max(affordable, 1), 16 * (last - first))

@@ -28,6 +28,10 @@ class Failure(Exception):
     pass
 
 
+def fail():
+    raise Failure
+
+
 @pytest.fixture
 def limits(monkeypatch):
     """OpenBLAS's limits for processors with AVX-512, and four CPUs, wherever this runs."""
@@ -63,6 +67,8 @@ def test_batches_whose_statistics_count_pass_at_once():
 
 def test_large_products_use_threads_as_n_jobs_allows():
     shapes = [(512, 512), (512, 10)]
+    assert plan_rows([(150, 150)], 256, dtype=np.dtype(np.float64)).n_threads == 4
+    assert plan_rows([(150, 150)], 256, dtype=np.dtype(np.float32)).n_threads == 1
     for n_jobs, number in ((None, 4), (1, 1), (2, 2), (9, 4), (-1, 4), (-2, 3), (-9, 1)):
         assert plan_rows(shapes, 1000, n_jobs) == Plan(BLOCK_ROWS - 6, number)
     assert plan_rows(shapes, 1) == Plan(1)
@@ -104,7 +110,7 @@ def test_no_plan_lets_small_products_wake_threads(at_once, is_sparse):
 
 def test_thread_number_depends_on_nothing_but_sizes():
     assert [thread_number(None, size) for size in (1e6, 1e7)] == [1, 4]
-    with scipy_threads.hold(1):
+    with hold(1):
         assert thread_number(None, 1e7) == 4
 
 
@@ -128,16 +134,25 @@ def three_threads():
         assert _all_numbers() == {3}
 
 
+@contextlib.contextmanager
+def hold(number, holders=scipy_threads):
+    holder = object()
+    holders.take(holder, number)
+    try:
+        yield
+    finally:
+        holders.release(holder)
+
+
 def one():
-    return scipy_threads.hold(1)
+    return hold(1)
 
 
 @pytest.mark.usefixtures("three_threads")
 class TestHold:
     def test_inside_and_afterwards(self):
-        for number, inside in ((1, 1), (2, 2), (3, 3), (9, 3), (None, 3)):
-            with scipy_threads.hold(number):
-                assert set(_numbers()) == {inside}
+        for number, inside in ((1, 1), (2, 2), (3, 3), (9, 3)):
+            assert set(scipy_threads.run(number, _numbers)) == {inside}
             assert set(_numbers()) == {3}
 
     def test_only_scipys_blas_is_held(self):
@@ -168,8 +183,8 @@ class TestHold:
         assert set(_numbers()) == {3}
 
     def test_exceptions_restore(self):
-        with pytest.raises(Failure), one(), one():
-            raise Failure
+        with pytest.raises(Failure), one():
+            scipy_threads.run(1, fail)
         assert set(_numbers()) == {3}
 
     @pytest.mark.skipif(not hasattr(signal, "setitimer"), reason="this platform has no timers")
@@ -185,8 +200,7 @@ class TestHold:
                 try:
                     signal.setitimer(signal.ITIMER_REAL, random.uniform(1e-6, 1e-4))
                     while True:
-                        with one():
-                            pass
+                        scipy_threads.run(1, int)
                 except KeyboardInterrupt:
                     n_interrupts += 1
                 assert len(scipy_threads._holders) == n_outer_holds
@@ -197,25 +211,25 @@ class TestHold:
     def test_threads_that_want_the_same_number_share_it(self):
         seen, barrier = [], threading.Barrier(4)
 
-        def hold():
+        def share():
             with one():
                 barrier.wait(10)  # all four are inside
                 seen.append(set(_numbers()))
 
-        _run(*[hold] * 4)
+        _run(*[share] * 4)
         assert seen == [{1}] * 4
 
     def test_threads_that_want_other_numbers_take_turns(self):
         seen = []
 
-        def hold(number):
+        def take_turns(number):
             for _ in range(20):
-                with scipy_threads.hold(number):
+                with hold(number):
                     before = set(_numbers())
                     time.sleep(1e-4)
                     seen.append((number, before, set(_numbers())))
 
-        _run(*(lambda number=number: hold(number) for number in (1, 2, 3, 1)))
+        _run(*(lambda number=number: take_turns(number) for number in (1, 2, 3, 1)))
         assert len(seen) == 80
         assert all(before == after == {number} for number, before, after in seen)
 
@@ -247,19 +261,19 @@ def _run(*functions):
 def test_a_forked_child_starts_unheld():
     entered, leave = threading.Event(), threading.Event()
 
-    def hold():
+    def hold_long():
         with one():
             entered.set()
             leave.wait(20)
 
-    other = threading.Thread(target=hold)
+    other = threading.Thread(target=hold_long)
     other.start()
     assert entered.wait(10)
     child = os.fork()
     if child == 0:
         signal.alarm(20)  # ends a child that would wait for ever
         unheld = set(_numbers()) == {3}
-        with scipy_threads.hold(2):
+        with hold(2):
             os._exit(0 if unheld and set(_numbers()) == {2} else 1)
     leave.set()
     other.join()
