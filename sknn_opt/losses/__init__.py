@@ -10,7 +10,7 @@ from .base import EVALUATE, HESSIAN_PRODUCT, LINK, ByRow, Form, Loss, Separable
 from .classification import Focal, LogLoss, SquaredError
 from .gaussian import GaussianNLL
 from .margin import Hinge, SquaredHinge
-from .regression import AbsoluteError, Gamma, Huber, LogCosh, Poisson, Quantile
+from .regression import AbsoluteError, Gamma, Huber, LogCosh, Poisson, Quantile, Tweedie
 
 __all__ = [
     "CLASSIFIER_LOSSES",
@@ -34,6 +34,7 @@ __all__ = [
     "Separable",
     "SquaredError",
     "SquaredHinge",
+    "Tweedie",
 ]
 
 CLASSIFIER_LOSSES = Registry(
@@ -55,6 +56,7 @@ REGRESSOR_LOSSES = Registry(
         "quantile": Quantile,
         "poisson": Poisson,
         "gamma": Gamma,
+        "tweedie": Tweedie,
         "gaussian_nll": GaussianNLL,
     },
     aliases={

@@ -10,6 +10,7 @@ from sklearn.utils._param_validation import Interval
 
 from .._compiler.declarations import inline, kernel, real
 from .._compiler.elementary import exp as _exp
+from .._compiler.elementary import expm1 as _expm1
 from .._compiler.elementary import log as _log
 from .._compiler.elementary import log1p as _log1p
 from .._compiler.elementary import tanh as _tanh
@@ -342,3 +343,98 @@ class Gamma(Loss):
 
     def check_targets(self, y):
         _check_range(y > 0, "gamma", "strictly positive")
+
+
+@inline
+def _growth(rate, time):
+    """Return (exp(rate * time) - 1) / rate, which is the time where the rate is 0."""
+    exponent = rate * time
+    below = _expm1(-abs(exponent))
+    change = -below * _exp(exponent) if exponent > real(0) else below
+    return time if rate == real(0) else change / rate
+
+
+@inline
+def _tweedie_loss(y, a, b, factor, up, down):
+    """Return the loss for powers that are not near 1 or 2, and for targets of 0."""
+    constant = real(0)
+    if y > real(0):
+        constant = _exp(b * _log(y)) / (a * b)
+    elif y < real(0) and a == real(1):
+        constant = real(0.5) * y * y
+    by_rate = real(0) if down == real(0) else down / a
+    return constant + factor * (up / b - by_rate)
+
+
+@inline
+def _tweedie(y, z, p):
+    a, b = real(1.0 - p.power), real(2.0 - p.power)
+    # The derivative is exp(b z) - y exp(a z), of which one factor is taken out, so that it is
+    # no difference of infinities and no product of 0 and infinity.
+    small = _exp(-abs(z))
+    if z > real(0) or y == real(0):
+        factor, up, down = _exp(b * z), real(1), y * small
+    else:
+        factor, up, down = _exp(a * z), small, y
+    if y > real(0) and a <= real(0) and b > real(-0.1):
+        log_y = _log(y)
+        # Here the terms that grow without bound towards the powers 1 and 2 have cancelled.
+        loss = _exp(b * log_y) * (_growth(b, z - log_y) - _growth(a, z - log_y))
+    else:
+        loss = _tweedie_loss(y, a, b, factor, up, down)
+    return loss, factor * (up - down), factor * (b * up - a * down)
+
+
+class Tweedie(Loss):
+    r"""Half the Tweedie deviance, with a log link: predictions are :math:`e^z`.
+
+    For a power :math:`p` other than 0, 1 and 2:
+
+    .. math::
+
+        \ell(y, z) = \sum_j \frac{\max(y_j, 0)^{2 - p}}{(1 - p)(2 - p)}
+        - \frac{y_j e^{(1 - p) z_j}}{1 - p} + \frac{e^{(2 - p) z_j}}{2 - p}
+
+    The variance of the targets is in proportion to the power :math:`p` of their mean: 1 is
+    `Poisson`, 2 is `Gamma`, and 0 half the squared error of :math:`e^z`. Powers between 1
+    and 2 are for amounts that are often exactly 0 and otherwise positive, such as the claims
+    of an insured person in a year or the rain of a day. Targets may have any value for
+    powers up to 0, have to be at least 0 below the power 2, and positive from there on.
+
+    Parameters
+    ----------
+    power : float, default=1.5
+        At most 0, or at least 1: there is no distribution in between.
+
+    References
+    ----------
+    B. Jørgensen, "Exponential Dispersion Models", Journal of the Royal Statistical Society B
+    49, 1987.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> from sknn_opt import MLPRegressor
+    >>> from sknn_opt.losses import Tweedie
+    >>> X = np.linspace(0, 1, 1000).reshape(-1, 1)
+    >>> random = np.random.default_rng(0)
+    >>> n_claims = random.poisson(np.exp(2 * X[:, 0]))
+    >>> y = random.gamma(np.maximum(5 * n_claims, 1e-9), 0.2) * (n_claims > 0)
+    >>> model = MLPRegressor((), loss=Tweedie(1.2), optimizer="lbfgs", random_state=0).fit(X, y)
+    >>> print(model.coefs_[0].round())
+    [[2.]]
+    """
+
+    _parameter_constraints = {
+        "power": [Interval(Real, None, 0, closed="right"), Interval(Real, 1, None, closed="left")]
+    }
+    _forms = {"continuous": Separable(_tweedie, _exponential_link, "exp")}
+
+    def __init__(self, power=1.5):
+        self.power = power
+
+    def check_targets(self, y):
+        if self.power >= 2:
+            _check_range(y > 0, "tweedie", f"strictly positive for power={self.power}")
+        elif self.power >= 1:
+            _check_range(y >= 0, "tweedie", f"non-negative for power={self.power}")

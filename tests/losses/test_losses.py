@@ -16,6 +16,7 @@ from sklearn.linear_model import (
     LogisticRegression,
     PoissonRegressor,
     QuantileRegressor,
+    TweedieRegressor,
 )
 from sklearn.metrics import (
     hinge_loss,
@@ -25,6 +26,7 @@ from sklearn.metrics import (
     mean_pinball_loss,
     mean_poisson_deviance,
     mean_squared_error,
+    mean_tweedie_deviance,
     r2_score,
 )
 from sklearn.multiclass import OneVsRestClassifier
@@ -38,15 +40,18 @@ from sknn_opt.losses import (
     REGRESSOR_LOSSES,
     AbsoluteError,
     Focal,
+    Gamma,
     GaussianNLL,
     Hinge,
     Huber,
     LogCosh,
     LogLoss,
     Loss,
+    Poisson,
     Quantile,
     SquaredError,
     SquaredHinge,
+    Tweedie,
 )
 from sknn_opt.optimizers import LBFGS
 
@@ -190,6 +195,21 @@ def _regressor(choice, loss, link=lambda raw: raw):
     return {("regressor", choice, "continuous"): (loss, link)}
 
 
+def _tweedie(choice, power):
+    """Half the deviance as it is in scikit-learn, which has its own for some powers."""
+
+    def loss(y, raw):
+        if power in (1, 2):
+            return REFERENCES["regressor", {1: "poisson", 2: "gamma"}[power], "continuous"][0](
+                y, raw
+            )
+        a, b = 1 - power, 2 - power
+        constant = y**2 / 2 if power == 0 else np.maximum(y, 0) ** b / (a * b)
+        return (constant - y * np.exp(a * raw) / a + np.exp(b * raw) / b).sum(axis=1)
+
+    return _regressor(choice, loss, np.exp)
+
+
 def _gaussian(y, raw):
     means, log_variances = np.hsplit(raw, 2)
     return -norm.logpdf(y, means, np.exp(log_variances / 2)).sum(axis=1)
@@ -252,6 +272,12 @@ REFERENCES = {
     **_regressor(
         "poisson", lambda y, raw: (xlogy(y, y) - y * raw - y + np.exp(raw)).sum(axis=1), np.exp
     ),
+    **_tweedie("tweedie", 1.5),
+    **{
+        key: row
+        for power in (-1.5, 0.0, 1.0, 1.2, 2.0, 3.0)
+        for key, row in _tweedie(Tweedie(power), power).items()
+    },
     **_regressor("gaussian_nll", _gaussian, lambda raw: raw[:, :N_OUTPUTS]),
     **_regressor(
         "gamma", lambda y, raw: (raw - np.log(y) + y * np.exp(-raw) - 1).sum(axis=1), np.exp
@@ -284,7 +310,9 @@ def make(key, dtype="float64"):
     n_outputs, draw = TARGETS[target_type]
     random = np.random.default_rng(3)
     y = draw(random).astype(dtype)
-    y += 0.5 if choice == "gamma" else 0
+    power = getattr(loss, "power", 0)
+    y += 0.5 if choice == "gamma" or power >= 2 else 0
+    y -= 0.5 if power < 0 else 0
     y = y[:, :1] if np.ndim(getattr(loss, "q", 0)) else y
     if target_type == "continuous":
         n_outputs = loss.n_outputs(y.shape[1])
@@ -332,7 +360,8 @@ def test_derivative_is_that_of_finite_differences(key):
         above, below = (evaluate(loss, form, y, raw + s, weight)[0] for s in (shift, -shift))
         expected[index] = scale * (above - below) / (2 * step)
     _, delta = evaluate(loss, form, y, raw, weight, scale)
-    np.testing.assert_allclose(delta, expected, rtol=1e-6, atol=1e-7)
+    rounding = 1e-7 * max(1, np.abs(expected).max())
+    np.testing.assert_allclose(delta, expected, rtol=1e-6, atol=rounding)
     assert not delta[weight == 0].any()
 
 
@@ -354,8 +383,11 @@ def test_the_sum_is_in_float64(dtype, key):
 
 
 def _overflows(key):
-    """The sign of the outputs for which the loss itself is too large for a number."""
-    return {"poisson": 1, "gamma": -1}.get(key[1], 0)
+    """The signs of outputs for which the loss itself is too large for a number."""
+    power = {"poisson": 1, "gamma": 2, "tweedie": 1.5}.get(key[1], getattr(key[1], "power", None))
+    if power is None:
+        return ()
+    return (1,) * (power < 2) + (-1,) * (power > 1)
 
 
 @every_form
@@ -366,7 +398,7 @@ def test_far_outputs_have_finite_losses(sign, dtype, key):
     raw[:, 0] = sign * 1e4
     total, delta = evaluate(loss, form, y, raw, np.ones(N_ROWS, dtype))
     assert not np.isnan(form.predictions(raw.copy())).any()
-    if sign == _overflows(key):
+    if sign in _overflows(key):
         assert total == np.inf
         assert not np.isnan(delta).any()
         return
@@ -400,6 +432,7 @@ BENDS = {
     "quantile": "nowhere",
     "poisson": "everywhere",
     "gamma": "everywhere",
+    "tweedie": "everywhere",
     "gaussian_nll": "everywhere",
 }
 
@@ -492,7 +525,7 @@ def test_far_outputs_have_curvature(sign, dtype, key):
         product = curve(loss, form, y, raw, np.ones(N_ROWS, dtype), draw_tangent(raw))
         assert not np.isnan(product).any()
         # The likelihood's curvature grows with the square of the residual.
-        overflows = sign == _overflows(key) or (key[1] == "gaussian_nll" and size > 1e4)
+        overflows = sign in _overflows(key) or (key[1] == "gaussian_nll" and size > 1e4)
         assert np.isfinite(product).all() != overflows
 
 
@@ -529,6 +562,7 @@ EXACT = {
     LogCosh(): lambda y, z: ((z[0] - y).exp() + (y - z[0]).exp()).ln(),
     REGRESSOR_LOSSES["poisson"](): lambda y, z: z[0].exp() - y * z[0],
     REGRESSOR_LOSSES["gamma"](): lambda y, z: z[0] + y * (-z[0]).exp(),
+    Tweedie(): lambda y, z: 2 * (z[0] / 2).exp() + 2 * y * (-z[0] / 2).exp(),
 }
 
 
@@ -717,6 +751,7 @@ def test_an_alias_is_the_same_class(kind, alias, name):
         (SquaredHinge(multiclass="one_vs_one"), "multiclass"),
         (Focal(gamma=-1), "gamma"),
         (Huber(delta=0), "delta"),
+        (Tweedie(power=0.5), "power"),
         (GaussianNLL(beta=1.5), "beta"),
         (GaussianNLL(beta="half"), "beta"),
         (Quantile(q=1.0), "'q' parameter"),
@@ -788,12 +823,18 @@ def test_squared_error_is_half_that_of_sklearn():
     assert total / weight.sum() == pytest.approx(0.5 * N_OUTPUTS * mean, rel=1e-12)
 
 
-@pytest.mark.parametrize(
-    ("name", "deviance"), [("poisson", mean_poisson_deviance), ("gamma", mean_gamma_deviance)]
-)
-def test_log_links_have_half_the_deviance_of_sklearn(name, deviance):
-    loss, form, y, raw, weight = make(("regressor", name, "continuous"))
-    assert name == "gamma" or (y == 0).any()
+DEVIANCES = {
+    "poisson": mean_poisson_deviance,
+    "gamma": mean_gamma_deviance,
+    "tweedie": partial(mean_tweedie_deviance, power=1.5),
+    **{Tweedie(p): partial(mean_tweedie_deviance, power=p) for p in (-2, 0, 1, 1.1, 2, 2.5)},
+}
+
+
+@pytest.mark.parametrize(("choice", "deviance"), DEVIANCES.items(), ids=str)
+def test_log_links_have_half_the_deviance_of_sklearn(choice, deviance):
+    loss, form, y, raw, weight = make(("regressor", choice, "continuous"))
+    assert (y == 0).any() == (choice != "gamma" and -1 < getattr(loss, "power", 0) < 2)
     total, _ = evaluate(loss, form, y, raw, weight)
     expected = sum(
         0.5 * deviance(truth, rate, sample_weight=weight)
@@ -803,14 +844,42 @@ def test_log_links_have_half_the_deviance_of_sklearn(name, deviance):
 
 
 @pytest.mark.parametrize(
-    ("name", "lowest", "refused", "message"),
-    [("poisson", 0.0, -1e-9, "non-negative"), ("gamma", 1e-9, 0.0, "strictly positive")],
+    ("name", "loss", "lowest", "refused", "message"),
+    [
+        ("poisson", Poisson(), 0.0, -1e-9, "non-negative"),
+        ("gamma", Gamma(), 1e-9, 0.0, "strictly positive"),
+        ("tweedie", Tweedie(), 0.0, -1e-9, "non-negative for power=1.5"),
+        ("tweedie", Tweedie(2), 1e-9, 0.0, "strictly positive for power=2"),
+    ],
 )
-def test_log_links_refuse_targets_out_of_their_range(name, lowest, refused, message):
-    loss = REGRESSOR_LOSSES[name]()
+def test_log_links_refuse_targets_out_of_their_range(name, loss, lowest, refused, message):
     loss.check_targets(np.array([[lowest, 3]]))
     with pytest.raises(ValueError, match=f"valid range of the loss '{name}': .* {message}"):
         loss.check_targets(np.array([[1.0, refused]]))
+
+
+@pytest.mark.parametrize("power", [-1, 0])
+def test_powers_up_to_0_take_any_target(power):
+    Tweedie(power).check_targets(np.array([[-1.0, 0.0, 1.0]]))
+
+
+@every_dtype
+@pytest.mark.parametrize(("power", "twin"), [(1, Poisson()), (2, Gamma())])
+def test_tweedie_is_poisson_at_1_and_gamma_at_2(power, twin, dtype):
+    _, form, y, raw, weight = make(("regressor", "gamma", "continuous"), dtype)
+    expected, expected_delta = evaluate(twin, twin.form("continuous"), y, raw, weight)
+    tangent = draw_tangent(raw)
+    expected_product = curve(twin, twin.form("continuous"), y, raw, weight, tangent)
+    rounding = 10 * float(np.finfo(dtype).eps)
+    for distance, tolerance in ((0, rounding), (1e-9, max(rounding, 1e-6))):
+        loss = Tweedie(power + distance)
+        form = loss.form("continuous")
+        total, delta = evaluate(loss, form, y, raw, weight)
+        product = curve(loss, form, y, raw, weight, tangent)
+        assert total == pytest.approx(expected, rel=tolerance)
+        scale = np.abs(expected_delta).max()
+        np.testing.assert_allclose(delta, expected_delta, rtol=tolerance, atol=scale * tolerance)
+        np.testing.assert_allclose(product, expected_product, rtol=tolerance)
 
 
 def test_huber_at_1_is_the_smooth_l1_loss():
@@ -1100,10 +1169,19 @@ def test_label_smoothing_is_a_parameter_of_the_loss_by_name():
 
 
 @pytest.mark.parametrize(
-    ("name", "model"), [("poisson", PoissonRegressor), ("gamma", GammaRegressor)]
+    ("name", "model"),
+    [
+        ("poisson", PoissonRegressor),
+        ("gamma", GammaRegressor),
+        ("tweedie", partial(TweedieRegressor, power=1.5)),
+        (Tweedie(3), partial(TweedieRegressor, power=3)),
+        (Tweedie(0), partial(TweedieRegressor, power=0, link="log")),
+    ],
 )
 def test_log_links_without_hidden_layers_are_generalized_linear_models(name, model):
     X, y = _regression()
+    if name == "tweedie":
+        y[::3] = 0
     ours = _linear_regressor(loss=name, alpha=0.1 * len(y)).fit(X, y)
     theirs = model(alpha=0.1, tol=1e-10, max_iter=1000).fit(X, y)
     np.testing.assert_allclose(ours.predict(X), theirs.predict(X), rtol=1e-3)
@@ -1111,7 +1189,7 @@ def test_log_links_without_hidden_layers_are_generalized_linear_models(name, mod
 
 
 @pytest.mark.parametrize("dtype", ["float32", "float64"])
-@pytest.mark.parametrize("name", ["poisson", "gamma"])
+@pytest.mark.parametrize("name", ["poisson", "gamma", "tweedie"])
 def test_predictions_that_overflow_come_with_a_warning(name, dtype):
     X, y = _regression()
     network = _linear_regressor(loss=name, dtype=dtype, tol=1e-3).fit(X, y)
