@@ -10,13 +10,17 @@ from numbers import Real
 
 import numpy as np
 from sklearn.base import BaseEstimator
-from sklearn.utils._param_validation import Interval
+from sklearn.utils._param_validation import Interval, Options, StrOptions
 
 # Limits that many parameters share.
 FRACTION = [Interval(Real, 0, 1, closed="both")]
 DECAY = [Interval(Real, 0, 1, closed="left")]
 POSITIVE = [Interval(Real, 0, None, closed="neither")]
 NON_NEGATIVE = [Interval(Real, 0, None, closed="left")]
+FLOAT_TYPE = [
+    StrOptions({"float32", "float64"}),
+    Options(object, {np.float32, np.float64, np.dtype(np.float32), np.dtype(np.float64)}),
+]
 
 
 class Component(BaseEstimator):

@@ -25,6 +25,7 @@ FLOORS = [
         "losses",
         "normalizations",
         "optimizers",
+        "preprocessing",
         "schedules",
     ],
     ["_network"],

@@ -22,6 +22,7 @@ from sknn_opt.initializers import INITIALIZERS
 from sknn_opt.losses import CLASSIFIER_LOSSES, REGRESSOR_LOSSES
 from sknn_opt.normalizations import NORMALIZATIONS
 from sknn_opt.optimizers import OPTIMIZERS, SGD
+from sknn_opt.preprocessing import TabularEncoder
 from sknn_opt.schedules import SCHEDULES
 
 pytestmark = [
@@ -109,3 +110,14 @@ def test_search_over_an_optimizers_parameters():
     search = GridSearchCV(pipeline, grid, cv=2, error_score="raise").fit(X, CLASSES)
     assert search.best_params_["mlpclassifier__optimizer__momentum"] == 0.9
     assert search.score(X, CLASSES) > 0.5
+
+
+def test_a_raw_table():
+    table = np.column_stack([X, CLASSES]).astype(object)
+    table[:, 2] = np.datetime64("2020-01-01", "h") + (24 * X[:, 2]).astype(int)
+    table[:, 3] = np.take(["a", "b", "c"], CLASSES)
+    table[:5, 1] = table[-5:, 3] = None
+    model = MLPClassifier(**{**SMALL, "learning_rate_init": 0.05, "max_iter": 30})
+    pipeline = make_pipeline(TabularEncoder(random_state=0), model).fit(table, CLASSES)
+    assert pipeline[0].kinds_ == ["numeric", "numeric", "datetime", "categorical"]
+    assert pipeline.score(table, CLASSES) > 0.8

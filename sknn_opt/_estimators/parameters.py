@@ -8,9 +8,17 @@ import numpy as np
 from sklearn.metrics import get_scorer_names
 from sklearn.utils._param_validation import Interval, Options, RealNotInt, StrOptions
 
-from .._components import DECAY, FRACTION, NON_NEGATIVE, POSITIVE, Component, resolve
+from .._components import (
+    DECAY,
+    FLOAT_TYPE,
+    FRACTION,
+    NON_NEGATIVE,
+    POSITIVE,
+    Component,
+    resolve,
+)
 from .._network.augmentation import Augmentation
-from .._network.layout import FLOATS, Architecture
+from .._network.layout import Architecture
 from .._training.mini_batch import Limits, Rates
 from .._warnings import warn
 from ..activations import ACTIVATIONS, Activation
@@ -80,11 +88,7 @@ LIMITS = {
     "max_fun": [Interval(Integral, 1, None, closed="left")],
     "max_time": [*POSITIVE, None],
     "n_jobs": [Integral, None],
-    "dtype": [
-        StrOptions({"float32", "float64"}),
-        Options(object, {*FLOATS, *(dtype.type for dtype in FLOATS)}),
-        None,
-    ],
+    "dtype": [*FLOAT_TYPE, None],
 }
 
 _DEFAULT_OPTIMIZER = "adam"

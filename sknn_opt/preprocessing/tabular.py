@@ -1,0 +1,389 @@
+"""From a raw table, of whatever its columns hold, to the inputs of a network."""
+
+from numbers import Integral
+
+import numpy as np
+from sklearn.base import BaseEstimator, TransformerMixin, _fit_context
+from sklearn.utils import assert_all_finite, check_array
+from sklearn.utils._param_validation import Interval, StrOptions
+from sklearn.utils.validation import _check_feature_names_in, check_is_fitted, validate_data
+
+from .._components import FLOAT_TYPE, FRACTION, POSITIVE
+from .calendar import CYCLE_LABELS, changing_cycles, encode_cycle
+from .categories import (
+    category_labels,
+    encode_categories,
+    frequent_categories,
+    kinds_of_columns,
+)
+from .columns import CATEGORICAL, DATETIME, column, frame_library, take_rows
+from .numeric import PeriodicFeatures, PiecewiseLinearEncoder, SmoothClipScaler, row_chunks
+
+# Gaps that are rarer than this are filled in without a column that tells where they were.
+_RARE_GAPS = 0.002
+
+_COUNT = [Interval(Integral, 0, None, closed="left")]
+_AT_LEAST_ONE = [Interval(Integral, 1, None, closed="left")]
+
+
+class TabularEncoder(TransformerMixin, BaseEstimator):
+    r"""Turn a raw table into inputs that a network learns well from.
+
+    The table is a frame of pandas or Polars, or an array. Nothing in it has to be scaled, encoded
+    or filled in before. What becomes of a column depends on its kind:
+
+    - *Numeric*, which includes booleans. With the scaled number
+      :math:`u = f(x) - \bar f` of `SmoothClipScaler`, the bins :math:`e_t` of
+      `PiecewiseLinearEncoder`, the waves of `PeriodicFeatures` and the factor :math:`s`
+      (`scale`), a number :math:`x` becomes
+
+      .. math::
+
+          u, \quad
+          s \, (e_1(x) - \bar e_1), \dots, s \, (e_T(x) - \bar e_T), \quad
+          s \cos(\omega_1 u + \varphi_1), \dots, s \cos(\omega_K u + \varphi_K)
+
+      Bars are means in `fit`.
+
+    - *Duration*: a number of seconds. A time of day is the duration since midnight.
+    - *Datetime*: a number of seconds too, and beside it :math:`\cos 2 \pi p` and
+      :math:`\sin 2 \pi p` of the part :math:`p` that is over of the day, of the week and of the
+      year, provided that :math:`p` varies.
+    - *Categorical*, which is everything else, strings for example: a column of zeros and ones for
+      each category. Two categories need only one column, of -1 and 1.
+
+    A missing number is replaced by the median, and if more than 0.2 % of the column are missing,
+    another column is 1 where they are. Missing values of a categorical column are a category.
+    `transform` takes values that `fit` has not seen: a missing one in a column that had none is
+    the median, or 0 in all columns of its feature, as is a category that was rare or absent.
+    Columns with a single value are left out.
+
+    Parameters
+    ----------
+    categorical_features : {'from_dtype'}, array-like of {bool, int, str} or None, \
+            default='from_dtype'
+        Which columns are categorical: a mask, their positions, or their names if the table is a
+        frame. All others then have to hold numbers, datetimes or durations. 'from_dtype' goes by
+        the type of each column, and by the values where the type is object. None means that no
+        column is categorical.
+    n_bins : int, default=16
+        The number :math:`T` of bins of a column, or fewer where edges coincide; 0 for none.
+    distinct_share : float, default=0.5
+        The share of the bins that are made from quantiles of the distinct values.
+    n_frequencies : int, default=8
+        The number :math:`K` of waves of a column; 0 for none.
+    sigma : float, default=1.0
+        Standard deviation of the frequencies of the waves.
+    scale : float, default=0.15
+        The factor :math:`s` of bins and waves.
+    max_categories : int, default=50
+        How many categories of a column get a column of their own, the most frequent first. If
+        the table has 1000 rows or more, a category also has to occur twice.
+    max_columns : int, default=512
+        Limit of the number of bins, and of that of waves, in all columns together. In a table of
+        many columns each gets fewer of them than `n_bins` and `n_frequencies`.
+    dtype : {'float32', 'float64'}, default='float32'
+        Type of the result.
+    random_state : int, RandomState instance or None, default=None
+        Draws frequencies and phases of the waves.
+
+    Attributes
+    ----------
+    kinds_ : list of {'numeric', 'categorical', 'datetime', 'duration'}
+        The kind of each column of the table.
+    fill_values_ : ndarray of shape (`n_features_in_`,)
+        The median of each column, which replaces missing values. NaN if it is categorical.
+    scaler_ : SmoothClipScaler
+        The scaler of the columns that have numbers, datetimes or durations, and not only one.
+    piecewise_linear_ : PiecewiseLinearEncoder or None
+        Makes the bins of those of these columns that have at least two.
+    periodic_ : PeriodicFeatures or None
+        Makes the waves of the scaled columns.
+    categories_ : list of length `n_features_in_`
+        For a categorical column the list of its categories that have a column of their own, None
+        among them standing for missing values; None for any other column.
+    origins_ : ndarray of shape (n_features_out,)
+        For each column of the result, the position of the column of the table it comes from.
+    n_features_in_ : int
+        Number of columns of the table.
+    feature_names_in_ : ndarray of shape (`n_features_in_`,)
+        Names of the columns, if all of them are strings.
+
+    See Also
+    --------
+    sklearn.compose.ColumnTransformer : Combines transformers of your choice for columns of your
+        choice.
+
+    References
+    ----------
+    Y. Gorishniy, I. Rubachev, A. Babenko. "On embeddings for numerical features in tabular deep
+    learning". NeurIPS 2022, :arxiv:`2203.05556`.
+
+    Examples
+    --------
+    >>> import pandas as pd
+    >>> from sklearn.pipeline import make_pipeline
+    >>> from sknn_opt import MLPClassifier
+    >>> from sknn_opt.preprocessing import TabularEncoder
+    >>> table = pd.DataFrame(
+    ...     {"age": [20, 31, None, 58], "town": ["Rome", None, "Oslo", "Rome"]}
+    ... )
+    >>> encoder = TabularEncoder(n_bins=2, n_frequencies=0).fit(table)
+    >>> print(encoder.get_feature_names_out())
+    ['age_missing' 'age' 'age_bin0' 'age_bin1' 'town_Oslo' 'town_Rome'
+     'town_missing']
+    >>> print(encoder.origins_)
+    [0 0 0 0 1 1 1]
+    >>> network = MLPClassifier(tol=0.1, random_state=0)
+    >>> model = make_pipeline(TabularEncoder(random_state=0), network)
+    >>> print(model.fit(table, [0, 0, 1, 1]).predict(table))
+    [0 0 1 1]
+    """
+
+    _parameter_constraints = {
+        "categorical_features": ["array-like", StrOptions({"from_dtype"}), None],
+        "n_bins": _COUNT,
+        "distinct_share": FRACTION,
+        "n_frequencies": _COUNT,
+        "sigma": POSITIVE,
+        "scale": POSITIVE,
+        "max_categories": _AT_LEAST_ONE,
+        "max_columns": _COUNT,
+        "dtype": FLOAT_TYPE,
+        "random_state": ["random_state"],
+    }
+
+    def __init__(
+        self,
+        categorical_features="from_dtype",
+        *,
+        n_bins=16,
+        distinct_share=0.5,
+        n_frequencies=8,
+        sigma=1.0,
+        scale=0.15,
+        max_categories=50,
+        max_columns=512,
+        dtype="float32",
+        random_state=None,
+    ):
+        self.categorical_features = categorical_features
+        self.n_bins = n_bins
+        self.distinct_share = distinct_share
+        self.n_frequencies = n_frequencies
+        self.sigma = sigma
+        self.scale = scale
+        self.max_categories = max_categories
+        self.max_columns = max_columns
+        self.dtype = dtype
+        self.random_state = random_state
+
+    @_fit_context(prefer_skip_nested_validation=True)
+    def fit(self, X, y=None):
+        """Learn what each column holds, and how it is encoded.
+
+        Parameters
+        ----------
+        X : {array-like, dataframe} of shape (n_samples, n_features)
+            The table.
+        y : None
+            Ignored.
+
+        Returns
+        -------
+        self : object
+
+        Raises
+        ------
+        ValueError
+            If a column that is not categorical holds what is no number, or an infinity.
+        """
+        X = self._validate(X, reset=True)
+        self.kinds_ = kinds_of_columns(X, self.categorical_features)
+        self._fit_numbers(X)
+        self._fit_bins_and_waves(X)
+        self._fit_categories(X)
+        self.origins_ = np.array([origin for origin, _ in self._outputs()], dtype=np.intp)
+        return self
+
+    def transform(self, X):
+        """Encode a table.
+
+        Parameters
+        ----------
+        X : {array-like, dataframe} of shape (n_samples, n_features)
+            A table with the columns of the one in `fit`, in the same order.
+
+        Returns
+        -------
+        X_encoded : ndarray of shape (n_samples, n_features_out)
+            Finite numbers.
+        """
+        check_is_fitted(self)
+        X = self._validate(X, reset=False)
+        dtype = np.dtype(self.dtype)
+        encoded = np.empty((X.shape[0], len(self.origins_)), dtype=dtype)
+        for rows in row_chunks(X.shape[0], max(X.shape[1], encoded.shape[1])):
+            parts = self._encode(take_rows(X, rows), dtype)
+            np.concatenate(parts, axis=1, out=encoded[rows], casting="same_kind")
+        return encoded
+
+    def get_feature_names_out(self, input_features=None):
+        """Return the names of the columns of the result.
+
+        A column is named after the one that it is made of, followed by nothing for the scaled
+        number, or by ``_bin0``, ``_wave0``, ``_day_cos``, ``_missing`` or the category.
+
+        Parameters
+        ----------
+        input_features : array-like of str, default=None
+            Names of the columns of the table; None means those seen in `fit`.
+
+        Returns
+        -------
+        names : ndarray of shape (n_features_out,)
+        """
+        check_is_fitted(self)
+        names = _check_feature_names_in(self, input_features)
+        named = (names[origin] + suffix for origin, suffix in self._outputs())
+        return np.array(list(_told_apart(named)), dtype=object)
+
+    def _validate(self, X, reset):
+        if frame_library(X) is None:
+            array = validate_data(self, X, reset=reset, dtype=None, ensure_all_finite="allow-nan")
+            # NumPy makes strings of all values of a list that holds one.
+            is_mixed = not hasattr(X, "dtype") and array.dtype.kind in "SU"
+            return np.asarray(X, dtype=object) if is_mixed else array
+        validate_data(self, X, reset=reset, skip_check_array=True)
+        # In place of the table, which nobody should convert, an array of its shape.
+        check_array(np.broadcast_to(0.0, X.shape), ensure_all_finite=False, estimator=self)
+        return X
+
+    def _numbers(self, X, j):
+        """Return a column that is not categorical as float64."""
+        try:
+            x = column(X, j).numbers(self.kinds_[j])
+        except ValueError as error:
+            name = _check_feature_names_in(self)[j]
+            raise ValueError(
+                f"{error}, in feature {name!r}, which has been taken for {self.kinds_[j]}. Columns "
+                "that hold categories can be chosen by categorical_features."
+            ) from error
+        assert_all_finite(x, allow_nan=True, estimator_name=type(self).__name__, input_name="X")
+        return x
+
+    def _filled(self, X, j):
+        x = self._numbers(X, j)
+        return np.where(np.isnan(x), self.fill_values_[j], x)
+
+    def _fit_numbers(self, X):
+        """Learn of each column that is not categorical how it is filled in and scaled."""
+        self.fill_values_ = np.full(len(self.kinds_), np.nan)
+        self._with_gaps, self._varying, self._cycles = [], [], []
+        scaler, learned = SmoothClipScaler(with_mean=True, dtype=self.dtype), []
+        for j in self._columns_of_numbers():
+            x = self._numbers(X, j)
+            missing = np.isnan(x)
+            known = x[~missing]
+            self.fill_values_[j] = np.median(known) if known.size else 0.0
+            filled = np.where(missing, self.fill_values_[j], x)
+            if _RARE_GAPS < missing.mean() < 1:
+                self._with_gaps.append(j)
+            if filled.max() > filled.min():
+                self._varying.append(j)
+                learned.append(scaler._learn(filled))
+            if self.kinds_[j] == DATETIME:
+                self._cycles += [(j, cycle) for cycle in changing_cycles(known)]
+        self.scaler_ = scaler._keep(learned)
+
+    def _fit_bins_and_waves(self, X):
+        most = self.max_columns // max(1, len(self._varying))
+        n_bins, n_frequencies = min(self.n_bins, most), min(self.n_frequencies, most)
+        self.piecewise_linear_ = self.periodic_ = None
+        self._in_bins = []
+        if n_bins > 1:
+            encoder = PiecewiseLinearEncoder(
+                n_bins,
+                distinct_share=self.distinct_share,
+                with_mean=True,
+                scale=self.scale,
+                dtype=self.dtype,
+            )
+            learned = {j: encoder._learn(self._filled(X, j)) for j in self._varying}
+            # A single bin would be the scaled number once more.
+            self._in_bins = [j for j, (edges, _) in learned.items() if len(edges) > 2]
+            self.piecewise_linear_ = encoder._keep([learned[j] for j in self._in_bins])
+        if n_frequencies:
+            waves = PeriodicFeatures(
+                n_frequencies,
+                sigma=self.sigma,
+                scale=self.scale,
+                dtype=self.dtype,
+                random_state=self.random_state,
+            )
+            self.periodic_ = waves._keep([None] * len(self._varying))
+
+    def _fit_categories(self, X):
+        self.categories_ = [None] * len(self.kinds_)
+        for j, kind in enumerate(self.kinds_):
+            if kind == CATEGORICAL:
+                values = column(X, j).values()
+                self.categories_[j] = frequent_categories(values, self.max_categories)
+
+    def _columns_of_numbers(self):
+        return [j for j, kind in enumerate(self.kinds_) if kind != CATEGORICAL]
+
+    def _encode(self, X, dtype):
+        """Return arrays that stand side by side in the result, as `_outputs` lists them."""
+        numbers = np.full(X.shape, np.nan)
+        for j in self._columns_of_numbers():
+            numbers[:, j] = self._numbers(X, j)
+        missing = np.isnan(numbers)
+        filled = np.where(missing, self.fill_values_, numbers)
+        scaled = self.scaler_._encode(filled[:, self._varying], np.float64)
+        parts = [missing[:, self._with_gaps], scaled]
+        if self.piecewise_linear_ is not None:
+            parts.append(self.piecewise_linear_._encode(filled[:, self._in_bins], dtype))
+        if self.periodic_ is not None:
+            parts.append(self.periodic_._encode(scaled, dtype))
+        parts += [encode_cycle(numbers[:, j], cycle) for j, cycle in self._cycles]
+        for j, categories in enumerate(self.categories_):
+            if categories is not None:
+                parts.append(encode_categories(column(X, j).values(), categories))
+        return parts
+
+    def _outputs(self):
+        """Yield the origin of each column of the result, and what its name ends with."""
+        yield from ((j, "_missing") for j in self._with_gaps)
+        yield from ((j, "") for j in self._varying)
+        if self.piecewise_linear_ is not None:
+            for j, edges in zip(self._in_bins, self.piecewise_linear_.bin_edges_, strict=True):
+                yield from ((j, f"_bin{t}") for t in range(len(edges) - 1))
+        if self.periodic_ is not None:
+            for j in self._varying:
+                yield from ((j, f"_wave{k}") for k in range(self.periodic_.n_frequencies))
+        for j, cycle in self._cycles:
+            yield from ((j, f"_{cycle}_{label}") for label in CYCLE_LABELS)
+        for j, categories in enumerate(self.categories_):
+            if categories is not None:
+                yield from ((j, f"_{label}") for label in category_labels(categories))
+
+    def __sklearn_tags__(self):
+        tags = super().__sklearn_tags__()
+        tags.input_tags.allow_nan = True
+        tags.input_tags.categorical = True
+        tags.input_tags.string = True
+        tags.transformer_tags.preserves_dtype = [np.dtype(self.dtype).name]
+        return tags
+
+
+def _told_apart(names):
+    """Yield the names, with a number added to one that came before."""
+    taken = set()
+    for name in names:
+        unique, count = name, 1
+        while unique in taken:
+            count += 1
+            unique = f"{name}_{count}"
+        taken.add(unique)
+        yield unique
