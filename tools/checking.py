@@ -26,6 +26,7 @@ from scipy.special import logsumexp, softmax
 from sklearn.base import clone
 
 import sknn_opt
+from sknn_opt.initializers import FromEstimator
 
 PACKAGE = str(Path(sknn_opt.__file__).parent)
 _SKLEARN, _SCIPY, _JOBLIB = (str(Path(m.__file__).parent) for m in (sklearn, scipy, joblib))
@@ -337,6 +338,16 @@ class _Trial:
         tolerance = max(1e-3 * np.abs(expected).max(), rounding)
         if not np.allclose(expected, got, rtol=1e-3, atol=tolerance):
             raise Failure("to_sklearn predicts otherwise")
+
+    def _transfer(self):
+        fitted, twin = self.estimator, self.case.estimator()
+        trainable = [bool(value) for value in self.random.integers(2, size=len(fitted.coefs_))]
+        twin.set_params(initializer=FromEstimator(fitted), trainable=trainable)
+        self._train("fit", estimator=twin)
+        for name in ("coefs_", "intercepts_"):
+            pairs = zip(getattr(fitted, name), getattr(twin, name), trainable, strict=True)
+            if not all(learns or same(before, after) for before, after, learns in pairs):
+                raise Failure(f"{name} of a frozen layer changed")
 
 
 #: What is put in the place of a fitted array, and whether that may be accepted.

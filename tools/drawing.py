@@ -29,7 +29,7 @@ _NONSENSE = (-1, 0, 7, 1.5, -0.5, np.nan, np.inf, None, True, "nonsense", (), [1
 #: What is done with an estimator after its first fit; see `checking`.
 STEPS = (
     "predict", "score", "pickle", "clone", "same_seed", "plain_indicators", "warm_start",
-    "partial_fit", "other_features", "broken_rows", "assign", "to_sklearn",
+    "partial_fit", "other_features", "broken_rows", "assign", "to_sklearn", "transfer",
 )  # fmt: skip
 
 
@@ -257,6 +257,13 @@ def _draw_dropout(random, drawn):
     return rates[1:] if _chance(random, 0.3) else rates[0]
 
 
+def _draw_trainable(random, drawn):
+    n_layers = len(drawn["hidden_layer_sizes"]) + 1
+    if _chance(random, 0.5):
+        return [bool(value) for value in random.integers(2, size=n_layers)]
+    return [float(factor) for factor in random.choice([0.0, 0.1, 1.0, 3.0], n_layers)]
+
+
 #: Where what the constraints allow is too much, or too little.
 _OWN_DRAWS = {
     "activation": _draw_activation,
@@ -268,6 +275,7 @@ _OWN_DRAWS = {
     "n_iter_no_change": lambda random, drawn: _one_of(random, [1, 1, 2, np.inf]),
     "learning_rate_init": lambda random, drawn: float(10 ** random.uniform(-4, 0.5)),
     "scoring": _draw_scoring,
+    "trainable": _draw_trainable,
     "solver": lambda random, drawn: drawn.pop("optimizer", None) and "lbfgs",
     "validation_fraction": lambda random, drawn: _one_of(random, [0.1, 0.2, 0.5, 0.9, 0.0]),
 }
