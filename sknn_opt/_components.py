@@ -49,6 +49,10 @@ class Component(BaseEstimator):
         """Parameters as kernels read them, a float64 vector."""
         return np.array([float(getattr(self, p)) for p in self._kernel_parameters])
 
+    def _identity(self):
+        """Return what tells it from others of its class, for the name of a checkpoint."""
+        return self.get_params(deep=False)
+
 
 class Rule:
     """What a component computes, from which kernels are made for its parameters' names."""

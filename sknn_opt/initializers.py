@@ -1,17 +1,18 @@
 """Initial weights and intercepts.
 
-`INITIALIZERS`, at the foot, maps names to classes. All except "auto" set the intercepts to 0.
+`INITIALIZERS`, near the foot, maps names to classes. All except "auto" set the intercepts to 0.
 Only the He initializers depend on the activation, by the slope of `LeakyReLU`. Normal
-distributions are not truncated.
+distributions are not truncated. `FromEstimator`, which needs a fitted network, has no name.
 """
 
 import math
 from numbers import Real
 
 import numpy as np
-from sklearn.utils._param_validation import Interval
+from sklearn.base import BaseEstimator, clone
+from sklearn.utils._param_validation import Interval, StrOptions
 
-from ._components import Component, Registry
+from ._components import Component, Registry, resolve
 
 _POSITIVE = [Interval(Real, 0, None, closed="neither")]
 
@@ -19,9 +20,27 @@ _POSITIVE = [Interval(Real, 0, None, closed="neither")]
 class Initializer(Component):
     """Base of the initializers: the intercepts are 0, the weights those of ``_coefs``."""
 
-    def draw_layer(self, layer, fan_in, fan_out, activation, random_state):
-        """Draw the layer of this index; `draw` serves where all layers are drawn alike."""
-        return self.draw(fan_in, fan_out, activation, random_state)
+    def fill(self, layers, activations, random_state):
+        """Write the initial parameters of a network to its arrays.
+
+        Parameters
+        ----------
+        layers : list of dict of ndarray
+            The arrays of each layer by their names: "coefs" of shape (fan_in, fan_out),
+            "intercepts" of shape (fan_out,), and those of a normalization, such as
+            "normalization_scales", which hold what they start from already.
+        activations : list of Activation
+            What follows each layer; for the output layer, what precedes it.
+        random_state : RandomState
+            Source of the draws.
+        """
+        for i, (layer, activation) in enumerate(zip(layers, activations, strict=True)):
+            self.fill_layer(i, layer, activation, random_state)
+
+    def fill_layer(self, i, layer, activation, random_state):
+        """Write the initial parameters of layer ``i``; `fill` has the arguments."""
+        drawn = self.draw(*layer["coefs"].shape, activation, random_state)
+        layer["coefs"][:], layer["intercepts"][:] = drawn
 
     def draw(self, fan_in, fan_out, activation, random_state):
         """Draw one layer.
@@ -405,3 +424,108 @@ INITIALIZERS = Registry(
         "kaiming_normal": "he_normal",
     },
 )
+
+
+class FromEstimator(Initializer):
+    r"""The parameters of a fitted network, wherever the shapes of a layer agree.
+
+    .. math:: W_l = W_l^{fitted}, \; b_l = b_l^{fitted}, \; \dots
+
+    for each layer :math:`l`, counted from the input, that has arrays of the same shapes in
+    both networks. It takes over all of them: weights, intercepts, and with a normalization
+    its scales, shifts and running statistics too. All other layers, such as an output layer
+    for another number of classes, are drawn as ``otherwise`` says. So a network can start
+    from what another one has learnt from other data, and ``trainable`` may freeze it.
+
+    Activations are not compared; use those of the fitted network. There is no name for it.
+    Clones share the fitted network, which stays as it is, so that each fit of a search starts
+    from it. A pickle of an estimator with this initializer holds both networks.
+
+    Parameters
+    ----------
+    fitted : MLPClassifier or MLPRegressor
+        Fitted; of this package or of scikit-learn. Another estimator serves as well if
+        ``coefs_`` and ``intercepts_`` have been assigned to it.
+    otherwise : str or Initializer, default="auto"
+        How the other layers are drawn.
+
+    Raises
+    ------
+    ValueError
+        By fit, if ``fitted`` has no parameters, or if the shapes of no layer agree.
+
+    References
+    ----------
+    J. Yosinski, J. Clune, Y. Bengio, H. Lipson. "How transferable are features in deep neural
+    networks?" NeurIPS 2014, :arxiv:`1411.1792`.
+
+    Examples
+    --------
+    >>> from sklearn.datasets import load_iris
+    >>> from sklearn.preprocessing import scale
+    >>> from sknn_opt import MLPClassifier
+    >>> from sknn_opt.initializers import FromEstimator
+    >>> X, y = load_iris(return_X_y=True)
+    >>> X, settings = scale(X), {"hidden_layer_sizes": (20,), "tol": 1e-3, "random_state": 0}
+    >>> two = MLPClassifier(optimizer="lbfgs", **settings).fit(X[:100], y[:100])
+    >>> start = FromEstimator(two)
+    >>> three = MLPClassifier(
+    ...     optimizer="lbfgs", initializer=start, trainable=[False, True], **settings
+    ... ).fit(X, y)
+    >>> print((three.coefs_[0] == two.coefs_[0]).all(), three.score(X, y) > 0.95)
+    True True
+    """
+
+    _parameter_constraints = {
+        "fitted": [BaseEstimator],
+        "otherwise": [StrOptions(INITIALIZERS.names), Initializer],
+    }
+
+    def __init__(self, fitted, otherwise="auto"):
+        self.fitted = fitted
+        self.otherwise = otherwise
+
+    def __sklearn_clone__(self):
+        return type(self)(self.fitted, clone(self.otherwise, safe=False))
+
+    def _identity(self):
+        # What the fitted network has learnt, and nothing else: its history holds times.
+        return [self._known_layers(), self.otherwise]
+
+    def fill(self, layers, activations, random_state):
+        known = self._known_layers()
+        if not any(_shapes(a) == _shapes(b) for a, b in zip(known, layers, strict=False)):
+            of_known, wanted = ([_shapes(a)["coefs"] for a in each] for each in (known, layers))
+            raise ValueError(
+                "FromEstimator has nothing to take over: no layer has the same shapes in both "
+                f"networks, normalization included. Weights have the shapes {of_known} in the "
+                f"fitted one, but the parameters and the data ask for {wanted}."
+            )
+        super().fill(layers, activations, random_state)
+
+    def fill_layer(self, i, layer, activation, random_state):
+        known = self._known_layers()
+        if i < len(known) and _shapes(known[i]) == _shapes(layer):
+            for name, array in layer.items():
+                array[:] = known[i][name]
+        else:
+            otherwise = resolve(self.otherwise, INITIALIZERS, None)
+            otherwise.fill_layer(i, layer, activation, random_state)
+
+    def _known_layers(self):
+        """Return the arrays of each layer of the fitted network by their names."""
+        fitted = self.fitted
+        if not (hasattr(fitted, "coefs_") and hasattr(fitted, "intercepts_")):
+            raise ValueError(
+                f"FromEstimator needs a fitted network, but this {type(fitted).__name__} has no "
+                "coefs_ and intercepts_. Fit it first; of a pipeline, pass the last step, "
+                "pipeline[-1]."
+            )
+        if hasattr(fitted, "normalization_scales_"):  # it is of this package
+            return fitted._fitted_parameters()
+        pairs = zip(fitted.coefs_, fitted.intercepts_, strict=True)
+        return [{"coefs": coefs, "intercepts": intercepts} for coefs, intercepts in pairs]
+
+
+def _shapes(layer):
+    return {name: np.shape(array) for name, array in layer.items()}

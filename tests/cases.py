@@ -26,6 +26,7 @@ FACTORS = {
     "input_dropout": [0.0, 0.3],
     "container": ["dense", "csr"],
     "weighted": [False, True],
+    "frozen": [(), (0,), (1, 2), (0, 3)],
 }  # fmt: skip
 
 
@@ -86,7 +87,8 @@ def make_case(case, seed):
     if not isinstance(normalizations, tuple):
         normalizations = [normalizations] * len(HIDDEN)
     normalizations = [None if n is None else NORMALIZATIONS[n]() for n in normalizations]
-    layout = Layout(describe([N_FEATURES, *HIDDEN, n_outputs], normalizations))
+    rates = [0.0 if i in case["frozen"] else 1.0 for i in range(len(HIDDEN) + 1)]
+    layout = Layout(describe([N_FEATURES, *HIDDEN, n_outputs], normalizations, rates))
     theta = 0.7 * rng.standard_normal(layout.n_values)
     for variance in layout.by_name(theta)["running_variances"]:
         variance[:] = 1.0

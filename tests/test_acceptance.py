@@ -23,6 +23,7 @@ from sknn_opt import GrowingBatch, MLPClassifier, MLPRegressor
 from sknn_opt._training.full_batch import FullBatchTrainer
 from sknn_opt._training.mini_batch import MiniBatchTrainer
 from sknn_opt.averaging import EMA
+from sknn_opt.initializers import FromEstimator
 from sknn_opt.normalizations import BatchNorm, LayerNorm
 
 pytestmark = [
@@ -89,6 +90,12 @@ def row(value, *, given=None, default=WORKS, **cells):
     }
 
 
+def from_estimator(normalization):
+    """The start from a network with layers of the same shapes as here."""
+    fitted = MLPRegressor((3,), normalization=normalization, batch_size=8, tol=1.0, random_state=1)
+    return FromEstimator(fitted.fit(X, LINEAR))
+
+
 NOT_FULL_BATCH = "does not apply to full-batch optimizers"
 NEEDS_BATCHES = "needs mini-batches"
 SGD = {"optimizer": "sgd"}
@@ -108,7 +115,18 @@ SHARED = {
         ),
     ],
     "solver": [row("sgd", full_batch="contradict each other")],
-    "initializer": [row("he_normal")],
+    "initializer": [
+        row("he_normal"),
+        row(
+            from_estimator(None),
+            batch_norm=Cell(from_estimator("batch")),
+            layer_norm=Cell(from_estimator("layer")),
+        ),
+    ],
+    "trainable": [
+        row([True, False]),
+        row([0.1, 2.0], full_batch="has factors of the learning rate"),
+    ],
     "alpha": [row(0.5)],
     "l1_ratio": [row(0.5, given={"alpha": 0.1})],
     "dropout": [row(0.3, full_batch=NOT_FULL_BATCH), row([0.3], full_batch=NOT_FULL_BATCH)],

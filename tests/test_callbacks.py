@@ -20,6 +20,7 @@ from sklearn.utils import check_random_state
 
 from sknn_opt import GrowingBatch, MLPClassifier, MLPRegressor
 from sknn_opt._estimators import checkpoint_file
+from sknn_opt.initializers import FromEstimator
 from sknn_opt.inspection import find_learning_rate
 from sknn_opt.optimizers import LM, OPTIMIZERS, FirstOrder
 from sknn_opt.schedules import SCHEDULES
@@ -110,6 +111,7 @@ FACTORS = {
     "warmup": [0, 3],
     "early_stopping": [False, True],
     "l1_ratio": [0.0, 1.0],
+    "trainable": [None, (True, 0.5, False), (False, True, 2.0)],
     "batch_size": [20, GrowingBatch(10, 2, 2), GrowingBatch(10, 2, "plateau"), "auto"],
     "shuffle": [True, False],
     "dtype": ["float64", "float32"],
@@ -248,6 +250,8 @@ def test_time_that_was_spent_before_a_kill_counts(tmp_path):
         assert run(resumed, tmp_path) == 0
 
 
+PRETRAINED, OTHERWISE_PRETRAINED = (make(tol=9.0, max_iter=20).fit(X, y) for y in (Y, Y[::-1]))
+
 #: Fits of which none is another: changes of parameters, and of arguments.
 _DIFFERENT = [
     ({}, {}),
@@ -256,6 +260,10 @@ _DIFFERENT = [
     ({"hidden_layer_sizes": (4,)}, {}),
     ({"learning_rate": SCHEDULES["step"](3)}, {}),
     ({"learning_rate": SCHEDULES["step"](4)}, {}),
+    ({"trainable": [True, False, True]}, {}),
+    ({"initializer": FromEstimator(PRETRAINED)}, {}),
+    ({"initializer": FromEstimator(PRETRAINED, "zeros")}, {}),
+    ({"initializer": FromEstimator(OTHERWISE_PRETRAINED)}, {}),
     ({"random_state": np.random.RandomState(3)}, {}),
     ({"random_state": np.random.RandomState(4)}, {}),
     ({"class_weight": {0: 2.0, 1: 1.0, 2: 1.0}}, {}),
@@ -280,6 +288,13 @@ def test_each_fit_has_a_file_of_its_own(tmp_path):
     for parameters, arguments in _DIFFERENT:
         assert run(clone(make(**parameters)), tmp_path, **arguments) > 0
     assert len(list(tmp_path.iterdir())) == len(_DIFFERENT)
+
+
+def test_the_name_does_not_depend_on_the_history_of_the_start(tmp_path):
+    for _ in range(2):  # trained anew, as by the same script
+        pretrained = clone(PRETRAINED).fit(X, Y)
+        n_epochs = run(make(initializer=FromEstimator(pretrained)), tmp_path)
+    assert n_epochs == 0
 
 
 def test_the_name_does_not_depend_on_the_memory_order(tmp_path):

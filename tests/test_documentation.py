@@ -90,6 +90,7 @@ _CHANGES = {
     "hidden_layer_sizes": ((4,), {}),
     "activation": ("tanh", {}),
     "initializer": ("he_normal", {}),
+    "trainable": ([True, False], {}),
     "dropout": (0.5, {}),
     "input_dropout": (0.5, {}),
     "input_noise": (0.5, {}),

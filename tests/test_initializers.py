@@ -3,14 +3,20 @@ import pickle
 import numpy as np
 import pytest
 from sklearn.base import clone
+from sklearn.datasets import make_classification
+from sklearn.exceptions import NotFittedError
+from sklearn.model_selection import GridSearchCV
 from sklearn.neural_network import MLPClassifier as SklearnClassifier
+from sklearn.pipeline import make_pipeline
 
-from sknn_opt import MLPRegressor
+from sknn_opt import MLPClassifier, MLPRegressor
+from sknn_opt._network.layout import PARAMETERS
 from sknn_opt.activations import ACTIVATIONS, LeakyReLU
 from sknn_opt.initializers import (
     INITIALIZERS,
     Auto,
     Constant,
+    FromEstimator,
     HeNormal,
     HeUniform,
     Initializer,
@@ -19,6 +25,8 @@ from sknn_opt.initializers import (
     Uniform,
     Zeros,
 )
+
+ignores_convergence = pytest.mark.filterwarnings("ignore::sklearn.exceptions.ConvergenceWarning")
 
 UNIFORM, NORMAL, ORTHOGONAL, EQUAL = "uniform", "normal", "orthogonal", "equal"
 
@@ -169,7 +177,7 @@ def test_orthogonal_matrices_are_uniformly_distributed():
     assert np.linalg.det(w).mean() == pytest.approx(0, abs=0.1)
 
 
-@pytest.mark.filterwarnings("ignore::sklearn.exceptions.ConvergenceWarning")
+@ignores_convergence
 @pytest.mark.parametrize("name", INITIALIZERS)
 def test_float32_networks_start_from_the_same_draws(name):
     X = np.random.default_rng(0).normal(size=(10, 3))
@@ -197,6 +205,127 @@ def test_float32_networks_start_from_the_same_draws(name):
 def test_parameters_are_validated(initializer):
     with pytest.raises(ValueError, match="must be a float in the range"):
         MLPRegressor((2,), initializer=initializer).fit([[0.0], [1.0]], [0.0, 1.0])
+
+
+# -- from a fitted network -----------------------------------------------------------------------
+
+X, Y = make_classification(60, 6, n_informative=6, n_redundant=0, n_classes=3, random_state=0)
+STILL = {"learning_rate_init": 1e-300, "max_iter": 1, "alpha": 0.0}  # as it starts
+
+
+def network(*sizes, cls=MLPClassifier, **parameters):
+    return cls(sizes, random_state=0, **parameters)
+
+
+def start(initializer, *sizes, y=Y, **parameters):
+    """Return a network as it starts."""
+    return network(*sizes, initializer=initializer, **STILL, **parameters).fit(X, y)
+
+
+def assert_layers(model, fitted, same):
+    """A layer is that of the fitted network where ``same`` says so, and nowhere else."""
+    for name in ("coefs_", "intercepts_"):
+        pairs = zip(getattr(model, name), getattr(fitted, name), strict=False)
+        for i, (mine, other) in enumerate(pairs):
+            assert np.array_equal(mine, other) == same[i]
+
+
+@ignores_convergence
+@pytest.mark.parametrize("cls", [MLPClassifier, SklearnClassifier])
+def test_layers_whose_shapes_agree_are_taken_over(cls):
+    fitted = network(5, 4, cls=cls, max_iter=3).fit(X, Y)
+    initializer = FromEstimator(fitted, otherwise="he_normal")
+    assert_layers(start(initializer, 5, 4), fitted, [True] * 3)
+    binary = start(initializer, 5, 4, y=Y > 0)
+    assert_layers(binary, fitted, [True, True, False])
+    assert abs(binary.intercepts_[-1]) < 1e-200  # drawn as otherwise says
+    assert_layers(start(initializer, 5, 3), fitted, [True, False, False])
+    assert_layers(start(initializer, 5), fitted, [True, False])
+    assert_layers(start(initializer, 5, 4, 4), fitted, [True, True, False])
+    float32 = start(initializer, 5, 4, dtype="float32")
+    np.testing.assert_array_equal(float32.coefs_[0], fitted.coefs_[0].astype("float32"))
+
+
+@ignores_convergence
+def test_normalization_is_taken_over_with_its_layer():
+    settings = {"normalization": ["batch", "layer"], "batch_size": 20}
+    fitted = network(5, 4, max_iter=3, **settings).fit(X, Y)
+    whole = start(FromEstimator(fitted), 5, 4, trainable=[False, False, True], **settings)
+    for name in PARAMETERS:
+        for mine, other in zip(
+            getattr(whole, f"{name}_"), getattr(fitted, f"{name}_"), strict=True
+        ):
+            np.testing.assert_array_equal(mine, other)
+    assert whole.running_means_[0].any()
+    plain = start(FromEstimator(fitted), 5, 4, normalization=[None, "layer"])
+    assert_layers(plain, fitted, [False, True, True])
+
+
+@ignores_convergence
+def test_parameters_of_no_fitted_network():
+    coefs, intercepts = [np.ones((6, 5)), np.ones((5, 3))], [np.ones(5), np.ones(3)]
+    given = network(5, warm_start=True)
+    given.coefs_, given.intercepts_ = coefs, [b.tolist() for b in intercepts]
+    assert_layers(start(FromEstimator(given), 5), given, [True, True])
+    for use in (lambda: given.fit(X, Y), lambda: given.partial_fit(X, Y, classes=[0, 1, 2]),
+                lambda: given.predict(X), given.to_sklearn):  # fmt: skip
+        with pytest.raises(NotFittedError, match=r"not been fitted.*initializer=FromEstimator\("):
+            use()
+        assert given.coefs_ is coefs
+    given.set_params(warm_start=False, max_iter=1).fit(X, Y)  # forgets them
+    assert not np.array_equal(given.coefs_[0], coefs[0])
+
+
+@pytest.mark.parametrize(
+    ("fitted", "sizes", "words"),
+    [
+        (MLPClassifier(), (5,), "this MLPClassifier has no coefs_.*Fit it first"),
+        (make_pipeline(MLPClassifier()), (5,), r"this Pipeline has no coefs_.*pipeline\[-1\]"),
+        (network(5, max_iter=200, tol=1.0).fit(X, Y), (4,), r"nothing to take over.*\(6, 4\)"),
+        ("a name", (5,), "'fitted' parameter of FromEstimator"),
+    ],
+    ids=["unfitted", "pipeline", "shapes", "no estimator"],
+)
+def test_nothing_to_take_over(fitted, sizes, words):
+    with pytest.raises(ValueError, match=words):
+        network(*sizes, initializer=FromEstimator(fitted)).fit(X, Y)
+
+
+def test_otherwise_is_validated():
+    fitted = network(5, tol=1.0).fit(X, Y)
+    with pytest.raises(ValueError, match=r"'otherwise' parameter of FromEstimator.*'he_normal'"):
+        network(5, initializer=FromEstimator(fitted, otherwise="unheard")).fit(X, Y)
+
+
+@ignores_convergence
+def test_one_after_the_other():
+    first, second = (network(*sizes, max_iter=2).fit(X, Y) for sizes in [(5,), (4, 7)])
+    model = start(FromEstimator(first, otherwise=FromEstimator(second)), 5, 7)
+    assert_layers(model, first, [True, False])
+    assert_layers(model, second, [False, False, True])
+
+
+@ignores_convergence
+def test_searches_start_from_the_fitted_network():
+    fitted = network(5, max_iter=3).fit(X, Y)
+    model = network(5, initializer=FromEstimator(fitted, "zeros"), **STILL)
+    cloned = clone(model).initializer
+    assert (cloned.fitted, cloned.otherwise) == (fitted, "zeros")
+    search = GridSearchCV(model, {"batch_size": [10, 20]}, cv=2).fit(X, Y)
+    assert_layers(search.best_estimator_, fitted, [True, True])
+    assert len(set(search.cv_results_["mean_test_score"])) == 1
+    with pytest.raises(NotFittedError):
+        clone(fitted).predict(X)
+
+
+@ignores_convergence
+def test_a_pickle_holds_the_fitted_network():
+    fitted = network(5, max_iter=3).fit(X, Y)
+    model = pickle.loads(pickle.dumps(start(FromEstimator(fitted), 5)))
+    np.testing.assert_array_equal(model.initializer.fitted.coefs_[0], fitted.coefs_[0])
+    assert_layers(clone(model).fit(X, Y), fitted, [True, True])
+    assert repr(model.initializer).startswith("FromEstimator(fitted=MLPClassifier(hidden_layer_")
+    assert repr(model.initializer) == repr(FromEstimator(fitted))
 
 
 @pytest.mark.parametrize("initializer", [Orthogonal(2.0), Constant(3), Zeros()], ids=repr)

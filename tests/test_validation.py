@@ -408,6 +408,22 @@ BAD_PARAMETERS = {
     "hidden_layer_sizes": [0, -1, 2.5, "5", None, (5, 0), (-2,), (2.5,), [[3]], ("a",)],
     "activation": [None, 1, ["relu", "tanh"], [1], ACTIVATIONS["relu"]],
     "initializer": [None, 1, SGD()],
+    "trainable": [
+        True,
+        1.0,
+        "all",
+        [True],
+        [True] * 9,
+        [-1, 1],
+        [np.nan, 1],
+        [1, np.inf],
+        ["a", 1],
+        [None, 1],
+        [[1], [1]],
+        np.ones((2, 2)),
+        [10**400, 1],
+        [1j, 1],
+    ],
     "dropout": [-0.1, 1.0, None, "half", [0.1, 0.2], [1.0], ["half"]],
     "input_dropout": [-0.1, 1.0, None, [0.1]],
     "max_norm": [0.0, -1.0, "1"],
@@ -534,6 +550,13 @@ def test_unknown_names_are_answered_with_the_valid_ones(kind, keyword, name, pre
             for params in ({"optimizer": "lbfgs"}, {"batch_size": "full"}, {"optimizer": "rprop"})
             for normalization in ("batch", BatchNorm(momentum=0.3), ["batch"], [BatchNorm()])
         ),
+        *(
+            ({"optimizer": name, "trainable": trainable}, "use True and False.*'adam'")
+            for name in FULL_BATCH
+            for trainable in ([0.5, True], [1, 1], np.array([0.0, 1.0]))
+        ),
+        ({"trainable": [False, False]}, r"trainable=\[False, False\] freezes all layers"),
+        ({"trainable": (0, 0.0)}, "freezes all layers"),
         ({"normalization": ["group"]}, "valid names.*'batch', 'layer'"),
         ({"normalization": BatchNorm(momentum=2.0)}, "'momentum' parameter of BatchNorm"),
         ({"normalization": [BatchNorm(epsilon=0.0)]}, "'epsilon' parameter of BatchNorm"),

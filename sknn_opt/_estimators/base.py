@@ -14,6 +14,7 @@ from typing import Self
 import numpy as np
 from scipy import sparse
 from sklearn.base import BaseEstimator, _fit_context
+from sklearn.exceptions import NotFittedError
 from sklearn.utils import column_or_1d
 from sklearn.utils._param_validation import validate_parameter_constraints
 from sklearn.utils.validation import check_is_fitted, validate_data
@@ -163,6 +164,13 @@ class BaseMLP(CallbackSupportMixin, BaseEstimator, ABC):
 
     @property
     def _fitted_architecture(self):
+        if not hasattr(self, "_architecture"):
+            raise NotFittedError(
+                f"coefs_ was assigned to this {type(self).__name__}, which has not been fitted "
+                "before: it does not know its targets. To train from given parameters, pass "
+                "initializer=FromEstimator(estimator), which takes the coefs_ and intercepts_ of "
+                "an estimator, to another one, and fit that."
+            )
         return Architecture(**self._architecture)
 
     def _fitted_parameters(self, architecture=None):

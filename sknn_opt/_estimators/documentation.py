@@ -55,7 +55,14 @@ initializer : str or Initializer, default='auto'
     How the initial parameters are drawn. 'auto' is scikit-learn's rule: Glorot's uniform
     distribution, for the intercepts too [1]_. Names:
     @INITIALIZERS@.
-    Optimizers: all.
+    ``FromEstimator(fitted)`` starts from a fitted network. Optimizers: all.
+
+trainable : list of bool or float, default=None
+    Which layers are trained, hidden ones first and the output layer last: True or False
+    for each, or a factor of its learning rate, 0 meaning False. Nothing changes a frozen
+    layer, neither penalties nor weight decay, `max_norm` or batches that are normalized: its
+    batch normalization uses the running statistics. Its dropout stays on. None means True
+    for all. Optimizers: all; full-batch ones take True and False only.
 
 alpha : float, default=0.0001
     Strength of the penalty, at least 0. It is divided by the sum of the sample weights of
@@ -273,7 +280,8 @@ best_iter_ : int
     scored best, 0 if that was the start of a warm fit; otherwise the last one.
 
 n_parameters_ : int
-    Number of weights, intercepts, and scales and shifts of normalization, all that is trained.
+    Number of weights, intercepts, and scales and shifts of normalization: all that can be
+    trained, those of frozen layers included.
 
 t_ : int
     Number of training samples seen, each one in each epoch counted.

@@ -8,6 +8,7 @@ from scipy import sparse
 from sklearn.base import BaseEstimator
 
 from .._compiler.sources import digest
+from .._components import Component
 
 _BYTES = 2**20  # hashed at once, so that an array is not copied as a whole
 
@@ -52,6 +53,8 @@ def _contents(value):
         return [value.shape, value.data, value.indices, value.indptr]
     if isinstance(value, np.random.RandomState):
         return [value.get_state(legacy=False)]
+    if isinstance(value, Component):
+        return [type(value), value._identity()]
     if isinstance(value, BaseEstimator):
         return [type(value), value.get_params(deep=False)]
     if isinstance(value, type):

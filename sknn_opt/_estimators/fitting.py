@@ -1,5 +1,6 @@
 """One call of fit: from an estimator and its data to a trainer."""
 
+import math
 from typing import Protocol, runtime_checkable
 
 import numpy as np
@@ -119,7 +120,7 @@ class Fit:
             loss=loss,
             form=loss.form(self.targets.kind),
             architecture=architecture,
-            layout=Layout(describe(units, architecture.normalizations)),
+            layout=Layout(describe(units, architecture.normalizations, configuration.layer_rates)),
             alpha=estimator.alpha,
             l1_ratio=estimator.l1_ratio,
         )
@@ -219,12 +220,8 @@ class Fit:
         # As in scikit-learn, the output layer is drawn as if the last hidden layer's activation
         # followed it.
         following = [*activations, activations[-1] if activations else Identity()]
-        for i, layer in enumerate(layout.by_layer(theta)):
-            coefs, intercepts = self.configuration.initializer.draw_layer(
-                i, *layout.shapes[i], following[i], random_state
-            )
-            with np.errstate(over="ignore"):  # what overflows float32 is divergence
-                layer["coefs"][:], layer["intercepts"][:] = coefs, intercepts
+        with np.errstate(over="ignore"):  # what overflows float32 is divergence
+            self.configuration.initializer.fill(layout.by_layer(theta), following, random_state)
         return theta
 
     def _check_continuation(self, layout):
@@ -272,14 +269,14 @@ class Fit:
     def _optimizer_state(self, random_state):
         optimizer, layout = self.configuration.optimizer, self.problem.layout
         previous = getattr(self.estimator, "_optimizer_state_", None)
-        if self.incremental and previous is not None:
-            previous = OptimizerState.from_dict(previous)
-            if previous.fits(optimizer, layout, self.theta):
-                return previous
+        previous = OptimizerState.from_dict(previous) if self.incremental and previous else None
+        if previous is not None and previous.fits(optimizer, layout, self.theta):
+            return previous
         # Drawn only if it is needed, so that all other draws are the same as in scikit-learn.
         is_random = self.problem.architecture.drops or self.configuration.augmentation.is_on
         seed = random_state.randint(np.iinfo(np.int32).max) if is_random else 0
-        return OptimizerState.fresh(optimizer, layout, self.theta[: layout.n_parameters], seed)
+        theta = self.theta[: layout.n_parameters]
+        return OptimizerState.fresh(optimizer, layout, theta, seed, previous)
 
     def _attributes_now(self):
         return self.attributes(self.theta.copy())
@@ -292,7 +289,9 @@ class Fit:
             **{f"{name}_": arrays[name] for name in PARAMETERS},
             "n_layers_": len(problem.layout.shapes) + 1,
             "n_outputs_": problem.layout.shapes[-1][1],
-            "n_parameters_": problem.layout.n_parameters,
+            "n_parameters_": sum(
+                math.prod(spec.shape) for spec in problem.layout.specs if spec.trained
+            ),
             "out_activation_": problem.form.out_activation,
             "_architecture": problem.architecture._asdict(),
             "_fitted_loss": problem.loss,

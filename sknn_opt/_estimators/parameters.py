@@ -1,6 +1,7 @@
 """An estimator's parameters, resolved: the only place where names are turned into objects."""
 
 import copy
+import sys
 from numbers import Integral, Real
 from types import NoneType
 
@@ -47,6 +48,7 @@ LIMITS = {
     "hidden_layer_sizes": ["array-like", Interval(Integral, 1, None, closed="left")],
     "activation": [StrOptions(ACTIVATIONS.names), Activation, list, tuple],
     "initializer": [StrOptions(INITIALIZERS.names), Initializer],
+    "trainable": ["array-like", None],
     "optimizer": [StrOptions(OPTIMIZERS.names), Optimizer],
     "solver": [StrOptions(OPTIMIZERS.names), None],
     "alpha": NON_NEGATIVE,
@@ -156,6 +158,8 @@ class Configuration:
     loss : Loss
     initializer : Initializer
     hidden_sizes : list of int
+    layer_rates : list of float
+        Factor of the learning rate of each layer, 0 for a frozen one.
     architecture : Architecture
     averaging : Averaging or None
     augmentation : Augmentation
@@ -175,6 +179,7 @@ class Configuration:
         self.loss = copy.copy(loss.for_optimizer(self.is_first_order))
         self.initializer = resolve(estimator.initializer, INITIALIZERS, estimator)
         self.hidden_sizes = _hidden_sizes(estimator.hidden_layer_sizes)
+        self.layer_rates = self._layer_rates()
         self.architecture = self._architecture()
         self.augmentation = Augmentation(float(estimator.input_noise))
         self.averaging = None
@@ -264,6 +269,32 @@ class Configuration:
                 f"hidden layers, got {value!r}."
             )
         return list(value)
+
+    def _layer_rates(self):
+        """Return a factor of the learning rate for each layer; raise ValueError for others."""
+        n_layers, trainable = len(self.hidden_sizes) + 1, self._estimator.trainable
+        if trainable is None:
+            return [1.0] * n_layers
+        factors = list(trainable)
+        if len(factors) != n_layers or not all(
+            isinstance(f, Real | np.bool_) and 0 <= f <= sys.float_info.max for f in factors
+        ):
+            raise ValueError(
+                "trainable must be None, or a list with a bool or a factor of the learning rate, "
+                f"finite and not negative, for each of the {n_layers} layers, of which the last "
+                f"one is the output layer, got {trainable!r}."
+            )
+        if not any(factors):
+            raise ValueError(
+                f"trainable={trainable!r} freezes all layers, so that there is nothing to train."
+            )
+        if not self.is_first_order and not all(isinstance(f, bool | np.bool_) for f in factors):
+            raise ValueError(
+                f"trainable={trainable!r} has factors of the learning rate, which full-batch "
+                "optimizers do not have: use True and False only, or choose a first-order "
+                "optimizer such as 'adam'."
+            )
+        return [float(factor) for factor in factors]
 
     def _check_kind(self):
         """Raise ValueError for keywords of first-order optimizers beside a full-batch one."""

@@ -43,6 +43,8 @@ class ParameterSpec(NamedTuple):
         Whether penalties and weight decay act on it.
     trained : bool
         Whether it follows a gradient; running statistics do not.
+    rate : float
+        Factor of the learning rate of its layer; 0: the layer is frozen, and nothing changes it.
     """
 
     name: str
@@ -51,6 +53,11 @@ class ParameterSpec(NamedTuple):
     initial: float | None = None
     decays: bool = False
     trained: bool = True
+    rate: float = 1.0
+
+    @property
+    def is_frozen(self):
+        return self.rate == 0
 
 
 @runtime_checkable
@@ -113,7 +120,7 @@ class Architecture(NamedTuple):
         return any(norm is not None and norm.uses_batch_statistics for norm in self.normalizations)
 
 
-def describe(units, normalizations):
+def describe(units, normalizations, rates=None):
     """Return the specs of a network's parameters.
 
     Parameters
@@ -122,6 +129,8 @@ def describe(units, normalizations):
         Sizes of the input, the hidden layers and the output.
     normalizations : list of Normalization or None
         One for each hidden layer.
+    rates : list of float, default=None
+        Factor of the learning rate of each layer, 0 for a frozen one; None means 1 for all.
     """
     specs = []
     for layer, (fan_in, fan_out) in enumerate(pairwise(units)):
@@ -132,17 +141,22 @@ def describe(units, normalizations):
             for name, initial, trained in normalization.parameters:
                 shape = (units[layer + 1],)
                 specs.append(ParameterSpec(name, layer, shape, initial, trained=trained))
-    return specs
+    if rates is None:
+        return specs
+    return [spec._replace(rate=rates[spec.layer]) for spec in specs]
 
 
 class Layout:
     """Where each parameter stands in the vector ``theta``.
 
-    Parameters of one name stand together, in the order of `PARAMETERS`, and within a name in the
-    order of the layers. So all weights come first, and a penalty acts on one slice. The first
-    ``n_parameters`` values are trained; the others, up to ``n_values``, are running statistics,
-    which stand in the same vector so that a copy of theta is a copy of the model. Optimizers
-    read ``table``, which has a row for each trained array.
+    The vector has three parts: the first ``n_parameters`` values are trained; those in the slice
+    ``statistics`` are running statistics, and those in ``frozen``, up to ``n_values``, are the
+    parameters and statistics of frozen layers. All stand in the same vector so that a copy of
+    theta is a copy of the model. Optimizers and penalties see nothing but the first part.
+
+    Within a part, parameters of one name stand together, in the order of `PARAMETERS`, and
+    within a name in the order of the layers. So all weights that are trained come first, and a
+    penalty acts on one slice. Optimizers read ``table``, which has a row for each trained array.
 
     Parameters
     ----------
@@ -150,31 +164,33 @@ class Layout:
     """
 
     def __init__(self, specs):
-        self.specs = sorted(specs, key=lambda s: (not s.trained, PARAMETERS.index(s.name), s.layer))
+        self.specs = sorted(specs, key=_place)
         sizes = [math.prod(spec.shape) for spec in self.specs]
         ends = np.cumsum(sizes)
         self._slices = [slice(end - size, end) for end, size in zip(ends, sizes, strict=True)]
-        self.shapes = [spec.shape for spec in self.specs if spec.name == "coefs"]
-        self.n_weights = self._size("decays")
-        self.n_parameters = self._size("trained")
+        coefs = sorted((s for s in specs if s.name == "coefs"), key=attrgetter("layer"))
+        self.shapes = [spec.shape for spec in coefs]
+        self.is_trained = np.array([not spec.is_frozen for spec in coefs])  # layer by layer
+        moving = [spec for spec in specs if not spec.is_frozen]
+        trained = [spec for spec in moving if spec.trained]
+        self.n_weights = _size(spec for spec in trained if spec.decays)
+        self.n_parameters = _size(trained)
+        self.statistics = slice(self.n_parameters, _size(moving))
         self.n_values = int(ends[-1])
+        self.frozen = slice(self.statistics.stop, self.n_values)
         self.stride = padded(self.n_parameters)
-        self.arrays = self._rows()
+        self.arrays = self._rows(len(trained))
         self.table = np.zeros(1, LAYOUT)
         fields = self.table[0]
         fields["n_parameters"], fields["stride"] = self.n_parameters, self.stride
-        fields["n_layers"], fields["n_arrays"] = len(self.shapes), len(self.arrays)
+        fields["n_hidden"], fields["n_arrays"] = self.is_trained[:-1].sum(), len(self.arrays)
         fields["arrays"] = address(self.arrays)
         self.address = address(self.table)
 
-    def _size(self, flag):
-        return sum(math.prod(spec.shape) for spec in self.specs if getattr(spec, flag))
-
-    def _rows(self):
-        trained = [spec for spec in self.specs if spec.trained]
-        arrays = np.zeros(len(trained), ARRAY)
-        for row, spec, place in zip(arrays, trained, self._slices, strict=False):
-            row["offset"], row["decays"], row["rate"] = place.start, spec.decays, 1.0
+    def _rows(self, n_trained):
+        arrays = np.zeros(n_trained, ARRAY)
+        for row, spec, place in zip(arrays, self.specs, self._slices, strict=False):
+            row["offset"], row["decays"], row["rate"] = place.start, spec.decays, spec.rate
             row["rows"], row["columns"] = (1, *spec.shape)[-2:]
         return arrays
 
@@ -185,11 +201,9 @@ class Layout:
                 yield spec, vector[place].reshape(spec.shape)
 
     def by_name(self, vector):
-        """Return a list of views for each of `PARAMETERS`, in a dict."""
-        views = {name: [] for name in PARAMETERS}
-        for spec, array in self.arrays_in(vector):
-            views[spec.name].append(array)
-        return views
+        """Return a list of views, in the order of the layers, for each of `PARAMETERS`."""
+        layers = self.by_layer(vector)
+        return {name: [layer[name] for layer in layers if name in layer] for name in PARAMETERS}
 
     def by_layer(self, vector):
         """Return a dict of views by their names for each layer, in a list."""
@@ -204,6 +218,15 @@ class Layout:
         for spec, array in self.arrays_in(theta):
             array[...] = layers[spec.layer][spec.name]
         return theta
+
+
+def _place(spec):
+    """Sort key of a parameter's place in theta."""
+    return spec.is_frozen, not spec.trained, PARAMETERS.index(spec.name), spec.layer
+
+
+def _size(specs):
+    return sum(math.prod(spec.shape) for spec in specs)
 
 
 def check_parameters(sections, architecture, n_features, n_outputs):

@@ -26,11 +26,13 @@ class Network:
     order : ndarray of int64, default=None
         The rows of X to pass through the network; None means all. May be changed in place.
     gradients : list of dict, default=None
-        Where gradients go. Without, there is no backward pass, and the network predicts:
-        no dropout, and batch normalization by the running statistics.
+        Where gradients go; empty for frozen layers. Without the list there is no backward
+        pass, and the network predicts: no dropout, and batch normalization by the running
+        statistics.
     updates_statistics : bool, default=True
         Whether a network with gradients normalizes by the statistics of each batch and moves
-        the running ones, as in training, or takes the latter as they are.
+        the running ones, as in training, or takes the latter as they are, which frozen layers
+        always do.
     input_noise : float, default=0
         Standard deviation of the noise that is added to dense features.
     """
@@ -87,8 +89,8 @@ class Network:
         layer["fan_in"], layer["fan_out"] = coefs.shape
         layer["weights"], layer["intercepts"] = address(coefs), address(parameters["intercepts"])
         if self._trains:
-            layer["weights_gradient"] = address(gradients["coefs"])
-            layer["intercepts_gradient"] = address(gradients["intercepts"])
+            layer["weights_gradient"] = address(gradients.get("coefs"))
+            layer["intercepts_gradient"] = address(gradients.get("intercepts"))
             layer["delta"] = self.buffer(i)
         if self._trains or i < self.n_layers - 1:  # else raw_outputs says where they go
             layer["z"] = layer["a"] = layer["out"] = self.buffer(i)
@@ -135,9 +137,11 @@ class Network:
             fields["variance"] = address(parameters["running_variances"])
         if self._trains:
             fields["backward"] = normalization._backward.address(self.dtype)
-            fields["gamma_gradient"] = address(gradients["normalization_scales"])
-            fields["beta_gradient"] = address(gradients["normalization_shifts"])
-        forward = normalization._forward if self._updates_statistics else normalization._predict
+            unread = np.empty(units, self.dtype)  # where the gradients of a frozen layer go
+            fields["gamma_gradient"] = self.keep(gradients.get("normalization_scales", unread))
+            fields["beta_gradient"] = self.keep(gradients.get("normalization_shifts", unread))
+        updates = self._updates_statistics and gradients
+        forward = normalization._forward if updates else normalization._predict
         fields["forward"] = forward.address(self.dtype)
         self.normalizations[i] = norm
         self.layers["normalization"][i] = address(norm)

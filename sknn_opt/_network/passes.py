@@ -32,7 +32,7 @@ LAYER = struct(
     fan_out=np.int64,
     weights=np.int64,  # addresses of reals, up to delta
     intercepts=np.int64,
-    weights_gradient=np.int64,
+    weights_gradient=np.int64,  # 0, as the next one: the layer is frozen
     intercepts_gradient=np.int64,
     z=np.int64,  # product and intercepts; normalized, if the layer is
     a=np.int64,  # what the activation sees, then its output
@@ -107,26 +107,45 @@ def forward_pass(source, layers, n_layers, start, rows):
 
 
 @inline
+def lowest_trained(layers):
+    """Return the number of the lowest layer that is trained: below it nothing is derived."""
+    i = 0
+    while at(layers, i).weights_gradient == 0:
+        i += 1
+    return i
+
+
+@inline
 def _backward(source, layers, n_layers, start, rows, beta):
     """Carry the last layer's delta down: gradient = beta * gradient + this block's share."""
-    for i in range(n_layers - 1, -1, -1):
+    lowest = lowest_trained(layers)
+    for i in range(n_layers - 1, lowest - 1, -1):
         layer = at(layers, i)
-        units = layer.fan_out
-        delta, gradient = reals(layer.delta), reals(layer.weights_gradient)
+        delta, units = reals(layer.delta), layer.fan_out
         to_preactivation(layers, i, start, rows)
         if layer.normalization != 0:
             norm = normalizations(layer.normalization)
             call_normalize_backward(
                 at(norm, 0).backward, norm, reals(layer.z), delta, rows, units, beta
             )
-        add_column_sums(delta, rows, units, reals(layer.intercepts_gradient), beta)
-        if i == 0:
-            call_gradient(at(source, 0).gradient, source, start, rows, delta, gradient, units, beta)
-            return
-        below = at(layers, i - 1)
-        gemm(1, 0, layer.fan_in, units, rows, real(1), reals(below.out), layer.fan_in,
+        if layer.weights_gradient != 0:
+            add_column_sums(delta, rows, units, reals(layer.intercepts_gradient), beta)
+            add_weights_gradient(source, layers, i, start, rows, delta, beta)
+        if i > lowest:
+            to_layer_below(layers, i, rows)
+
+
+@inline
+def add_weights_gradient(source, layers, i, start, rows, delta, beta):
+    """gradient = beta * gradient + product of layer ``i``'s input with ``delta``."""
+    layer = at(layers, i)
+    units, gradient = layer.fan_out, reals(layer.weights_gradient)
+    if i == 0:
+        call_gradient(at(source, 0).gradient, source, start, rows, delta, gradient, units, beta)
+    else:
+        below = reals(at(layers, i - 1).out)
+        gemm(1, 0, layer.fan_in, units, rows, real(1), below, layer.fan_in,
              delta, units, beta, gradient, units)  # fmt: skip
-        to_layer_below(layers, i, rows)
 
 
 @inline

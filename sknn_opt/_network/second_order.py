@@ -37,11 +37,13 @@ from ..normalizations import (
     call_normalize_tangent,
     normalizations,
 )
-from .inputs import call_add_rows, call_gradient, call_multiply
+from .inputs import call_add_rows, call_multiply
 from .passes import (
     add_column_sums,
+    add_weights_gradient,
     forward_pass,
     gather_targets,
+    lowest_trained,
     repeat_row,
     to_layer_below,
     to_preactivation,
@@ -50,7 +52,7 @@ from .problem import Evaluator
 
 TANGENT = struct(
     "tangent",
-    weights=np.int64,  # addresses of reals: the direction
+    weights=np.int64,  # addresses of reals: the direction; 0: the layer is frozen
     intercepts=np.int64,
     z=np.int64,  # tangents of the layer's buffers of these names
     pre=np.int64,
@@ -73,11 +75,13 @@ def _tangent_of_product(source, layers, tangents, i, start, rows):
     units, z, direction = layer.fan_out, reals(tangent.z), reals(tangent.weights)
     repeat_row(reals(tangent.intercepts), z, rows, units)
     if i == 0:
-        call_multiply(at(source, 0).multiply, source, start, rows, direction, z, units)
+        if tangent.weights != 0:
+            call_multiply(at(source, 0).multiply, source, start, rows, direction, z, units)
         return
     below, below_tangent = at(layers, i - 1), at(tangents, i - 1)
-    gemm(0, 0, rows, units, layer.fan_in, real(1), reals(below.out), layer.fan_in,
-         direction, units, real(1), z, units)  # fmt: skip
+    if tangent.weights != 0:
+        gemm(0, 0, rows, units, layer.fan_in, real(1), reals(below.out), layer.fan_in,
+             direction, units, real(1), z, units)  # fmt: skip
     gemm(0, 0, rows, units, layer.fan_in, real(1), reals(below_tangent.out),
          layer.fan_in, reals(layer.weights), units, real(1), z, units)  # fmt: skip
 
@@ -152,21 +156,27 @@ def _deltas_to_z(layers, layers_dot, tangents, i, start, rows, exact):
 
 
 @inline
-def _deltas_to_layer_below(layers, layers_dot, tangents, i, rows, exact):
-    """Pass the deltas on from z of layer ``i``, whose weights' gradient is written."""
-    layer, tangent = at(layers, i), at(tangents, i)
-    below, below_tangent = at(layers, i - 1), at(tangents, i - 1)
+def _write_gradient(source, layers, layers_dot, tangents, i, start, rows, exact):
+    """Write the derivative along the direction of the gradient of layer ``i``'s parameters."""
+    layer, delta_dot = at(layers, i), reals(at(layers_dot, i).delta)
     units, gradient = layer.fan_out, reals(layer.weights_gradient)
-    gemm(1, 0, layer.fan_in, units, rows, real(1), reals(below.out), layer.fan_in,
-         reals(at(layers_dot, i).delta), units, real(0), gradient, units)  # fmt: skip
+    add_column_sums(delta_dot, rows, units, reals(layer.intercepts_gradient), real(0))
+    add_weights_gradient(source, layers, i, start, rows, delta_dot, real(0))
+    if exact != 0 and i > 0:  # the rows of X have no tangent
+        gemm(1, 0, layer.fan_in, units, rows, real(1), reals(at(tangents, i - 1).out),
+             layer.fan_in, reals(layer.delta), units, real(1), gradient, units)  # fmt: skip
+
+
+@inline
+def _deltas_to_layer_below(layers, layers_dot, tangents, i, rows, exact):
+    """Pass the deltas, derivatives by z of layer ``i``, on to the output of the layer below."""
+    layer, tangent = at(layers, i), at(tangents, i)
     to_layer_below(layers_dot, i, rows)
     if exact != 0:
-        delta = reals(layer.delta)
-        gemm(1, 0, layer.fan_in, units, rows, real(1), reals(below_tangent.out),
-             layer.fan_in, delta, units, real(1), gradient, units)  # fmt: skip
-        gemm(0, 1, rows, layer.fan_in, units, real(1), delta, units,
-             reals(tangent.weights), units, real(1), reals(at(layers_dot, i - 1).delta),
-             layer.fan_in)  # fmt: skip
+        if tangent.weights != 0:
+            gemm(0, 1, rows, layer.fan_in, layer.fan_out, real(1), reals(layer.delta),
+                 layer.fan_out, reals(tangent.weights), layer.fan_out, real(1),
+                 reals(at(layers_dot, i - 1).delta), layer.fan_in)  # fmt: skip
         to_layer_below(layers, i, rows)
 
 
@@ -176,23 +186,18 @@ def _product(source, layers, layers_dot, tangents, n_layers, loss, start, rows, 
 
     ``layers_dot`` are the same layers, but their delta is the tangent of the delta.
     """
-    terms, output = at(loss, 0), n_layers - 1
+    terms, output, lowest = at(loss, 0), n_layers - 1, lowest_trained(layers)
     forward_pass(source, layers, n_layers, start, rows)
     gather_targets(terms, start, rows)
     _tangents_forward(source, layers, tangents, n_layers, start, rows)
     _differentiate_loss(
         at(layers, output), at(layers_dot, output), at(tangents, output), terms, rows, scale, exact
     )
-    for i in range(output, -1, -1):
-        layer, delta_dot = at(layers, i), reals(at(layers_dot, i).delta)
+    for i in range(output, lowest - 1, -1):
         _deltas_to_z(layers, layers_dot, tangents, i, start, rows, exact)
-        add_column_sums(delta_dot, rows, layer.fan_out, reals(layer.intercepts_gradient), real(0))
-        if i == 0:
-            call_gradient(
-                at(source, 0).gradient, source, start, rows, delta_dot,
-                reals(layer.weights_gradient), layer.fan_out, real(0),
-            )  # fmt: skip
-        else:
+        if at(layers, i).weights_gradient != 0:
+            _write_gradient(source, layers, layers_dot, tangents, i, start, rows, exact)
+        if i > lowest:
             _deltas_to_layer_below(layers, layers_dot, tangents, i, rows, exact)
 
 
@@ -215,6 +220,7 @@ class HessianProduct(Evaluator):
         super().__init__(problem, theta, plan, order)
         self.loss[0]["hessian_product"] = problem.form.hessian_product.address(self.dtype)
         directions = problem.layout.by_layer(direction)
+        self._still = np.zeros(self.network.layers["fan_out"].max(), self.dtype)  # frozen ones
         self.exact = exact
         self.layers_dot = self.network.layers.copy()
         self.tangents = np.zeros(self.network.n_layers, TANGENT)
@@ -224,8 +230,8 @@ class HessianProduct(Evaluator):
             buffers = np.empty((4, plan.max_rows, layer["fan_out"]), self.dtype)
             self.network.keep(buffers)
             layer_dot["delta"], z, pre, out = map(address, buffers)
-            tangent["weights"] = address(directions[i]["coefs"])
-            tangent["intercepts"] = address(directions[i]["intercepts"])
+            tangent["weights"] = address(directions[i].get("coefs"))
+            tangent["intercepts"] = address(directions[i].get("intercepts", self._still))
             tangent["z"] = z
             tangent["pre"] = pre if layer["normalization"] else z
             activates = layer["backward"] or layer["residual"]
@@ -249,8 +255,10 @@ class HessianProduct(Evaluator):
         fields = self.network.normalizations[i][0]
         fields["tangent"] = normalization._tangent.address(self.dtype)
         fields["curvature"] = normalization._curvature.address(self.dtype)
-        fields["gamma_direction"] = address(directions["normalization_scales"])
-        fields["beta_direction"] = address(directions["normalization_shifts"])
+        gamma, beta = (
+            directions.get(f"normalization_{name}", self._still) for name in ("scales", "shifts")
+        )
+        fields["gamma_direction"], fields["beta_direction"] = address(gamma), address(beta)
         fields["growth"] = self.network.keep(np.empty(self.network.max_rows, self.dtype))
 
     def __call__(self, start, rows, scale):
@@ -275,7 +283,7 @@ def _start_of_output(last, output, terms, rows, scale):
 
 @inline
 def _rows_of_normalization(layer, first, rows, n_parameters):
-    """Write each row's derivatives by scales and shifts; pass delta on through the layer's."""
+    """Write each row's derivatives by scales and shifts."""
     units, delta, normalized = layer.fan_out, reals(layer.delta), reals(layer.z)
     norm = at(normalizations(layer.normalization), 0)
     for row in range(rows):
@@ -285,9 +293,6 @@ def _rows_of_normalization(layer, first, rows, n_parameters):
         for j in range(row * units, (row + 1) * units):
             by_gamma[j - row * units] = delta[j] * normalized[j]
             by_beta[j - row * units] = delta[j]
-    call_normalize_backward(
-        norm.backward, normalizations(layer.normalization), normalized, delta, rows, units, real(0)
-    )
 
 
 @inline
@@ -318,20 +323,25 @@ def _jacobian(source, layers, n_layers, loss, start, rows, scale, n_parameters, 
     for j in range(rows * at(layers, 0).fan_in):
         inputs[j] = real(0)
     call_add_rows(at(source, 0).add_rows, source, start, rows, inputs)
-    last = at(layers, n_layers - 1)
+    last, lowest = at(layers, n_layers - 1), lowest_trained(layers)
     for output in range(last.fan_out):
         _start_of_output(last, output, terms, rows, scale)
         first = (1 + output * rows) * n_parameters
-        for i in range(n_layers - 1, -1, -1):
-            layer = at(layers, i)
+        for i in range(n_layers - 1, lowest - 1, -1):
+            layer, is_trained = at(layers, i), at(layers, i).weights_gradient != 0
             to_preactivation(layers, i, start, rows)
             if layer.normalization != 0:
-                _rows_of_normalization(layer, first, rows, n_parameters)
-            below = inputs
-            if i > 0:
-                below = reals(at(layers, i - 1).out)
-            _rows_of_weights(layer, below, first, rows, n_parameters)
-            if i > 0:
+                if is_trained:
+                    _rows_of_normalization(layer, first, rows, n_parameters)
+                norm = normalizations(layer.normalization)
+                call_normalize_backward(
+                    at(norm, 0).backward, norm, reals(layer.z), reals(layer.delta), rows,
+                    layer.fan_out, real(0),
+                )  # fmt: skip
+            if is_trained:
+                below = reals(at(layers, i - 1).out) if i > 0 else inputs
+                _rows_of_weights(layer, below, first, rows, n_parameters)
+            if i > lowest:
                 to_layer_below(layers, i, rows)
 
 

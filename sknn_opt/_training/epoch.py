@@ -192,6 +192,8 @@ def constrain(source, layers, n_layers, run):
     epoch = at(run, 0)
     for i in range(n_layers):
         layer = at(layers, i)
+        if layer.weights_gradient == 0:
+            continue  # it is frozen
         bound_columns(
             reals(layer.weights),
             layer.fan_in,

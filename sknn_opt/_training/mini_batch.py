@@ -134,7 +134,7 @@ class MiniBatchTrainer:
             self.order = rows.astype(np.int64)
         self.trained = self._training_parameters()
         self._batches_before = state.n_batches
-        self._statistics_before = theta[problem.layout.n_parameters :].copy()
+        self._statistics_before = theta[problem.layout.statistics].copy()
         self.evaluator = Evaluator(
             problem,
             self.trained,
@@ -152,14 +152,15 @@ class MiniBatchTrainer:
 
     def _training_parameters(self):
         """Return the vector that is trained: theta, or another one if theta only predicts."""
-        theta, state = self.theta, self.state
-        predicting = theta[: self.problem.layout.n_parameters]
+        theta, state, layout = self.theta, self.state, self.problem.layout
+        predicting = theta[: layout.n_parameters]
         if self.averaging is not None:
             # If a user has assigned other weights since, training goes on from those.
             if state.average is not None and np.array_equal(state.average, predicting):
+                state.trained[layout.frozen] = theta[layout.frozen]
                 return state.trained
             state.average, state.n_batches = aligned_copy(predicting), 0
-        start = self.optimizer.training_parameters(predicting, state.vectors, self.problem.layout)
+        start = self.optimizer.training_parameters(predicting, state.vectors, layout)
         if self.averaging is None and start is predicting:
             return theta
         trained = aligned_copy(theta)
@@ -460,5 +461,5 @@ class MiniBatchTrainer:
             for spec, array in problem.layout.arrays_in(momenta):
                 if not spec.trained:
                     array[:] = problem.architecture.normalizations[spec.layer].momentum
-            shares -= (1 - momenta[problem.layout.n_parameters :]) ** n_batches
-        theta[problem.layout.n_parameters :] = before + shares * (mean - before)
+            shares -= (1 - momenta[problem.layout.statistics]) ** n_batches
+        theta[problem.layout.statistics] = before + shares * (mean - before)

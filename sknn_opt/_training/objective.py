@@ -14,10 +14,10 @@ from .row_blocks import RowBlocks
 class Objective:
     r"""The penalised loss as a function of a vector of float64, with its derivatives.
 
-    The vector is :math:`\theta`, the network's parameters, except with an L1 penalty. That
-    has a kink, and so each weight is split into two parts that are not negative,
-    :math:`w = w^+ - w^-`, on whose sum the penalty is linear: the vector then holds all
-    :math:`w^+`, all :math:`w^-` and the other parameters. The loss itself is computed in
+    The vector is the trained part of :math:`\theta`, the network's parameters, except with an
+    L1 penalty. That has a kink, and so each weight is split into two parts that are not
+    negative, :math:`w = w^+ - w^-`, on whose sum the penalty is linear: the vector then holds
+    all :math:`w^+`, all :math:`w^-` and the other parameters. The loss itself is computed in
     theta's dtype, its sums over blocks of rows in float64.
 
     Parameters
@@ -48,6 +48,7 @@ class Objective:
         self.scale = 1.0 / problem.total_weight()
         self.l1 = problem.l1 * self.scale
         self.l2 = problem.l2 * self.scale
+        self._trained = theta[: problem.layout.n_parameters]
         self._weights = slice(0, problem.layout.n_weights)
         self._n_threads = 1 if n_jobs is None else effective_n_jobs(n_jobs)
         self._blas_jobs = None if n_jobs is None else 1
@@ -82,7 +83,7 @@ class Objective:
 
     def vector(self):
         """Return the vector that stands for ``theta``."""
-        theta = self.theta.astype(np.float64)
+        theta = self._trained.astype(np.float64)
         if self.l1 == 0:
             return theta
         weights, rest = np.split(theta, [self._weights.stop])
@@ -93,7 +94,7 @@ class Objective:
         if self.l1 == 0:
             return None
         n_weights = self._weights.stop
-        n_rest = self.theta.size - n_weights
+        n_rest = self._trained.size - n_weights
         return [(0, None)] * (2 * n_weights) + [(None, None)] * n_rest
 
     def assign(self, x):
@@ -102,7 +103,7 @@ class Objective:
             n_weights = self._weights.stop
             positive, negative, rest = np.split(x, [n_weights, 2 * n_weights])
             x = np.concatenate([positive - negative, rest])
-        self.theta[:] = x
+        self._trained[:] = x
 
     def loss_and_gradient(self, x):
         """Return the penalised loss and its gradient, of float64."""

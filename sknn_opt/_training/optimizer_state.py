@@ -43,6 +43,8 @@ class OptimizerState:
         The name of its class.
     vectors : ndarray
         What `FirstOrder.initial_state` returns.
+    is_trained : ndarray of bool
+        Which layers it moves, as `Layout` says.
     seed : int
         Of dropout and of what changes the samples.
     step, epoch, n_batches : int
@@ -59,6 +61,7 @@ class OptimizerState:
 
     optimizer: str
     vectors: np.ndarray
+    is_trained: np.ndarray
     seed: int
     step: int = 0
     epoch: int = 0
@@ -69,9 +72,18 @@ class OptimizerState:
     n_growths: int = 0
 
     @classmethod
-    def fresh(cls, optimizer: Optimizer, layout, theta, seed):
-        """Return the state before the first step from ``theta``."""
-        return cls(type(optimizer).__name__, optimizer.initial_state(layout, theta), seed)
+    def fresh(cls, optimizer: Optimizer, layout, theta, seed, previous=None):
+        """Return the state before the first step from ``theta``.
+
+        If ``previous`` is the state of the same optimizer, which moved other layers, schedules
+        go on from there.
+        """
+        vectors, name = optimizer.initial_state(layout, theta), type(optimizer).__name__
+        state = cls(name, vectors, layout.is_trained, seed)
+        if previous is not None and previous.optimizer == name:
+            state.epoch, state.rate_factor = previous.epoch, previous.rate_factor
+            state.n_growths = previous.n_growths
+        return state
 
     @classmethod
     def from_dict(cls, values):
@@ -97,6 +109,8 @@ class OptimizerState:
         pairs = [(self.vectors, optimizer.initial_state(layout, predicting))]
         if self.average is not None:
             pairs += [(self.average, predicting), (self.trained, theta)]
-        return self.optimizer == type(optimizer).__name__ and all(
+        same = self.optimizer == type(optimizer).__name__
+        same = same and np.array_equal(self.is_trained, layout.is_trained)
+        return same and all(
             mine.shape == other.shape and mine.dtype == other.dtype for mine, other in pairs
         )

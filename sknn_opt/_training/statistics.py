@@ -15,7 +15,7 @@ def mean_statistics(problem, theta, plan, order):
         normalizations=[_without_memory(n) for n in architecture.normalizations]
     )
     evaluator = Evaluator(replace(problem, architecture=architecture), theta, plan, order)
-    statistics = theta[problem.layout.n_parameters :]
+    statistics = theta[problem.layout.statistics]
     total, n_rows = np.zeros(statistics.size), 0
     for start, rows in evaluator.network.blocks():
         if rows > 1:  # a single row has no variance

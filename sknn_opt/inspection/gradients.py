@@ -5,7 +5,7 @@ from dataclasses import dataclass, replace
 import numpy as np
 from sklearn.utils import check_random_state
 
-from .probe import Probe, make_trainer
+from .probe import Probe, make_trainer, thawed
 
 #: Tried in turn: a smaller step meets fewer kinks and has more rounding.
 _STEPS = (1e-4, 1e-5, 1e-6)
@@ -149,7 +149,7 @@ def check_gradients(estimator, X, y, sample_weight=None, *, n_checks=50, tol=1e-
     True
     """
     trainer = make_trainer(estimator, X, y, sample_weight, dtype=np.dtype(np.float64))
-    problem, theta = trainer.problem, trainer.theta
+    problem, theta = thawed(trainer.problem, trainer.theta)
     problem = replace(problem, loss=problem.loss.unweighted())
     probe = Probe(problem, theta, at_once=problem.architecture.uses_batch_statistics)
     loss = probe.objective()

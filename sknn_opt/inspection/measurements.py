@@ -10,7 +10,7 @@ from sklearn.utils.sparsefuncs import mean_variance_axis, min_max_axis
 from .._compiler.declarations import address
 from .._estimators.parameters import is_first_order
 from ..schedules import Constant
-from .probe import Probe, make_trainer, train_steps
+from .probe import Probe, make_trainer, thawed, train_steps
 from .skills import Skills
 
 #: Steps of training that are taken.
@@ -103,7 +103,7 @@ def measure(estimator, X, y, sample_weight, max_samples, random_state):
     total_weight = problem.n_rows if weight is None else weight.sum(dtype=float)
     # What overflows here is to be found, not to be warned of.
     with np.errstate(all="ignore"):
-        probe = Probe(sample, trainer.theta.copy())
+        probe = Probe(*thawed(sample, trainer.theta))
         objective = probe.objective()
         measured = Measurements(
             layers=_measure_layers(probe),
@@ -116,7 +116,7 @@ def measure(estimator, X, y, sample_weight, max_samples, random_state):
         )
         if is_first_order(estimator):
             _measure_steps(trainer, measured)
-            measured.objective_after = Probe(sample, trainer.trained.copy()).objective()
+            measured.objective_after = Probe(*thawed(sample, trainer.trained)).objective()
             batch_size = trainer.batch_size(0, problem.n_rows)
             measured.n_steps = estimator.max_iter * -(-problem.n_rows // batch_size)
             measured.batch_weight *= min(1.0, batch_size / problem.n_rows)

@@ -84,6 +84,13 @@ def train_steps(trainer, n_steps, learning_rate, schedule, observe):
                 return
 
 
+def thawed(problem, theta):
+    """Return a problem without frozen layers, and a copy of its parameters ``theta``."""
+    layout = problem.layout
+    whole = Layout([spec._replace(rate=1.0) for spec in layout.specs])
+    return replace(problem, layout=whole), whole.pack(layout.by_layer(theta), theta.dtype)
+
+
 class Probe:
     """Objective and gradient at ``theta``, and the layers of the last pass. No dropout.
 

@@ -582,8 +582,6 @@ def _schedule_free(theta, gradient, state, layout, scratch, lr, step, parameters
         array = at(arrays, row)
         first = array.offset
         last, row = run_of_arrays(layout, row)
-        if array.rate == 0.0:
-            continue
         rate, epsilon = real(lr * array.rate * bias_2), real(1e-8 * bias_2)
         decay = real(lr * array.rate * parameters[2] * array.decays)
         weight = real(l1 * array.decays)

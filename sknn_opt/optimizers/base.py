@@ -35,16 +35,16 @@ ARRAY = struct(
     rows=np.int64,
     columns=np.int64,
     decays=np.int64,  # whether penalties and weight decay act on it
-    rate=np.float64,  # factor of its learning rate; 0: it stays as it is
+    rate=np.float64,  # factor of its layer's learning rate
 )
 
 LAYOUT = struct(
     "layout",
     n_parameters=np.int64,
     stride=np.int64,  # between slots of the state
-    n_layers=np.int64,
+    n_hidden=np.int64,  # weight matrices into hidden layers
     n_arrays=np.int64,
-    arrays=np.int64,  # their address; the weights of all layers come first
+    arrays=np.int64,  # their address: weights into hidden layers first, then the output layer's
 )
 
 UPDATE = """void (real *theta, real *gradient, real *state, layout *layout, real *scratch,
@@ -109,22 +109,20 @@ def _loop(theta, gradient, state, layout, scratch, lr, step, parameters, l1):
     stride, arrays = table.stride, arrays_at(table.arrays)
     scalars = offset(state, _n_slots * stride)
     _advance(lr, t, p, scalars)
+    # In float64 and outside of the loop: float32 would lose digits in 1 - beta**t.
+    c = _constants(lr, t, p, scalars)
     row = 0
     while row < table.n_arrays:
         array = at(arrays, row)
         first = array.offset
         last, row = run_of_arrays(layout, row)
-        if array.rate == 0.0:
-            continue
-        # In float64 and outside of the loop: float32 would lose digits in 1 - beta**t.
-        rate = lr * array.rate
-        c = _constants(rate, t, p, scalars)
-        keep = _keep(p, rate * array.decays)
-        weight = real(l1 * array.decays)
+        factor = real(array.rate)
+        keep = _keep(p, lr * array.rate * array.decays)
+        weight = real(l1 * array.rate * array.decays)
         for i in range(first, last):
             change, scale, slots = _rule(gradient[i], _load(offset(state, i), stride), c)
             _store(offset(state, i), stride, slots)
-            theta[i] = _threshold(keep * theta[i] - change, scale * weight)
+            theta[i] = _threshold(keep * theta[i] - factor * change, scale * weight)
 
 
 @inline
@@ -163,13 +161,13 @@ class Elementwise(Rule):
         Maps a gradient, its slots, a tuple, and constants to the step, the step for a constant
         gradient of 1 and the new slots.
     constants : inline function
-        Called before a loop as ``constants(lr, t, p, scalars)``, in float64: the learning rate,
+        Called once a step as ``constants(lr, t, p, scalars)``, in float64: the learning rate,
         the number of the step from 1 on, the optimizer's parameters by their names, and
         numbers that `advance` keeps.
     n_slots : int
         Vectors of state of theta's length.
     advance : inline function, default=no_advance
-        Called once a step, with the arguments of ``constants``, to change the scalars.
+        Called before ``constants``, with the same arguments, to change the scalars.
     n_scalars : int, default=0
     """
 
@@ -213,10 +211,11 @@ def threshold_weights(theta, layout, threshold):
     """Take the L1 penalty's proximal step with the same threshold for all weights."""
     if threshold > 0.0:
         table = at(layout, 0)
-        for k in range(table.n_layers):
+        for k in range(table.n_arrays):
             array = at(arrays_at(table.arrays), k)
-            for i in range(array.offset, array.offset + array.rows * array.columns):
-                theta[i] = soft_threshold(theta[i], real(threshold * array.rate))
+            if array.decays != 0:
+                for i in range(array.offset, array.offset + array.rows * array.columns):
+                    theta[i] = soft_threshold(theta[i], real(threshold * array.rate))
 
 
 class Optimizer(Component):
@@ -311,7 +310,7 @@ class FullBatch(Optimizer):
         if n_parameters > self.max_parameters:
             raise ValueError(
                 f"{type(self).__name__} works on a matrix of n_parameters x n_parameters, and "
-                f"the network has {n_parameters} parameters, more than max_parameters="
+                f"the network has {n_parameters} parameters to train, more than max_parameters="
                 f"{self.max_parameters}. Choose optimizer='lbfgs', which takes memory in "
                 "proportion to n_parameters; fewer hidden units; or a larger max_parameters."
             )

@@ -1,6 +1,7 @@
 """Optimizers whose step depends on a whole weight matrix, not on one element at a time."""
 
 import math
+from itertools import compress
 from numbers import Integral
 
 import numpy as np
@@ -146,8 +147,6 @@ def _adamw_from(first, theta, gradient, state, layout, lr, step, weight_decay):
     epsilon = real(1e-8 * root)
     for k in range(first, table.n_arrays):
         array = at(arrays_at(table.arrays), k)
-        if array.rate == 0.0:
-            continue
         array_lr = lr * array.rate
         rate = real(array_lr * root / (1.0 - 0.9 ** float(step)))
         keep = real(1.0 - array_lr * weight_decay * array.decays)
@@ -162,11 +161,8 @@ def _muon(theta, gradient, state, layout, scratch, lr, step, parameters, l1):
     table = at(layout, 0)
     fade, new = both(parameters[0])
     by_g, by_m = (new, fade) if parameters[1] != 0.0 else (real(0), real(1))
-    output = table.n_layers - 1
-    for k in range(output):
+    for k in range(table.n_hidden):
         array = at(arrays_at(table.arrays), k)
-        if array.rate == 0.0:
-            continue
         first, rows, columns = array.offset, array.rows, array.columns
         w, grad, m = offset(theta, first), offset(gradient, first), offset(state, first)
         keep = real(1.0 - lr * array.rate * parameters[3])
@@ -186,7 +182,7 @@ def _muon(theta, gradient, state, layout, scratch, lr, step, parameters, l1):
         rate = real(rate * math.sqrt(columns / rows) if columns > rows else rate)
         for i in range(size):
             w[i] = keep * w[i] - rate * x[i]
-    _adamw_from(output, theta, gradient, state, layout, 0.05 * lr, step, parameters[3])
+    _adamw_from(table.n_hidden, theta, gradient, state, layout, 0.05 * lr, step, parameters[3])
     threshold_weights(theta, layout, lr * l1)
 
 
@@ -273,7 +269,7 @@ class Muon(FirstOrder):
         self.weight_decay = weight_decay
 
     def scratch_size(self, layout):
-        hidden = layout.shapes[:-1]
+        hidden = compress(layout.shapes[:-1], layout.is_trained)
         return max((2 * m * n + 2 * min(m, n) ** 2 for m, n in hidden), default=0)
 
     def largest_product(self, layout):

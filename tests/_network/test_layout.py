@@ -7,7 +7,9 @@ from problems import make_layout
 from sknn_opt._network.layout import (
     PARAMETERS,
     Architecture,
+    Layout,
     check_parameters,
+    describe,
 )
 from sknn_opt.activations import Tanh
 from sknn_opt.normalizations import NORMALIZATIONS
@@ -15,7 +17,7 @@ from sknn_opt.normalizations import NORMALIZATIONS
 
 def test_layout_table():
     table = make_layout([4, 5, 2]).table[0]
-    assert (table["n_parameters"], table["n_layers"], table["n_arrays"]) == (37, 2, 4)
+    assert (table["n_parameters"], table["n_hidden"], table["n_arrays"]) == (37, 1, 4)
     assert table["stride"] == 48  # so that every vector of the state is aligned
 
 
@@ -44,6 +46,29 @@ def test_layout_packs_what_views_show(units, dtype):
     assert np.count_nonzero(theta == -1) == coefs[-1].size
     assert np.count_nonzero(theta == -2) == intercepts[0].size
     assert np.all(theta[layout.n_weights :][: units[1]] == -2)
+
+
+def test_frozen_layers_stand_behind_all_that_changes():
+    norm, layers = NORMALIZATIONS["batch"](), [0.0, 2.0, 0.0, 1.0]
+    whole = make_layout([3, 6, 2, 5, 4], norm)
+    layout = Layout(describe([3, 6, 2, 5, 4], [norm] * 3, layers))
+    assert layout.is_trained.tolist() == [False, True, False, True]
+    assert (layout.n_values, layout.shapes) == (whole.n_values, whole.shapes)
+    theta = layout.pack(whole.by_layer(np.arange(whole.n_values)), float)
+    for name, arrays in whole.by_name(np.arange(whole.n_values)).items():
+        for mine, other in zip(layout.by_name(theta)[name], arrays, strict=True):
+            np.testing.assert_array_equal(mine, other)
+    statistics = np.zeros(layout.n_values, bool)
+    statistics[layout.statistics] = True
+    for i, (rate, arrays) in enumerate(zip(layers, layout.by_layer(theta), strict=True)):
+        assert set(layout.by_layer(theta[: layout.n_parameters])[i]) <= set(arrays)
+        for name, array in arrays.items():
+            where = np.isin(theta, array)
+            assert where[layout.frozen].any() == (rate == 0)
+            assert where[statistics].any() == (rate > 0 and "running" in name)
+    assert layout.n_weights == 6 * 2 + 5 * 4
+    assert layout.arrays["rate"].tolist() == [2.0, 1.0, 2.0, 1.0, 2.0, 2.0]
+    assert (layout.table[0]["n_hidden"], layout.table[0]["n_arrays"]) == (1, 6)
 
 
 @pytest.mark.parametrize("normalization", [None, *NORMALIZATIONS])

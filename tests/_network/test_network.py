@@ -1,11 +1,14 @@
 import numpy as np
 import pytest
-from problems import N_ROWS, make_problem
+from problems import N_FEATURES, N_OUTPUTS, N_ROWS, make_problem
 from scipy.special import expit
 
 from sknn_opt import MLPRegressor
 from sknn_opt._compiler.blas_threads import Plan
+from sknn_opt._network.layout import Layout, describe
 from sknn_opt._network.network import Network
+from sknn_opt._network.problem import Evaluator
+from sknn_opt.inspection.probe import layer_buffer
 
 
 @pytest.mark.parametrize("max_rows", [1, 3, 7, 20])
@@ -25,6 +28,22 @@ def test_parameters_are_read_in_place():
     assert network.raw_outputs().any()
     theta[:] = 0
     np.testing.assert_array_equal(network.raw_outputs(), 0)
+
+
+def test_the_backward_pass_ends_at_the_lowest_layer_that_is_trained():
+    problem, _ = make_problem(hidden=(5, 4, 3))
+    units = [N_FEATURES, 5, 4, 3, N_OUTPUTS]
+    problem.layout = Layout(describe(units, [None] * 3, [0.0, 0.0, 1.0, 0.0]))
+    theta = np.random.default_rng(0).normal(size=problem.layout.n_values)
+    evaluator = Evaluator(problem, theta, Plan(N_ROWS), None)
+    network = evaluator.network
+    deltas = [layer_buffer(network, i, "delta", N_ROWS) for i in range(4)]
+    for delta in deltas:
+        delta[:] = np.nan
+    _, gradient = evaluator(0, N_ROWS, 1.0)
+    assert gradient.size == 4 * 3 + 3
+    assert np.isfinite(gradient).all()
+    assert [bool(np.isnan(delta).all()) for delta in deltas] == [True, True, False, False]
 
 
 @pytest.mark.filterwarnings("ignore::sklearn.exceptions.ConvergenceWarning")

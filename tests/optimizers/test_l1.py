@@ -53,9 +53,12 @@ AVERAGED = {"schedule_free": (ScheduleFree(), 0.05)}
 WITHOUT_METRIC = {"lion", "muon", "rprop"}
 
 
+NAMES = sorted(name for name, cls in OPTIMIZERS.items() if issubclass(cls, FirstOrder))
+
+
 def test_that_every_optimizer_is_tested():
     tested = {name.partition(",")[0] for name in (*RATES, *AVERAGED)} | WITHOUT_METRIC
-    assert tested == {name for name, cls in OPTIMIZERS.items() if issubclass(cls, FirstOrder)}
+    assert tested == set(NAMES)
 
 
 def fit(optimizer, rate, **parameters):
@@ -78,6 +81,22 @@ def test_full_batch_training_ends_where_lasso_does(name):
     coefs = fit(*RATES[name]).coefs_[0].ravel()
     np.testing.assert_array_equal(coefs == 0, LASSO.coef_ == 0)
     np.testing.assert_allclose(coefs, LASSO.coef_, rtol=0, atol=1e-7)
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_the_threshold_is_by_the_learning_rate_of_the_layer(name):
+    settings = {"max_iter": 20, "l1_ratio": 0.7, "batch_size": "full", "learning_rate": "cosine"}
+    models = [
+        MLPRegressor(
+            (), optimizer=name, alpha=0.1 * N, learning_rate_init=rate, trainable=trainable,
+            n_iter_no_change=np.inf, random_state=0, **settings,
+        ).fit(X, y)
+        for rate, trainable in [(0.04, [0.5]), (0.02, None)]
+    ]  # fmt: skip
+    half, plain = (model.coefs_[0].ravel() for model in models)
+    np.testing.assert_allclose(half, plain, rtol=1e-9, atol=1e-14)
+    np.testing.assert_array_equal(half == 0, plain == 0)
+    assert plain.any()
 
 
 @pytest.mark.parametrize("averaging", ["ema", "swa"])

@@ -15,6 +15,7 @@ import sknn_opt.optimizers
 from sknn_opt import MLPClassifier
 from sknn_opt._compiler.declarations import address
 from sknn_opt._components import resolve
+from sknn_opt._network.layout import Layout, describe
 from sknn_opt.normalizations import LayerNorm
 from sknn_opt.optimizers import (
     BFGS,
@@ -511,6 +512,36 @@ def test_steps_are_those_of_the_transcription(name, parameters, n_steps, normali
     np.testing.assert_allclose(stepper.theta, expected, rtol=1e-12, atol=1e-12)
     predicting = state["x"] if name == "schedule_free" else expected
     np.testing.assert_allclose(stepper.predicting, predicting, rtol=1e-12, atol=1e-12)
+
+
+#: Of each layer's learning rate: a frozen layer between others.
+LAYER_RATES = [0.5, 0.0, 2.0]
+
+
+@pytest.mark.parametrize(("name", "parameters"), CASES)
+def test_a_factor_of_a_layer_multiplies_its_learning_rate(name, parameters):
+    whole, normalizations = make_layout(UNITS, LayerNorm()), [LayerNorm()] * 2
+    layout = Layout(describe(UNITS, normalizations, LAYER_RATES))
+    theta, gradients, rates = random_steps(whole)
+
+    def trained(vector):
+        return layout.pack(whole.by_layer(vector), float)[: layout.n_parameters]
+
+    stepper = Stepper(FIRST_ORDER[name](**parameters), trained(theta), layout)
+    for gradient, lr in zip(gradients, rates, strict=True):
+        stepper.step(trained(gradient), lr)
+    stepped = layout.by_layer(stepper.theta)
+    assert [len(layer) for layer in stepped] == [4, 0, 2]
+    for layer, factor in [(0, 0.5), (2, 2.0)]:
+        # rprop's steps are multiplied, and so are their bounds.
+        bounds = {p: factor * v for p, v in parameters.items() if p.startswith("step_")}
+        expected, state = theta, {}
+        for step, (gradient, lr) in enumerate(zip(gradients, rates, strict=True), 1):
+            expected = REFERENCES[name][0](
+                expected, gradient, state, factor * lr, step, whole, **{**parameters, **bounds}
+            )
+        for key, array in whole.by_layer(expected)[layer].items():
+            np.testing.assert_allclose(stepped[layer][key], array, rtol=1e-12, atol=1e-12)
 
 
 @pytest.mark.parametrize(("name", "parameters"), CASES)
