@@ -82,7 +82,7 @@ def test_exact_product_is_that_of_differences_of_the_gradient(case):
 
 
 _PLAIN = {"normalization": None, "residual": False, "dropout": 0.0, "input_dropout": 0.0}
-_PLAIN |= {"container": "dense", "weighted": True}
+_PLAIN |= {"container": "dense", "weighted": True, "frozen": ()}
 
 
 @pytest.mark.parametrize("activation", _SMOOTH["activation"])

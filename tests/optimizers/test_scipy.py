@@ -169,7 +169,7 @@ def test_large_networks_are_refused_where_a_matrix_would_be(cls, largest):
         (largest, cls()),
         (theta.size - 1, cls(max_parameters=theta.size - 1)),
     ):
-        words = f"has {theta.size} parameters, more than max_parameters={limit}.*'lbfgs'"
+        words = f"has {theta.size} parameters to train, more than max_parameters={limit}.*'lbfgs'"
         with pytest.raises(ValueError, match=words):
             optimizer.check(problem)
     cls(max_parameters=theta.size).check(problem)
