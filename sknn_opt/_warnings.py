@@ -3,6 +3,8 @@
 import sys
 import threading
 import warnings
+from contextlib import contextmanager
+from contextvars import ContextVar
 
 #: Top modules whose frames are passed over: ours, and those that call us on a user's behalf.
 _INSIDE = {
@@ -18,8 +20,25 @@ _INSIDE = {
 }
 
 
+_collected = ContextVar("collected", default=None)
+
+
+@contextmanager
+def collected_warnings():
+    """Collect what `warn` is called with in this thread, in place of warnings, in a list."""
+    token = _collected.set([])
+    try:
+        yield _collected.get()
+    finally:
+        _collected.reset(token)
+
+
 def warn(message, category=UserWarning):
     """Warn at the innermost frame of code that is neither ours nor a library's around ours."""
+    collected = _collected.get()
+    if collected is not None:
+        collected.append((message, category))
+        return
     caller = sys._getframe(1)
     frame = next(filter(_is_outside, _frames(caller)), caller)
     warnings.warn_explicit(

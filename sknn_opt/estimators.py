@@ -3,7 +3,6 @@
 from typing import Self
 
 import numpy as np
-from scipy import sparse
 from scipy.special import log_softmax
 from sklearn.base import ClassifierMixin, RegressorMixin, _fit_context
 from sklearn.preprocessing import LabelBinarizer
@@ -19,12 +18,15 @@ from ._estimators.base import BaseMLP
 from ._estimators.conversion import SklearnConversion
 from ._estimators.documentation import CLASSIFIER, REGRESSOR
 from ._estimators.parameters import keyword_limits
+from ._estimators.state import unchanged_on_error
 from ._estimators.targets import (
     ClassTargets,
     NumberTargets,
     as_indicators,
     check_classes,
+    check_dense,
     check_labels,
+    check_numbers,
 )
 from ._network.inputs import check_sparse
 from .losses import CLASSIFIER_LOSSES, REGRESSOR_LOSSES, Loss
@@ -144,7 +146,7 @@ class MLPClassifier(ClassifierMixin, SklearnConversion, BaseMLP):
             The estimator is then as it was before.
         """
         context = self._init_callback_context(max_subtasks=self.max_iter)
-        with self._unchanged_on_error():
+        with unchanged_on_error(self):
             validation = X_val, y_val, sample_weight_val
             return self._fit(
                 X, y, sample_weight, validation, context, incremental=False, classes=classes
@@ -301,7 +303,7 @@ class MLPClassifier(ClassifierMixin, SklearnConversion, BaseMLP):
         self : object
         """
         context = self._init_callback_context(max_subtasks=1)
-        with self._unchanged_on_error():
+        with unchanged_on_error(self):
             check_sparse(y)
             if classes is not None:
                 check_labels(classes, "classes")
@@ -376,17 +378,9 @@ class MLPRegressor(RegressorMixin, SklearnConversion, BaseMLP):
         self._store(locals())
 
     def _validate_input(self, X, y, dtype, reset):
-        if sparse.issparse(y):
-            raise TypeError(
-                "Sparse data was passed for y, but dense data is required. Use '.toarray()' to "
-                "convert to a dense numpy array."
-            )
+        check_dense(y)
         X, y = super()._validate_input(X, y, dtype, reset)
-        if y.dtype.kind not in "biuf":
-            raise ValueError(
-                f"Targets of regression must be numbers, but y holds {y.dtype}. Convert them, "
-                "for example by y.astype(float)."
-            )
+        check_numbers(y)
         with np.errstate(over="ignore"):
             assert_all_finite(y.astype(X.dtype, copy=False), input_name="y")
         return X, y
@@ -473,6 +467,6 @@ class MLPRegressor(RegressorMixin, SklearnConversion, BaseMLP):
         self : object
         """
         context = self._init_callback_context(max_subtasks=1)
-        with self._unchanged_on_error():
+        with unchanged_on_error(self):
             validation = X_val, y_val, sample_weight_val
             return self._fit(X, y, sample_weight, validation, context, incremental=True)

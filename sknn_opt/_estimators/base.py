@@ -5,7 +5,6 @@ the estimator as it was.
 """
 
 from abc import ABC, abstractmethod
-from contextlib import contextmanager
 from functools import cache
 from inspect import signature
 from operator import attrgetter
@@ -26,12 +25,13 @@ from .._network.network import Network
 from .callbacks import CallbackSupportMixin
 from .fitting import Fit
 from .parameters import LIMITS, is_first_order, optimizer_choice
-from .pickle_format import FORMAT, unreadable
+from .pickle_format import VersionedPickle
+from .state import unchanged_on_error
 
 _sections = attrgetter(*(f"{name}_" for name in PARAMETERS))
 
 
-class BaseMLP(CallbackSupportMixin, BaseEstimator, ABC):
+class BaseMLP(CallbackSupportMixin, VersionedPickle, BaseEstimator, ABC):
     """Base of the classifier and the regressor."""
 
     _parameter_constraints = LIMITS
@@ -109,7 +109,7 @@ class BaseMLP(CallbackSupportMixin, BaseEstimator, ABC):
             to go back to, as early stopping keeps one. The estimator is then as it was before.
         """
         context = self._init_callback_context(max_subtasks=self.max_iter)
-        with self._unchanged_on_error():
+        with unchanged_on_error(self):
             validation = X_val, y_val, sample_weight_val
             return self._fit(X, y, sample_weight, validation, context, incremental=False)
 
@@ -127,17 +127,6 @@ class BaseMLP(CallbackSupportMixin, BaseEstimator, ABC):
         vars(self).update(fit.attributes(theta), _optimizer_state_=state)
         trainer.callbacks.end_fit(fit.final_state(trainer))
         return self
-
-    @contextmanager
-    def _unchanged_on_error(self):
-        before = dict(vars(self))
-        try:
-            yield
-        except BaseException:
-            for name in vars(self).keys() - before.keys():
-                delattr(self, name)
-            vars(self).update(before)
-            raise
 
     # -- input ---------------------------------------------------------------------------
 
@@ -234,13 +223,3 @@ class BaseMLP(CallbackSupportMixin, BaseEstimator, ABC):
         tags = super().__sklearn_tags__()
         tags.input_tags.sparse = True
         return tags
-
-    def __getstate__(self):
-        return {**super().__getstate__(), "_pickle_format": FORMAT}
-
-    def __setstate__(self, state):
-        state = dict(state)
-        written = state.pop("_pickle_format", None)
-        if written != FORMAT:
-            raise unreadable(type(self).__name__, written)
-        super().__setstate__(state)

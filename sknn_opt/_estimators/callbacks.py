@@ -1,5 +1,6 @@
 """How training reports to scikit-learn's callbacks: as one task for each epoch or iteration."""
 
+from contextlib import contextmanager
 from functools import cached_property
 
 try:
@@ -35,6 +36,12 @@ class CallbackRunner:
         self._rows = rows
         self._attributes = attributes
         self._task = None
+        self._watch = getattr(estimator, "_watch", None)
+
+    @property
+    def keeps_interrupted(self):
+        """Whether training that Ctrl-C ends is kept; a watcher is interrupted itself."""
+        return self._watch is None
 
     @cached_property
     def _arguments(self):
@@ -51,7 +58,7 @@ class CallbackRunner:
 
     def end_fit(self, attributes):
         """End the fit, adding ``attributes``, and before it a task that was never carried out."""
-        self.end()
+        self._end_task()
         if self._root is not None:
             self._root.call_on_fit_task_end(**self._arguments, reconstruction_attributes=attributes)
 
@@ -62,10 +69,28 @@ class CallbackRunner:
             self._task.call_on_fit_task_begin(**self._arguments)
 
     def end(self):
-        """End the epoch or iteration; return whether a callback asks to stop."""
+        """End the epoch or iteration; return whether a callback or the watcher asks to stop."""
+        stops = self._end_task()
+        return stops or (self._watch is not None and self._watch(self._attributes))
+
+    def _end_task(self):
         if self._task is None:
             return False
         task, self._task = self._task, None
         return task.call_on_fit_task_end(
             **self._arguments, reconstruction_attributes=self._attributes
         )
+
+
+@contextmanager
+def watched(estimator, watch):
+    """Call ``watch`` after each epoch or iteration of the fits of ``estimator`` in this context.
+
+    It is given a function that returns the fitted attributes, as if training had ended, and
+    returns whether to stop. Ctrl-C is then raised, rather than caught to keep what is learnt.
+    """
+    estimator._watch = watch
+    try:
+        yield
+    finally:
+        del estimator._watch

@@ -34,6 +34,20 @@ def unreadable(name, written):
     )
 
 
+class VersionedPickle:
+    """Estimators whose pickles say which format they have, and are refused in any other."""
+
+    def __getstate__(self):
+        return {**super().__getstate__(), "_pickle_format": FORMAT}
+
+    def __setstate__(self, state):
+        state = dict(state)
+        written = state.pop("_pickle_format", None)
+        if written != FORMAT:
+            raise unreadable(type(self).__name__, written)
+        super().__setstate__(state)
+
+
 class _FormerModuleFinder:
     """Explains why a pickle cannot be read, where it would fail with ModuleNotFoundError."""
 

@@ -292,3 +292,21 @@ def check_classes(classes, y):
             "out."
         )
     return column_or_1d(classes)
+
+
+def check_dense(y):
+    """Raise TypeError for sparse targets of regression."""
+    if sparse.issparse(y):
+        raise TypeError(
+            "Sparse data was passed for y, but dense data is required. Use '.toarray()' to "
+            "convert to a dense numpy array."
+        )
+
+
+def check_numbers(y):
+    """Raise ValueError for targets of regression, an array, that are no numbers."""
+    if y.dtype.kind not in "biuf":
+        raise ValueError(
+            f"Targets of regression must be numbers, but y holds {y.dtype}. Convert them, "
+            "for example by y.astype(float)."
+        )

@@ -101,8 +101,9 @@ class FullBatchTrainer:
             ):
                 result = self._minimize()
         except (KeyboardInterrupt, Stop) as stop:
-            if self.objective.first_loss is None:
-                raise  # an interrupt before there is a loss to show
+            is_kept = isinstance(stop, Stop) or self.callbacks.keeps_interrupted
+            if self.objective.first_loss is None or not is_kept:
+                raise  # an interrupt before there is a loss to show, or a watcher's
             self._end_early(stop)
         else:
             self.objective.assign(result.x)

@@ -405,6 +405,8 @@ class MiniBatchTrainer:
 
     def _end_at_interrupt(self):
         """Keep what is learnt so far; if that is nothing, raise the interrupt again."""
+        if not self.callbacks.keeps_interrupted:
+            raise
         if self.progress.n_iter == 0:
             loss, rows_seen = self.run[0][["loss", "rows_seen"]]
             if rows_seen == 0:

@@ -1,0 +1,1 @@
+"""What a committee of networks consists of: members, folds, training, weights, calibration."""

@@ -1,0 +1,85 @@
+"""The rows that a network trains on, and those that it does not see."""
+
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+from sklearn.model_selection import check_cv
+from sklearn.utils import _safe_indexing
+from sklearn.utils.validation import _num_samples
+
+
+@dataclass
+class Fold:
+    """Rows to train on, and rows to judge by.
+
+    Attributes
+    ----------
+    number : int
+    train : ndarray of int
+    held_out : ndarray of int or None
+        None where there is no cross-validation.
+    """
+
+    number: int
+    train: np.ndarray
+    held_out: np.ndarray | None
+
+
+@dataclass
+class Data:
+    """What a committee is fitted to.
+
+    Attributes
+    ----------
+    X : array, sparse matrix or frame
+    y : ndarray or sparse matrix
+    sample_weight : ndarray or None
+    """
+
+    X: Any
+    y: Any
+    sample_weight: np.ndarray | None = None
+
+    def __len__(self):
+        return _num_samples(self.X)
+
+    def features(self, rows):
+        return _safe_indexing(self.X, rows)
+
+    def weights(self, rows):
+        return None if self.sample_weight is None else self.sample_weight[rows]
+
+
+def make_folds(cv, data, is_classifier, params):
+    """Return the folds of ``cv``, or a single one in which no row is held out.
+
+    ``params`` are what a splitter is given beside the data, such as groups.
+    """
+    if cv is None:
+        return [Fold(0, np.arange(len(data)), None)]
+    splits = check_cv(cv, data.y, classifier=is_classifier).split(data.X, data.y, **params)
+    folds = [Fold(i, *map(_row_numbers, split)) for i, split in enumerate(splits)]
+    if not folds or not all(len(fold.train) and len(fold.held_out) for fold in folds):
+        raise ValueError(f"cv={cv!r} gives a fold without rows to train on or to hold out.")
+    return folds
+
+
+def _row_numbers(rows):
+    rows = np.asarray(rows)
+    return np.flatnonzero(rows) if rows.dtype == bool else rows
+
+
+def bootstrap_rows(n_rows, classes, seed):
+    """Draw as many rows with replacement, in ascending order.
+
+    With ``classes``, a number for each row, every class keeps its number of rows, so that none
+    is lost.
+    """
+    random_state = np.random.RandomState(seed)
+    classes = np.zeros(n_rows, int) if classes is None else classes
+    drawn = []
+    for number in np.unique(classes):
+        rows = np.flatnonzero(classes == number)
+        drawn.append(rows[random_state.randint(len(rows), size=len(rows))])
+    return np.sort(np.concatenate(drawn))

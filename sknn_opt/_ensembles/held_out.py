@@ -1,0 +1,70 @@
+"""What members predict for rows that they have not seen, fold by fold."""
+
+import numpy as np
+
+
+class HeldOut:
+    """The outputs of all members for the rows that each fold holds out.
+
+    A row that several folds hold out counts in each of them, with a share of its weight.
+
+    Parameters
+    ----------
+    outputs : list of list of ndarray
+        Of each member, one a fold.
+    folds : list of Fold
+    data : Data
+    predictions : Predictions
+
+    Attributes
+    ----------
+    rows : ndarray of int
+        The rows of ``data``, one fold after the other.
+    y : ndarray
+        Their targets, encoded.
+    weight : ndarray or None
+    """
+
+    def __init__(self, outputs, folds, data, predictions):
+        self._outputs = outputs
+        self._predictions = predictions
+        self._n_samples = len(data)
+        self.rows = np.concatenate([fold.held_out for fold in folds])
+        self.y = predictions.encode(data.y[self.rows])
+        self.weight = self._shares(data.sample_weight)
+
+    def _shares(self, sample_weight):
+        times = np.bincount(self.rows, minlength=self._n_samples)
+        if sample_weight is None and times.max() == 1:
+            return None
+        weight = 1.0 if sample_weight is None else sample_weight[self.rows]
+        return weight / times[self.rows]
+
+    def loss(self, prediction):
+        return self._predictions.loss(self.y, prediction, self.weight)
+
+    def score(self, prediction):
+        return self._predictions.score(self.y, prediction, self.weight)
+
+    def member_predictions(self):
+        """Return the predictions of each member, an array over all ``rows``."""
+        return [self._predictions.prediction(np.concatenate(one)) for one in self._outputs]
+
+    def mixtures(self, weights):
+        """Return what the committee makes of the outputs in each fold."""
+        mixtures = []
+        for of_members in zip(*self._outputs, strict=True):
+            mixture = self._predictions.mixture()
+            for weight, output in zip(weights, of_members, strict=True):
+                if weight > 0:
+                    mixture.add(weight, output)
+            mixtures.append(mixture)
+        return mixtures
+
+    def by_row(self, prediction):
+        """Return predictions in the order of the data; NaN where no fold holds a row out."""
+        total = np.zeros((self._n_samples, *prediction.shape[1:]))
+        times = np.bincount(self.rows, minlength=self._n_samples)
+        np.add.at(total, self.rows, prediction)
+        with np.errstate(invalid="ignore"):
+            return total / times.reshape(-1, *[1] * (total.ndim - 1))

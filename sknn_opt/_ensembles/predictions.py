@@ -1,0 +1,206 @@
+"""What networks predict, how a committee combines it, and how it is judged.
+
+The output of a network is an array with samples along its first axis. `ClassPredictions` has the
+logarithms of probabilities, of shape (n_samples, n_outputs, n_classes): several labels are
+outputs of two classes each. `NumberPredictions` has numbers, of shape (n_samples, n_outputs).
+"""
+
+from abc import ABC, abstractmethod
+
+import numpy as np
+from scipy import sparse
+from scipy.special import log_expit
+
+from .losses import log_loss, loss_of_regressors
+
+
+class Predictions(ABC):
+    """What classes and numbers have in common.
+
+    A prediction is the exponential of an output for classes, and the output itself for numbers:
+    what a committee takes the mean of.
+    """
+
+    #: What networks are told of ``y`` beside the rows that they train on.
+    fit_arguments = {}
+
+    def attributes(self):
+        """Return the fitted attributes from which it is made again."""
+        return {}
+
+    @abstractmethod
+    def encode(self, y):
+        """Return targets as the loss and `score` read them, of shape (n_samples, n_outputs)."""
+
+    @abstractmethod
+    def output(self, network, X):
+        """Return the output of a fitted network."""
+
+    @abstractmethod
+    def prediction(self, output):
+        """Return what the mean of members is taken of."""
+
+    @abstractmethod
+    def mixture(self):
+        """Return an object to which outputs are added one by one, and whose output they make."""
+
+    @abstractmethod
+    def shown(self, prediction):
+        """Return predictions, or the logarithms of probabilities, in the shape users know."""
+
+    @abstractmethod
+    def loss(self, y, prediction, sample_weight):
+        """Return what members are weighed by, a number."""
+
+    @abstractmethod
+    def score(self, y, prediction, sample_weight):
+        """Return the score of predictions: accuracy or R²."""
+
+    def strata(self, y):
+        """Return a number for each row that says what to stratify by, or None."""
+        return None
+
+
+class ClassPredictions(Predictions):
+    """Classes, or several labels a row.
+
+    Parameters
+    ----------
+    classes : ndarray
+        For several labels their numbers.
+    is_multilabel : bool
+    is_sparse : bool
+        Whether label indicators are.
+    """
+
+    loss = staticmethod(log_loss)
+
+    def __init__(self, classes, is_multilabel, is_sparse):
+        self.classes = classes
+        self.is_multilabel = is_multilabel
+        self._is_sparse = is_sparse
+        # Several classes are named, since a fold may lack some of them.
+        self.fit_arguments = {} if is_multilabel else {"classes": classes}
+
+    @classmethod
+    def of(cls, y):
+        """Return those that targets ask for, which are label indicators where they have columns."""
+        if y.ndim == 2:
+            return cls(np.arange(y.shape[1]), True, sparse.issparse(y))
+        return cls(np.unique(y), False, False)
+
+    def attributes(self):
+        return {
+            "classes_": self.classes,
+            "_is_multilabel": self.is_multilabel,
+            "_is_sparse": self._is_sparse,
+        }
+
+    def encode(self, y):
+        if self.is_multilabel:
+            return y.toarray() if sparse.issparse(y) else y
+        return np.searchsorted(self.classes, y)[:, np.newaxis]
+
+    def strata(self, y):
+        return None if self.is_multilabel else self.encode(y).ravel()
+
+    def output(self, network, X):
+        if self.is_multilabel:
+            log_odds = network.decision_function(X).astype(np.float64)
+            log_odds = log_odds.reshape(len(log_odds), -1)
+            return np.stack([log_expit(-log_odds), log_expit(log_odds)], axis=2)
+        if len(self.classes) == 1:
+            return np.zeros((X.shape[0], 1, 1))
+        return network.predict_log_proba(X).astype(np.float64)[:, np.newaxis]
+
+    def prediction(self, output):
+        return np.exp(output)
+
+    def mixture(self):
+        return ProbabilityMixture()
+
+    def shown(self, prediction):
+        return prediction[:, :, 1] if self.is_multilabel else prediction[:, 0]
+
+    def decode(self, output):
+        """Return the likeliest classes, or label indicators, sparse where those of fit were."""
+        decided = output.argmax(axis=2)
+        if not self.is_multilabel:
+            return self.classes[decided.ravel()]
+        return sparse.csr_array(decided) if self._is_sparse else decided
+
+    def score(self, y, prediction, sample_weight):
+        hits = (prediction.argmax(axis=2) == y).all(axis=1)
+        return float(np.average(hits, weights=sample_weight))
+
+
+class NumberPredictions(Predictions):
+    """Numbers, for regression.
+
+    Parameters
+    ----------
+    losses : list of Loss, default=()
+        What the members train with, which says how they are weighed and scored.
+    """
+
+    def __init__(self, losses=()):
+        self._losses = losses
+
+    def loss(self, y, prediction, sample_weight):
+        return loss_of_regressors(self._losses)(y, prediction, sample_weight)
+
+    def score(self, y, prediction, sample_weight):
+        return self._losses[0].score(y, prediction, sample_weight)
+
+    def encode(self, y):
+        return y.reshape(len(y), -1).astype(np.float64)
+
+    def output(self, network, X):
+        predictions = network.predict(X).astype(np.float64)
+        return predictions.reshape(len(predictions), -1)
+
+    def prediction(self, output):
+        return output
+
+    def mixture(self):
+        return NumberMixture()
+
+    def shown(self, prediction):
+        return prediction.ravel() if prediction.shape[1] == 1 else prediction
+
+
+class ProbabilityMixture:
+    """The weighted mean of probabilities, all in logarithms."""
+
+    def __init__(self):
+        self._weight, self._log_total = 0.0, -np.inf
+
+    def add(self, weight, output):
+        self._weight += weight
+        self._log_total = np.logaddexp(self._log_total, np.log(weight) + output)
+
+    @property
+    def output(self):
+        return self._log_total - np.log(self._weight)
+
+
+class NumberMixture:
+    """The weighted mean of numbers, and their variance around it."""
+
+    def __init__(self):
+        self._weight, self._mean, self._squares = 0.0, 0.0, 0.0
+
+    def add(self, weight, output):
+        # West's update: sums of squares would cancel where numbers are large.
+        self._weight += weight
+        change = output - self._mean
+        self._mean = self._mean + weight / self._weight * change
+        self._squares = self._squares + weight * change * (output - self._mean)
+
+    @property
+    def output(self):
+        return self._mean
+
+    @property
+    def variance(self):
+        return self._squares / self._weight

@@ -1,0 +1,49 @@
+import numpy as np
+import pytest
+from numpy.testing import assert_allclose, assert_array_equal
+
+from sknn_opt._ensembles.folds import Data, Fold
+from sknn_opt._ensembles.held_out import HeldOut
+from sknn_opt._ensembles.predictions import NumberPredictions
+from sknn_opt.losses import SquaredError
+
+Y = np.arange(6.0)
+#: Row 0 is held out twice, row 5 never.
+FOLDS = [
+    Fold(0, np.array([3, 4, 5]), np.array([2, 1, 0])),
+    Fold(1, np.array([1, 2, 5]), np.array([0, 3, 4])),
+]
+
+
+def held_out(outputs, weight=None):
+    outputs = [[np.reshape(fold, (-1, 1)) for fold in member] for member in outputs]
+    data = Data(Y.reshape(-1, 1), Y, weight)
+    return HeldOut(outputs, FOLDS, data, NumberPredictions([SquaredError()]))
+
+
+OUTPUTS = [[[2.0, 1.0, 4.0], [2.0, 3.0, 4.0]], [[0.0, 0.0, 0.0], [0.0, 0.0, 0.0]]]
+
+
+def test_predictions_return_to_their_rows():
+    here = held_out(OUTPUTS)
+    first = here.member_predictions()[0]
+    assert_array_equal(here.by_row(first).ravel(), [3.0, 1.0, 2.0, 3.0, 4.0, np.nan])
+
+
+@pytest.mark.parametrize("weight", [None, np.array([1.0, 2.0, 0.0, 1.0, 3.0, 9.0])])
+def test_a_row_that_is_held_out_twice_counts_half_each_time(weight):
+    here = held_out(OUTPUTS, weight)
+    losses = [here.loss(one) for one in here.member_predictions()]
+    squares = np.array([(4**2 + 2**2) / 2, 0, 0, 0, 0])
+    assert_allclose(losses[0], np.average(squares, weights=None if weight is None else weight[:5]))
+
+
+def test_mixtures_are_by_fold():
+    first, second = held_out(OUTPUTS).mixtures([0.75, 0.25])
+    assert_allclose(first.output.ravel(), [1.5, 0.75, 3.0])
+    assert_allclose(second.variance.ravel(), 0.75 * 0.25 * np.array([2.0, 3.0, 4.0]) ** 2)
+
+
+def test_members_without_weight_are_left_out():
+    here = held_out([OUTPUTS[0], [[np.nan] * 3, [np.nan] * 3]])
+    assert np.isfinite(here.mixtures([1.0, 0.0])[0].output).all()

@@ -1,0 +1,79 @@
+import numpy as np
+import pytest
+from numpy.testing import assert_allclose
+from sklearn import metrics
+
+from sknn_opt._ensembles.losses import log_loss, loss_of_regressors
+from sknn_opt.losses import AbsoluteError, Gamma, Huber, Poisson, Quantile, SquaredError
+
+random = np.random.default_rng(0)
+Y = random.gamma(2.0, size=(30, 2))
+PREDICTIONS = random.gamma(2.0, size=(30, 2))
+WEIGHTS = [None, random.random(30)]
+
+
+@pytest.mark.parametrize("weight", WEIGHTS)
+def test_log_loss(weight):
+    probabilities = random.dirichlet(np.ones(4), size=30)
+    y = random.integers(4, size=30)
+    ours = log_loss(y[:, None], probabilities[:, None], weight)
+    theirs = metrics.log_loss(y, probabilities, labels=range(4), sample_weight=weight)
+    assert_allclose(ours, theirs)
+
+
+@pytest.mark.parametrize("weight", WEIGHTS)
+def test_log_loss_of_labels_is_a_sum_over_labels(weight):
+    p = random.random((30, 3))
+    y = random.integers(2, size=(30, 3))
+    ours = log_loss(y, np.stack([1 - p, p], axis=2), weight)
+    theirs = [metrics.log_loss(y[:, j], p[:, j], sample_weight=weight) for j in range(3)]
+    assert_allclose(ours, sum(theirs))
+
+
+def test_log_loss_of_the_impossible_is_finite():
+    assert np.isfinite(log_loss(np.array([[0]]), np.array([[[0.0, 1.0]]]), None))
+
+
+METRICS = [
+    (SquaredError(), metrics.mean_squared_error, {}),
+    (AbsoluteError(), metrics.mean_absolute_error, {}),
+    (Huber(), metrics.mean_absolute_error, {}),
+    (Quantile(0.2), metrics.mean_pinball_loss, {"alpha": 0.2}),
+]
+
+
+@pytest.mark.parametrize("weight", WEIGHTS)
+@pytest.mark.parametrize(("component", "metric", "parameters"), METRICS)
+def test_the_loss_that_all_members_have(component, metric, parameters, weight):
+    loss = loss_of_regressors([component, type(component)(**component.get_params())])
+    expected = metric(Y, PREDICTIONS, sample_weight=weight, **parameters)
+    assert_allclose(loss(Y, PREDICTIONS, weight), expected)
+
+
+@pytest.mark.parametrize("weight", WEIGHTS)
+@pytest.mark.parametrize(
+    ("component", "deviance"),
+    [(Poisson(), metrics.mean_poisson_deviance), (Gamma(), metrics.mean_gamma_deviance)],
+)
+def test_deviances(component, deviance, weight):
+    loss = loss_of_regressors([component])
+    columns = zip(Y.T, PREDICTIONS.T, strict=True)
+    expected = np.mean([deviance(*pair, sample_weight=weight) for pair in columns])
+    assert_allclose(loss(Y, PREDICTIONS, weight), expected)
+    assert np.isfinite(loss(Y, np.zeros_like(Y), weight))
+
+
+def test_several_quantiles():
+    y = Y[:, :1]
+    expected = np.mean(
+        [metrics.mean_pinball_loss(y, PREDICTIONS[:, j], alpha=q) for j, q in enumerate((0.1, 0.9))]
+    )
+    assert_allclose(loss_of_regressors([Quantile([0.1, 0.9])])(y, PREDICTIONS, None), expected)
+
+
+@pytest.mark.parametrize(
+    "components", [[Poisson(), SquaredError()], [Quantile(0.1), Quantile(0.9)]]
+)
+def test_losses_that_differ_are_squared_errors(components):
+    loss = loss_of_regressors(components)
+    assert_allclose(loss(Y, PREDICTIONS, None), metrics.mean_squared_error(Y, PREDICTIONS))

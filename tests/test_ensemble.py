@@ -1,0 +1,414 @@
+import copy
+import pickle
+
+import numpy as np
+import pytest
+from numpy.testing import assert_allclose, assert_array_equal
+from scipy import sparse
+from scipy.stats import loguniform
+from sklearn.base import clone
+from sklearn.compose import make_column_transformer
+from sklearn.datasets import load_digits, make_friedman1
+from sklearn.impute import SimpleImputer
+from sklearn.metrics import accuracy_score, log_loss, r2_score
+from sklearn.model_selection import GridSearchCV, KFold, StratifiedKFold, train_test_split
+from sklearn.pipeline import make_pipeline
+from sklearn.preprocessing import OneHotEncoder, StandardScaler
+from sklearn.utils import get_tags
+
+from sknn_opt import MLPClassifier, MLPEnsembleClassifier, MLPEnsembleRegressor, MLPRegressor
+from sknn_opt._ensembles.training import Training
+from sknn_opt.losses import Quantile
+
+pytestmark = [
+    pytest.mark.usefixtures("one_blas_thread"),
+    pytest.mark.filterwarnings("ignore::sklearn.exceptions.ConvergenceWarning"),
+]
+
+random = np.random.default_rng(0)
+N = 90
+X = random.normal(size=(N, 4))
+WEIGHT = random.random(N)
+THREE = np.array(["a", "b", "c"])[X[:, :3].argmax(axis=1)]
+LABELS = (X[:, :3] > 0.2).astype(int)
+NUMBER = X[:, 0] * 10 + X[:, 1] ** 2
+NUMBERS = np.c_[NUMBER, X[:, 2]]
+SMALL = {"hidden_layer_sizes": (6,), "learning_rate_init": 0.02, "max_iter": 20}
+FOLDS = list(KFold(3, shuffle=True, random_state=0).split(X))
+
+CLASSES = {"two": THREE == "a", "three": THREE, "labels": LABELS}
+TARGETS = {"one": NUMBER, "several": NUMBERS}
+CASES = [(MLPEnsembleClassifier, y) for y in CLASSES.values()]
+CASES += [(MLPEnsembleRegressor, y) for y in TARGETS.values()]
+IDS = [*CLASSES, *TARGETS]
+cases = pytest.mark.parametrize(("cls", "y"), CASES, ids=IDS)
+
+
+def network(cls, **parameters):
+    of = MLPClassifier if issubclass(cls, MLPEnsembleClassifier) else MLPRegressor
+    return of(**{**SMALL, **parameters})
+
+
+def committee(cls, **parameters):
+    given = {"estimator": network(cls), "n_estimators": 3, "random_state": 0}
+    return cls(**{**given, **parameters})
+
+
+def predictions(model, X):
+    return getattr(model, "predict_proba", model.predict)(X)
+
+
+def by_member(model, X):
+    """The predictions of all networks, of shape (n_members, n_folds, ...)."""
+    n_folds = len(model.estimators_) // len(model.member_weights_)
+    of_networks = np.array([predictions(one, X) for one in model.estimators_])
+    return of_networks.reshape(-1, n_folds, *of_networks.shape[1:])
+
+
+# -- predictions -------------------------------------------------------------------------
+
+
+@cases
+def test_without_folds_predictions_are_the_mean_of_the_networks(cls, y):
+    model = committee(cls).fit(X, y)
+    assert len(model.estimators_) == 3
+    assert_allclose(model.member_weights_, 1 / 3)
+    assert_allclose(predictions(model, X), by_member(model, X)[:, 0].mean(axis=0))
+    assert not hasattr(model, "oof_prediction_")
+    assert not hasattr(model, "member_losses_")
+    assert model.temperature_ == 1
+
+
+@cases
+def test_with_folds_predictions_are_the_weighted_mean_of_the_members(cls, y):
+    model = committee(cls, cv=FOLDS, n_estimators=4).fit(X, y)
+    assert len(model.estimators_) == 12
+    members = by_member(model, X).mean(axis=1)
+    expected = np.average(members, axis=0, weights=model.member_weights_)
+    assert_allclose(predictions(model, X), expected)
+
+
+@cases
+@pytest.mark.parametrize("weight", [None, WEIGHT])
+def test_what_members_have_not_seen_weighs_them(cls, y, weight):
+    model = committee(cls, cv=FOLDS, n_estimators=4).fit(X, y, weight)
+    unseen = np.full((4, *model.oof_prediction_.shape), np.nan)
+    for f, (_, held_out) in enumerate(FOLDS):
+        unseen[:, held_out] = by_member(model, X[held_out])[:, f]
+    weighted = np.average(unseen, axis=0, weights=model.member_weights_)
+    assert_allclose(model.oof_prediction_, weighted)
+    assert_allclose(model.member_losses_, [loss(y, one, weight) for one in unseen])
+    assert loss(y, model.oof_prediction_, weight) <= model.member_losses_.min()
+    assert_allclose(model.member_weights_.sum(), 1)
+    assert_allclose(model.oof_score_, score(y, model.oof_prediction_, weight))
+
+
+def loss(y, prediction, weight):
+    """The losses that the documentation names, by scikit-learn's metrics."""
+    if y.dtype.kind == "f":
+        return np.average(((y - prediction) ** 2).reshape(N, -1).mean(axis=1), weights=weight)
+    if y.ndim == 1:
+        return log_loss(y, prediction, sample_weight=weight)
+    return sum(log_loss(y[:, j], prediction[:, j], sample_weight=weight) for j in range(3))
+
+
+def score(y, prediction, weight):
+    if y.dtype.kind == "f":
+        return r2_score(y, prediction, sample_weight=weight)
+    decided = prediction > 0.5 if y.ndim == 2 else np.unique(y)[prediction.argmax(axis=1)]
+    return accuracy_score(y, decided, sample_weight=weight)
+
+
+@cases
+def test_decisions_and_scores(cls, y):
+    model = committee(cls, cv=2).fit(X, y)
+    predicted = model.predict(X)
+    assert predicted.shape == y.shape
+    if cls is MLPEnsembleClassifier:
+        assert predicted.dtype.kind == y.dtype.kind
+        assert_allclose(model.score(X, y, WEIGHT), score(y, model.predict_proba(X), WEIGHT))
+        assert_allclose(np.exp(model.predict_log_proba(X)), model.predict_proba(X))
+    else:
+        assert_allclose(model.score(X, y, WEIGHT), r2_score(y, predicted, sample_weight=WEIGHT))
+
+
+def test_label_indicators_may_be_sparse_and_mean_what_networks_take_them_for():
+    dense = committee(MLPEnsembleClassifier, cv=2).fit(X, LABELS)
+    other = committee(MLPEnsembleClassifier, cv=2).fit(X, sparse.csr_array(LABELS * 7))
+    assert sparse.issparse(other.predict(X))
+    assert_array_equal(other.predict(X).toarray(), dense.predict(X))
+    assert_array_equal(other.classes_, [0, 1, 2])
+    assert other.score(X, sparse.csr_array(LABELS)) == dense.score(X, LABELS)
+
+
+def test_members_are_less_certain_than_logarithms_can_say():
+    model = committee(MLPEnsembleClassifier).fit(X, THREE)
+    assert np.isfinite(model.predict_log_proba(1e6 * X)).all()
+
+
+def test_folds_that_lack_a_class():
+    y = np.r_[["rare"], THREE[1:]]
+    model = committee(MLPEnsembleClassifier, cv=FOLDS, bootstrap=True, calibrate=True).fit(X, y)
+    assert_array_equal(model.classes_, ["a", "b", "c", "rare"])
+    assert model.oof_prediction_.shape == (N, 4)
+    assert all(len(one.classes_) == 4 for one in model.estimators_)
+
+
+def test_a_single_class():
+    model = committee(MLPEnsembleClassifier, cv=2, calibrate=True).fit(X, np.ones(N))
+    assert_array_equal(model.predict(X), np.ones(N))
+    assert_array_equal(model.predict_proba(X), np.ones((N, 1)))
+
+
+def test_rows_that_no_fold_holds_out_have_no_prediction():
+    model = committee(MLPEnsembleRegressor, cv=FOLDS[:1]).fit(X, NUMBER)
+    assert_array_equal(np.isnan(model.oof_prediction_), ~np.isin(np.arange(N), FOLDS[0][1]))
+    assert np.isfinite([model.oof_score_, *model.member_losses_]).all()
+
+
+def test_members_of_quantiles():
+    given = network(MLPEnsembleRegressor, loss=Quantile([0.1, 0.9]), max_iter=100)
+    model = committee(MLPEnsembleRegressor, estimator=given, cv=2).fit(X, NUMBER)
+    low, high = model.predict(X).T
+    assert (low <= high).all()
+    assert model.oof_prediction_.shape == (N, 2)
+    assert_allclose(model.member_losses_.min(), -model.oof_score_, rtol=0.3)
+    assert model.score(X, NUMBER) < 0
+    with pytest.raises(ValueError, match="quantiles"):
+        model.predict(X, return_std=True)
+
+
+# -- calibration and standard deviations -------------------------------------------------
+
+
+def test_the_temperature_is_that_of_the_held_out_rows():
+    overfitted = network(MLPEnsembleClassifier, optimizer="lbfgs", scoring="accuracy", alpha=0.0)
+    noisy = np.where(random.random(N) < 0.3, THREE[::-1], THREE)
+    model = committee(MLPEnsembleClassifier, estimator=overfitted, cv=3, calibrate=True)
+    model.fit(X, noisy)
+    assert model.temperature_ > 1.1
+
+    def loss_at(temperature):
+        powers = model.oof_prediction_ ** (1 / temperature)
+        return log_loss(noisy, powers / powers.sum(axis=1, keepdims=True))
+
+    assert loss_at(model.temperature_) < min(loss_at(0.97 * model.temperature_), loss_at(1))
+    assert loss_at(model.temperature_) <= loss_at(1.03 * model.temperature_)
+    plain = clone(model).set_params(calibrate=False).fit(X, noisy)
+    powers = plain.predict_proba(X) ** (1 / model.temperature_)
+    assert_allclose(model.predict_proba(X), powers / powers.sum(axis=1, keepdims=True))
+    assert_array_equal(model.predict(X), plain.predict(X))
+
+
+def test_weights_reach_the_temperature():
+    weight = np.where(THREE == "a", 1.0, 0.01)
+    plain, weighted = (
+        committee(MLPEnsembleClassifier, cv=3, calibrate=True).fit(X, THREE, w)
+        for w in (None, weight)
+    )
+    assert plain.temperature_ != weighted.temperature_
+
+
+@pytest.mark.parametrize("y", TARGETS.values(), ids=TARGETS)
+def test_standard_deviations_without_folds_are_those_of_the_networks(y):
+    model = committee(MLPEnsembleRegressor).fit(X, y)
+    mean, std = model.predict(X, return_std=True)
+    assert_array_equal(mean, model.predict(X))
+    assert_allclose(std, by_member(model, X)[:, 0].std(axis=0))
+
+
+@pytest.mark.parametrize("weight", [None, WEIGHT])
+@pytest.mark.parametrize("y", TARGETS.values(), ids=TARGETS)
+def test_standard_deviations_with_folds_have_the_error_of_unseen_rows(y, weight):
+    model = committee(MLPEnsembleRegressor, cv=FOLDS).fit(X, y, weight)
+    mean, std = model.predict(X, return_std=True)
+    of_networks = by_member(model, X)
+    shares = np.repeat(model.member_weights_ / 3, 3)
+    flat = of_networks.reshape(9, *y.shape)
+    spread = np.average((flat - mean) ** 2, axis=0, weights=shares)
+    noise = np.average((y - model.oof_prediction_) ** 2, axis=0, weights=weight)
+    assert_allclose(std**2, spread + noise)
+
+
+def test_the_temperature_of_numbers_makes_errors_as_large_as_said():
+    model = committee(MLPEnsembleRegressor, cv=FOLDS, calibrate=True).fit(X, NUMBERS)
+    plain = committee(MLPEnsembleRegressor, cv=FOLDS).fit(X, NUMBERS)
+    assert_allclose(
+        model.predict(X, return_std=True)[1],
+        model.temperature_ * plain.predict(X, return_std=True)[1],
+    )
+    ratios = np.empty((N, 2))
+    noise = np.mean((NUMBERS - model.oof_prediction_) ** 2, axis=0)
+    for f, (_, rows) in enumerate(FOLDS):
+        of_fold = by_member(model, X[rows])[:, f]
+        deviations = (of_fold - model.oof_prediction_[rows]) ** 2
+        variance = np.average(deviations, axis=0, weights=model.member_weights_) + noise
+        ratios[rows] = (NUMBERS[rows] - model.oof_prediction_[rows]) ** 2 / variance
+    assert_allclose(model.temperature_**2, ratios.mean())
+
+
+def test_networks_disagree_away_from_the_data():
+    x = random.uniform(-1, 1, size=(150, 1))
+    y = np.sin(3 * x.ravel()) + random.normal(scale=0.1, size=150)
+    given = MLPRegressor((30, 30), "tanh", optimizer="lbfgs", alpha=1e-3, max_iter=300)
+    model = MLPEnsembleRegressor(given, 8, random_state=0).fit(x, y)
+    inside, outside = (
+        model.predict(np.linspace(*ends, 50)[:, np.newaxis], return_std=True)[1].mean()
+        for ends in ((-1, 1), (1.5, 3))
+    )
+    assert outside > 3 * inside
+
+
+# -- accuracy ----------------------------------------------------------------------------
+
+
+def test_a_committee_beats_its_members_on_digits():
+    digits, y = load_digits(return_X_y=True)
+    train, test, y_train, y_test = train_test_split(digits / 16, y, random_state=0, test_size=0.5)
+    given = MLPClassifier((30,), learning_rate_init=0.01, early_stopping=True)
+    model = MLPEnsembleClassifier(given, 8, random_state=0, n_jobs=2).fit(train, y_train)
+    alone = [log_loss(y_test, one.predict_proba(test)) for one in model.estimators_]
+    assert log_loss(y_test, model.predict_proba(test)) < 0.95 * np.mean(alone)
+
+
+def test_drawn_hyperparameters_are_weighed_by_what_they_are_worth():
+    features, y = make_friedman1(300, noise=0.5, random_state=0)
+    train, test, y_train, y_test = train_test_split(features, y, random_state=0)
+    given = make_pipeline(StandardScaler(), MLPRegressor((20,), optimizer="lbfgs"))
+    draws = {"mlpregressor__alpha": loguniform(1e-3, 1e4)}
+    model = MLPEnsembleRegressor(given, 8, draws=draws, cv=4, random_state=0)
+    model.fit(train, y_train)
+    strong = np.array([one[-1].alpha for one in model.estimators_[::4]])
+    assert strong[model.member_weights_ > 0].max() < strong.max()
+    assert model.score(test, y_test) > np.mean(
+        [one.score(test, y_test) for one in model.estimators_]
+    )
+
+
+# -- scikit-learn ------------------------------------------------------------------------
+
+
+@cases
+def test_pickles_hold_no_predictions_of_the_rows_of_training(cls, y):
+    model = committee(cls, cv=2, calibrate=True).fit(X, y)
+    for copied in (pickle.loads(pickle.dumps(model)), copy.deepcopy(model)):
+        assert not hasattr(copied, "oof_prediction_")
+        assert copied.oof_score_ == model.oof_score_
+        assert_array_equal(predictions(copied, X), predictions(model, X))
+    networks = sum(len(pickle.dumps(one)) for one in model.estimators_)
+    assert len(pickle.dumps(model)) < networks + 5000
+
+
+def test_a_pickle_of_shared_encoders_holds_each_once():
+    given = make_pipeline(StandardScaler(), network(MLPEnsembleRegressor))
+    model = committee(MLPEnsembleRegressor, estimator=given, cv=2).fit(X, NUMBER)
+    loaded = pickle.loads(pickle.dumps(model))
+    assert len({id(one[0]) for one in loaded.estimators_}) == 2
+
+
+def test_pickles_of_another_format_are_refused():
+    state = committee(MLPEnsembleRegressor).fit(X, NUMBER).__getstate__()
+    with pytest.raises(ValueError, match="This pickle of MLPEnsembleRegressor has format 1"):
+        MLPEnsembleRegressor().__setstate__({**state, "_pickle_format": 1})
+
+
+def test_a_second_fit_forgets_the_first_one():
+    model = committee(MLPEnsembleRegressor, cv=2).fit(X, NUMBER)
+    model.set_params(cv=None).fit(X, NUMBER)
+    for name in ("oof_prediction_", "oof_score_", "member_losses_"):
+        assert not hasattr(model, name)
+    assert_allclose(model.predict(X, return_std=True)[1], by_member(model, X)[:, 0].std(axis=0))
+
+
+def test_members_of_a_list_are_tuned():
+    pairs = [("a", network(MLPEnsembleRegressor)), ("b", network(MLPEnsembleRegressor))]
+    grid = {"estimator__b__alpha": [1e-4, 1e6], "n_estimators": [2]}
+    search = GridSearchCV(MLPEnsembleRegressor(pairs, random_state=0), grid, cv=2)
+    search.fit(X, NUMBER)
+    assert search.best_params_["estimator__b__alpha"] == 1e-4
+
+
+@pytest.mark.parametrize("frame", ["pandas", "polars"])
+def test_frames_reach_the_encoders_as_they_are(frame):
+    gap = np.where(np.arange(N) == 3, np.nan, X[:, 1])
+    data = pytest.importorskip(frame).DataFrame({"size": X[:, 0], "gap": gap, "kind": THREE})
+    encoder = make_column_transformer(
+        (make_pipeline(SimpleImputer(), StandardScaler()), ["size", "gap"]),
+        (OneHotEncoder(sparse_output=False), ["kind"]),
+    )
+    given = make_pipeline(encoder, network(MLPEnsembleRegressor))
+    model = committee(MLPEnsembleRegressor, estimator=given, cv=2).fit(data, NUMBER)
+    assert_array_equal(model.feature_names_in_, ["size", "gap", "kind"])
+    assert model.n_features_in_ == 3
+    assert model.predict(data).shape == (N,)
+    with pytest.raises(ValueError, match="feature names"):
+        model.predict(data[["gap", "size", "kind"]])
+
+
+def test_sparse_features_are_those_of_the_networks():
+    dense = committee(MLPEnsembleClassifier, cv=2).fit(X, THREE)
+    compressed = committee(MLPEnsembleClassifier, cv=2).fit(sparse.csc_array(X), THREE)
+    assert_allclose(compressed.predict_proba(sparse.csr_array(X)), dense.predict_proba(X))
+
+
+def test_tags_are_those_of_the_members():
+    scaled = make_pipeline(StandardScaler(), MLPRegressor())
+    imputed = make_pipeline(SimpleImputer(), MLPRegressor())
+    assert get_tags(MLPEnsembleRegressor()).input_tags.sparse
+    assert not get_tags(MLPEnsembleRegressor([("a", scaled)])).input_tags.sparse
+    assert get_tags(MLPEnsembleRegressor(imputed)).input_tags.allow_nan
+    mixed = [("imputed", imputed), ("raw", MLPRegressor())]
+    assert not get_tags(MLPEnsembleRegressor(mixed)).input_tags.allow_nan
+    assert get_tags(MLPEnsembleClassifier()).classifier_tags.multi_label
+    get_tags(MLPEnsembleClassifier("nonsense"))
+
+
+def test_class_weights_are_those_of_the_networks():
+    y = (X[:, 0] > 1).astype(int)
+    given = network(MLPEnsembleClassifier, class_weight="balanced", max_iter=200)
+    plain = committee(MLPEnsembleClassifier, cv=StratifiedKFold(3)).fit(X, y)
+    balanced = committee(MLPEnsembleClassifier, estimator=given, cv=StratifiedKFold(3)).fit(X, y)
+    assert balanced.predict(X).sum() > plain.predict(X).sum()
+
+
+# -- what is refused ---------------------------------------------------------------------
+
+REFUSED = {
+    "calibrate": (MLPEnsembleClassifier, THREE, {"calibrate": True}, "set cv"),
+    "a tree": (MLPEnsembleClassifier, THREE, {"estimator": OneHotEncoder()}, "are networks"),
+    "a regressor": (MLPEnsembleClassifier, THREE, {"estimator": MLPRegressor()}, "are networks"),
+    "margins": (
+        MLPEnsembleClassifier,
+        THREE,
+        {"estimator": MLPClassifier(loss="hinge")},
+        "loss='hinge' has none",
+    ),
+    "numbers of outputs": (
+        MLPEnsembleRegressor,
+        NUMBER,
+        {"estimator": [("a", MLPRegressor(loss=Quantile([0.1, 0.9]))), ("b", MLPRegressor())]},
+        "another number of outputs",
+    ),
+    "sparse numbers": (MLPEnsembleRegressor, sparse.csr_array(NUMBERS), {}, "Sparse data"),
+    "strings": (MLPEnsembleRegressor, THREE, {}, "must be numbers|convert string"),
+    "continuous": (MLPEnsembleClassifier, NUMBER, {}, "Unknown label type"),
+    "several outputs": (MLPEnsembleClassifier, np.c_[THREE, THREE], {}, "Several outputs"),
+    "None": (MLPEnsembleClassifier, np.r_[[None], THREE[1:]], {}, "None"),
+    "lengths": (MLPEnsembleClassifier, THREE[1:], {}, "inconsistent numbers of samples"),
+    "no targets": (MLPEnsembleClassifier, None, {}, "requires y"),
+}
+
+
+@pytest.mark.parametrize(("cls", "y", "parameters", "message"), REFUSED.values(), ids=REFUSED)
+def test_what_cannot_be_is_refused_before_training(cls, y, parameters, message, monkeypatch):
+    monkeypatch.delattr(Training, "run")
+    model = cls(**parameters)
+    with pytest.raises((ValueError, TypeError), match=message):
+        model.fit(X, y)
+    assert not [name for name in vars(model) if name.endswith("_")]
+
+
+@pytest.mark.parametrize("weight", [-np.ones(N), np.ones(3), np.zeros(N)])
+def test_weights_that_cannot_be(weight):
+    with pytest.raises(ValueError, match=r"[Nn]egative|shape|non-zero"):
+        committee(MLPEnsembleRegressor).fit(X, NUMBER, weight)
