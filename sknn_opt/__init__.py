@@ -1,7 +1,6 @@
 """Multilayer perceptrons for scikit-learn, with Numba-compiled training."""
 
 from .batches import GrowingBatch
-from .ensemble import MLPEnsembleClassifier, MLPEnsembleRegressor
 from .estimators import MLPClassifier, MLPRegressor
 
 __all__ = [
@@ -12,3 +11,16 @@ __all__ = [
     "MLPRegressor",
 ]
 __version__ = "0.1.0"
+
+
+def __getattr__(name):
+    # What a single network does not need takes no time to import.
+    if name in __all__:
+        from . import ensemble
+
+        return getattr(ensemble, name)
+    raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+
+
+def __dir__():
+    return sorted({*globals(), *__all__})

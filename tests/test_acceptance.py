@@ -2,7 +2,7 @@
 
 `TABLE` says it: for each class and keyword one row or more, for each row a cell in each of
 `COLUMNS`. A cell is `WORKS`, `INERT`, or what the ValueError says that answers it. A keyword that
-has no row fails.
+has no row fails. `COMMITTEES` and `WAYS` are the same for the classes of committees.
 """
 
 import inspect
@@ -18,8 +18,16 @@ import pytest
 from numpy.testing import assert_allclose, assert_array_equal
 from scipy import sparse
 from sklearn.base import clone
+from sklearn.pipeline import Pipeline
+from sklearn.preprocessing import StandardScaler
 
-from sknn_opt import GrowingBatch, MLPClassifier, MLPRegressor
+from sknn_opt import (
+    GrowingBatch,
+    MLPClassifier,
+    MLPEnsembleClassifier,
+    MLPEnsembleRegressor,
+    MLPRegressor,
+)
 from sknn_opt._training.full_batch import FullBatchTrainer
 from sknn_opt._training.mini_batch import MiniBatchTrainer
 from sknn_opt.averaging import EMA
@@ -76,14 +84,14 @@ class Cell:
     given: dict = field(default_factory=dict)
 
 
-def row(value, *, given=None, default=WORKS, **cells):
+def row(value, *, given=None, default=WORKS, columns=COLUMNS, **cells):
     """A cell for each column: the same ``value``, among the keywords ``given``, in each.
 
     A text in ``cells`` is what this value does there, in place of the ``default``; a `Cell`
     stands for itself.
     """
-    cells = {column: cells.pop(column, default) for column in COLUMNS} | cells
-    assert cells.keys() == COLUMNS.keys()
+    cells = {column: cells.pop(column, default) for column in columns} | cells
+    assert cells.keys() == columns.keys()
     return {
         column: cell if isinstance(cell, Cell) else Cell(value, cell, given or {})
         for column, cell in cells.items()
@@ -376,3 +384,117 @@ def test_cell(cls, keyword, column, cell, monkeypatch):
     assert here.equals(reference) == (cell.says == INERT)
     if column in CHECKS:
         CHECKS[column](here, parameters)
+
+
+# -- committees --------------------------------------------------------------------------
+
+CLASSIFIERS = {"network": MLPClassifier, "committee": MLPEnsembleClassifier}
+REGRESSORS = {"network": MLPRegressor, "committee": MLPEnsembleRegressor}
+
+
+def network(classes, **parameters):
+    return classes["network"](**{**BASE, "random_state": None, **parameters})
+
+
+def members(classes, way, **parameters):
+    """The members as this way has them."""
+    if way == "full_batch":
+        return network(classes, batch_size="auto", optimizer="lbfgs", **parameters)
+    if way == "pipeline":
+        scaler = StandardScaler(with_mean=False)
+        return Pipeline([("scale", scaler), ("net", network(classes, **parameters))])
+    if way == "named":
+        return [("a", network(classes, **parameters)), ("b", network(classes, **parameters))]
+    return network(classes, **parameters)
+
+
+#: The ways in which committees are used, each with the keywords that make it.
+WAYS = {
+    "alone": {},
+    "folds": {"cv": 2},
+    "pipeline": {},
+    "named": {},
+    "full_batch": {},
+    "csr": {"cv": 2},
+    "weights": {"cv": 2},
+    "multilabel": {"cv": 2},
+    "clone_and_pickle": {"cv": 2},
+}
+
+
+def way_row(value, **cells):
+    return row(value, columns=WAYS, **cells)
+
+
+def alpha_of(way):
+    return {"pipeline": "net__alpha", "named": "a__alpha"}.get(way, "alpha")
+
+
+NEEDS_FOLDS = dict.fromkeys(("alone", "pipeline", "named", "full_batch"), "set cv")
+COMMITTEES = {
+    "estimator": [way_row({"alpha": 0.5})],
+    "n_estimators": [way_row(3)],
+    "draws": [{way: Cell({alpha_of(way): [0.1, 0.5]}) for way in WAYS}],
+    "bootstrap": [way_row(True)],
+    "cv": [way_row(3)],
+    "calibrate": [way_row(True, **NEEDS_FOLDS)],
+    "n_jobs": [way_row(2, default=INERT)],
+    "random_state": [way_row(1)],
+}
+
+COMMITTEE_CELLS = {
+    f"{classes['committee'].__name__}-{keyword}-{i}-{way}": (classes, keyword, way, one[way])
+    for classes in (CLASSIFIERS, REGRESSORS)
+    for keyword, variants in COMMITTEES.items()
+    for i, one in enumerate(variants)
+    for way in WAYS
+}
+
+
+@pytest.mark.parametrize("classes", [CLASSIFIERS, REGRESSORS])
+def test_every_keyword_of_committees_has_a_row(classes):
+    assert COMMITTEES.keys() == set(inspect.signature(classes["committee"]).parameters)
+
+
+class CommitteeRun:
+    """A committee that was used as its way says, and what can be seen of that."""
+
+    def __init__(self, classes, way, parameters):
+        self.way = way
+        self.X = sparse.csr_array(X) if way == "csr" else X
+        self.y = TARGETS[classes["network"]][way == "multilabel"]
+        given = {"n_estimators": 2, "random_state": 0, **WAYS[way], **parameters}
+        given["estimator"] = members(classes, way, **given.get("estimator", {}))
+        self.model = classes["committee"](**given)
+        self.model.fit(self.X, self.y, np.arange(N) % 3 + 1.0 if way == "weights" else None)
+        predict = getattr(self.model, "predict_proba", None)
+        arrays = predict(self.X) if predict else self.model.predict(self.X, return_std=True)
+        networks = [getattr(one, "steps", [(None, one)])[-1][1] for one in self.model.estimators_]
+        self.seen = [*(one.coefs_[0] for one in networks), self.model.member_weights_, *arrays]
+
+    equals = Run.equals
+
+
+def check_ways(here, parameters, classes):
+    if here.way == "csr":
+        dense = CommitteeRun(classes, "folds", parameters)
+        assert_allclose(here.seen[-1], dense.seen[-1], 1e-9)
+    if here.way == "clone_and_pickle":
+        loaded = pickle.loads(pickle.dumps(here.model))
+        assert_array_equal(loaded.predict(here.X), here.model.predict(here.X))
+        assert repr(loaded.get_params()) == repr(clone(here.model).get_params())
+
+
+@pytest.mark.parametrize(
+    ("classes", "keyword", "way", "cell"), COMMITTEE_CELLS.values(), ids=COMMITTEE_CELLS
+)
+def test_cell_of_committees(classes, keyword, way, cell, monkeypatch):
+    parameters = {**cell.given, keyword: cell.value}
+    if cell.says not in (WORKS, INERT):
+        monkeypatch.delattr(MiniBatchTrainer, "fit")
+        with pytest.raises(ValueError, match=re.escape(cell.says)):
+            CommitteeRun(classes, way, parameters)
+        return
+    here, reference = (CommitteeRun(classes, way, p) for p in (parameters, cell.given))
+    assert here.equals(reference) == (cell.says == INERT)
+    check_ways(here, parameters, classes)

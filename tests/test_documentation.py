@@ -13,7 +13,12 @@ import pytest
 from sklearn.datasets import load_iris
 
 import sknn_opt
-from sknn_opt import MLPClassifier, MLPRegressor
+from sknn_opt import (
+    MLPClassifier,
+    MLPEnsembleClassifier,
+    MLPEnsembleRegressor,
+    MLPRegressor,
+)
 from sknn_opt.activations import ACTIVATIONS
 from sknn_opt.averaging import AVERAGINGS
 from sknn_opt.initializers import INITIALIZERS
@@ -30,7 +35,11 @@ MODULES = [module.name for module in pkgutil.walk_packages(sknn_opt.__path__, "s
 
 X, Y = load_iris(as_frame=True, return_X_y=True)
 
-both = pytest.mark.parametrize("estimator", [MLPClassifier, MLPRegressor])
+NETWORKS = [MLPClassifier, MLPRegressor]
+COMMITTEES = [MLPEnsembleClassifier, MLPEnsembleRegressor]
+
+both = pytest.mark.parametrize("estimator", NETWORKS)
+every = pytest.mark.parametrize("estimator", NETWORKS + COMMITTEES)
 
 
 def _sections(estimator):
@@ -48,7 +57,7 @@ def _entries(estimator, section):
     }
 
 
-@both
+@every
 def test_parameters_are_those_of_the_constructor(estimator):
     documented = _entries(estimator, "Parameters")
     defaults = {
@@ -60,7 +69,7 @@ def test_parameters_are_those_of_the_constructor(estimator):
     assert defaults == {name: parameter.default for name, parameter in signature.items()}
 
 
-@both
+@every
 def test_parameters_are_explained(estimator):
     for name, (_, text) in _entries(estimator, "Parameters").items():
         assert len(text.split()) > 5, name
@@ -219,6 +228,17 @@ def test_attributes_are_those_that_fit_leaves(estimator, early_stopping):
     assert set(model.history_) == named
 
 
+@pytest.mark.parametrize("cv", [None, 3])
+@pytest.mark.parametrize("committee", COMMITTEES)
+def test_attributes_of_committees_are_those_that_fit_leaves(committee, cv):
+    network = (MLPRegressor if committee is MLPEnsembleRegressor else MLPClassifier)((), tol=10.0)
+    model = committee(network, n_estimators=1, cv=cv).fit(X, Y)
+    left = {name for name in vars(model) if name.endswith("_") and not name.startswith("_")}
+    documented = _entries(committee, "Attributes")
+    with_cv = {name for name, (_, text) in documented.items() if "Only with `cv`" in text}
+    assert left == (set(documented) - with_cv if cv is None else set(documented))
+
+
 # scikit-learn's, and ours: what the interface promises for every optimizer.
 _PROMISED = {
     "best_loss_",
@@ -280,7 +300,7 @@ def test_examples_in_docstrings(name):
         _run_doctests(test)
 
 
-@both
+@every
 def test_estimators_have_examples(estimator):
     assert doctest.DocTestFinder().find(estimator)[0].examples
 

@@ -353,12 +353,10 @@ def test_sparse_features_are_those_of_the_networks():
 
 def test_tags_are_those_of_the_members():
     scaled = make_pipeline(StandardScaler(), MLPRegressor())
-    imputed = make_pipeline(SimpleImputer(), MLPRegressor())
     assert get_tags(MLPEnsembleRegressor()).input_tags.sparse
-    assert not get_tags(MLPEnsembleRegressor([("a", scaled)])).input_tags.sparse
-    assert get_tags(MLPEnsembleRegressor(imputed)).input_tags.allow_nan
-    mixed = [("imputed", imputed), ("raw", MLPRegressor())]
-    assert not get_tags(MLPEnsembleRegressor(mixed)).input_tags.allow_nan
+    assert not get_tags(MLPEnsembleRegressor(scaled)).input_tags.sparse
+    mixed = [("scaled", scaled), ("raw", MLPRegressor())]
+    assert not get_tags(MLPEnsembleRegressor(mixed)).input_tags.sparse
     assert get_tags(MLPEnsembleClassifier()).classifier_tags.multi_label
     get_tags(MLPEnsembleClassifier("nonsense"))
 

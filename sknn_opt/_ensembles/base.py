@@ -34,7 +34,6 @@ from .members import (
     encoder_of,
     make_members,
     network_of,
-    reader_of,
 )
 from .routing import Routing, routing_of
 from .training import Training
@@ -258,14 +257,11 @@ class BaseCommittee(MembersMixin, MetaEstimatorMixin, VersionedPickle, BaseEstim
     def __sklearn_tags__(self):
         tags = super().__sklearn_tags__()
         try:
-            estimators = [estimator for _, estimator in self._named_members()]
-            of_members = [get_tags(estimator).input_tags for estimator in estimators]
-            of_readers = [get_tags(reader_of(estimator)).input_tags for estimator in estimators]
+            of_members = [get_tags(estimator).input_tags for _, estimator in self._named_members()]
         except (TypeError, ValueError, AttributeError):
             return tags  # not members, as fit will say
-        tags.input_tags.sparse = all(one.sparse for one in of_members)
-        for name in ("allow_nan", "categorical", "string"):
-            setattr(tags.input_tags, name, all(getattr(one, name) for one in of_readers))
+        for name in ("sparse", "allow_nan", "categorical", "string"):
+            setattr(tags.input_tags, name, all(getattr(one, name) for one in of_members))
         return tags
 
     def __getstate__(self):

@@ -154,11 +154,6 @@ def encoder_of(estimator):
     return None
 
 
-def reader_of(estimator):
-    """Return the step that reads the features, whose tags a pipeline does not show."""
-    return estimator.steps[0][1] if isinstance(estimator, Pipeline) else estimator
-
-
 def make_members(named, n_members, n_folds, draws, random_state):
     """Return members, taken from the named estimators in turn, each with seeds of its own.
 
