@@ -179,22 +179,27 @@ class MLPEnsembleRegressor(RegressorMixin, BaseCommittee):
 
     def _make_predictions(self, y, networks):
         losses = [resolve(network.loss, REGRESSOR_LOSSES, network) for network in networks]
-        if len({loss.n_outputs(1) for loss in losses}) > 1:
+        if len({_quantiles(loss) for loss in losses}) > 1:
             raise ValueError(
-                "Members with a list of quantiles predict another number of outputs than the "
-                "other members. Give all of them the same quantiles."
+                "A list of quantiles has a prediction for each, which only has a mean with those "
+                "of the same quantiles. Give all members the same loss."
             )
-        return NumberPredictions(losses)
+        has_variances = all(loss.form("continuous").has_variances for loss in losses)
+        return NumberPredictions(has_variances, losses)
 
-    _predictions = NumberPredictions()
+    @property
+    def _predictions(self):
+        return NumberPredictions(self._has_variances)
 
     def _calibration(self, held_out, mixtures):
-        squares = (held_out.y - np.concatenate([mixture.output for mixture in mixtures])) ** 2
-        residual_variance = np.average(squares, axis=0, weights=held_out.weight)
-        found = {"_residual_variance": residual_variance}
+        mean, variance = np.concatenate([one.output for one in mixtures]).transpose(2, 0, 1)
+        squares = (held_out.y - mean) ** 2
+        found = {}
+        if not held_out.predictions.has_variances:
+            found["_residual_variance"] = np.average(squares, axis=0, weights=held_out.weight)
+            variance = variance + found["_residual_variance"]
         if self.calibrate:
-            variance = np.concatenate([mixture.variance for mixture in mixtures])
-            ratios = (squares / (variance + residual_variance)).mean(axis=1)
+            ratios = (squares / variance).mean(axis=1)
             found["temperature_"] = float(np.sqrt(np.average(ratios, weights=held_out.weight)))
         return found
 
@@ -208,7 +213,9 @@ class MLPEnsembleRegressor(RegressorMixin, BaseCommittee):
             Whether to return standard deviations, too. Their squares are the variance between
             the predictions of the networks, plus, with `cv`, the mean squared error for rows
             that members have not seen. Without `cv` they say how much the networks disagree,
-            and nothing of the noise in the targets.
+            and nothing of the noise in the targets. Where all members have
+            ``loss="gaussian_nll"``, the mean of the variances that they have learnt takes the
+            place of that error, with `cv` or without.
 
         Returns
         -------
@@ -222,16 +229,16 @@ class MLPEnsembleRegressor(RegressorMixin, BaseCommittee):
         ValueError
             With `return_std`, if members predict quantiles.
         """
-        mixture = self._mixture(X)
+        mean, variance = np.moveaxis(self._mixture(X).output, -1, 0)
+        shown = self._predictions.shown
         if not return_std:
-            return self._predictions.shown(mixture.output)
+            return shown(mean)
         if isinstance(self._fitted_loss, Quantile):
             raise ValueError(
                 "return_std=True does not apply to members that predict quantiles. Let them "
                 "predict a low and a high one, or choose loss='squared_error'."
             )
-        std = self.temperature_ * np.sqrt(mixture.variance + self._residual_variance)
-        return self._predictions.shown(mixture.output), self._predictions.shown(std)
+        return shown(mean), shown(self.temperature_ * np.sqrt(variance + self._residual_variance))
 
     @property
     def _fitted_loss(self):
@@ -253,3 +260,9 @@ class MLPEnsembleRegressor(RegressorMixin, BaseCommittee):
         """
         predictions = self.predict(X)
         return self._fitted_loss.score(y, predictions, sample_weight)
+
+
+def _quantiles(loss):
+    """Return the quantiles of a list; () for all losses with one prediction for each target."""
+    several = isinstance(loss, Quantile) and np.ndim(loss.q) > 0
+    return tuple(loss.q) if several else ()

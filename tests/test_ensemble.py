@@ -247,6 +247,33 @@ def test_the_temperature_of_numbers_makes_errors_as_large_as_said():
     assert_allclose(model.temperature_**2, ratios.mean())
 
 
+@pytest.mark.parametrize("cv", [None, FOLDS])
+@pytest.mark.parametrize("y", TARGETS.values(), ids=TARGETS)
+def test_standard_deviations_that_networks_have_learnt_take_the_place_of_errors(y, cv):
+    given = network(MLPEnsembleRegressor, loss="gaussian_nll")
+    model = committee(MLPEnsembleRegressor, estimator=given, cv=cv).fit(X, y)
+    mean, std = model.predict(X, return_std=True)
+    means, stds = np.moveaxis([one.predict(X, return_std=True) for one in model.estimators_], 1, 0)
+    n_folds = 1 if cv is None else 3
+    shares = np.repeat(model.member_weights_ / n_folds, n_folds)
+    assert_allclose(mean, np.average(means, axis=0, weights=shares))
+    expected = np.average((means - mean) ** 2 + stds**2, axis=0, weights=shares)
+    assert_allclose(std, np.sqrt(expected))
+
+
+def test_one_member_that_learns_no_variance_is_enough_for_the_error_to_count():
+    pairs = [
+        ("mean", network(MLPEnsembleRegressor)),
+        ("both", network(MLPEnsembleRegressor, loss="gaussian_nll")),
+    ]
+    model = committee(MLPEnsembleRegressor, estimator=pairs, cv=FOLDS).fit(X, NUMBER)
+    error = np.mean((NUMBER - model.oof_prediction_) ** 2)
+    flat = by_member(model, X).reshape(9, N)
+    shares = np.repeat(model.member_weights_ / 3, 3)
+    spread = np.average((flat - model.predict(X)) ** 2, axis=0, weights=shares)
+    assert_allclose(model.predict(X, return_std=True)[1] ** 2, spread + error)
+
+
 def test_networks_disagree_away_from_the_data():
     x = random.uniform(-1, 1, size=(150, 1))
     y = np.sin(3 * x.ravel()) + random.normal(scale=0.1, size=150)
@@ -381,11 +408,11 @@ REFUSED = {
         {"estimator": MLPClassifier(loss="hinge")},
         "loss='hinge' has none",
     ),
-    "numbers of outputs": (
+    "quantiles": (
         MLPEnsembleRegressor,
         NUMBER,
         {"estimator": [("a", MLPRegressor(loss=Quantile([0.1, 0.9]))), ("b", MLPRegressor())]},
-        "another number of outputs",
+        "the same quantiles",
     ),
     "sparse numbers": (MLPEnsembleRegressor, sparse.csr_array(NUMBERS), {}, "Sparse data"),
     "strings": (MLPEnsembleRegressor, THREE, {}, "must be numbers|convert string"),

@@ -27,7 +27,7 @@ class HeldOut:
 
     def __init__(self, outputs, folds, data, predictions):
         self._outputs = outputs
-        self._predictions = predictions
+        self.predictions = predictions
         self._n_samples = len(data)
         self.rows = np.concatenate([fold.held_out for fold in folds])
         self.y = predictions.encode(data.y[self.rows])
@@ -41,20 +41,20 @@ class HeldOut:
         return weight / times[self.rows]
 
     def loss(self, prediction):
-        return self._predictions.loss(self.y, prediction, self.weight)
+        return self.predictions.loss(self.y, prediction, self.weight)
 
     def score(self, prediction):
-        return self._predictions.score(self.y, prediction, self.weight)
+        return self.predictions.score(self.y, prediction, self.weight)
 
     def member_predictions(self):
         """Return the predictions of each member, an array over all ``rows``."""
-        return [self._predictions.prediction(np.concatenate(one)) for one in self._outputs]
+        return [self.predictions.prediction(np.concatenate(one)) for one in self._outputs]
 
     def mixtures(self, weights):
         """Return what the committee makes of the outputs in each fold."""
         mixtures = []
         for of_members in zip(*self._outputs, strict=True):
-            mixture = self._predictions.mixture()
+            mixture = self.predictions.mixture()
             for weight, output in zip(weights, of_members, strict=True):
                 if weight > 0:
                     mixture.add(weight, output)

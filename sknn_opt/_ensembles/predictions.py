@@ -2,7 +2,8 @@
 
 The output of a network is an array with samples along its first axis. `ClassPredictions` has the
 logarithms of probabilities, of shape (n_samples, n_outputs, n_classes): several labels are
-outputs of two classes each. `NumberPredictions` has numbers, of shape (n_samples, n_outputs).
+outputs of two classes each. `NumberPredictions` has numbers and what a network says of their
+variances, 0 if it says nothing, of shape (n_samples, n_outputs, 2).
 """
 
 from abc import ABC, abstractmethod
@@ -17,8 +18,7 @@ from .losses import log_loss, loss_of_regressors
 class Predictions(ABC):
     """What classes and numbers have in common.
 
-    A prediction is the exponential of an output for classes, and the output itself for numbers:
-    what a committee takes the mean of.
+    A prediction is what a committee takes the mean of: probabilities, or numbers alone.
     """
 
     #: What networks are told of ``y`` beside the rows that they train on.
@@ -139,12 +139,18 @@ class NumberPredictions(Predictions):
 
     Parameters
     ----------
+    has_variances : bool
+        Whether all networks learn variances, which those are that count.
     losses : list of Loss, default=()
         What the members train with, which says how they are weighed and scored.
     """
 
-    def __init__(self, losses=()):
+    def __init__(self, has_variances, losses=()):
+        self.has_variances = has_variances
         self._losses = losses
+
+    def attributes(self):
+        return {"_has_variances": self.has_variances}
 
     def loss(self, y, prediction, sample_weight):
         return loss_of_regressors(self._losses)(y, prediction, sample_weight)
@@ -156,11 +162,13 @@ class NumberPredictions(Predictions):
         return y.reshape(len(y), -1).astype(np.float64)
 
     def output(self, network, X):
-        predictions = network.predict(X).astype(np.float64)
-        return predictions.reshape(len(predictions), -1)
+        mean = network.predict(X, return_std=self.has_variances)
+        mean, std = mean if self.has_variances else (mean, np.zeros_like(mean))
+        columns = [one.reshape(len(one), -1).astype(np.float64) for one in (mean, std)]
+        return np.stack([columns[0], columns[1] ** 2], axis=2)
 
     def prediction(self, output):
-        return output
+        return output[:, :, 0]
 
     def mixture(self):
         return NumberMixture()
@@ -185,22 +193,20 @@ class ProbabilityMixture:
 
 
 class NumberMixture:
-    """The weighted mean of numbers, and their variance around it."""
+    """The weighted mean of numbers, and their variance around it, their own included."""
 
     def __init__(self):
         self._weight, self._mean, self._squares = 0.0, 0.0, 0.0
 
     def add(self, weight, output):
+        numbers, variances = np.moveaxis(output, -1, 0)
         # West's update: sums of squares would cancel where numbers are large.
         self._weight += weight
-        change = output - self._mean
+        change = numbers - self._mean
         self._mean = self._mean + weight / self._weight * change
-        self._squares = self._squares + weight * change * (output - self._mean)
+        spread = change * (numbers - self._mean)
+        self._squares = self._squares + weight * (spread + variances)
 
     @property
     def output(self):
-        return self._mean
-
-    @property
-    def variance(self):
-        return self._squares / self._weight
+        return np.stack([self._mean, self._squares / self._weight], axis=-1)

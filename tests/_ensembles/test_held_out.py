@@ -16,9 +16,9 @@ FOLDS = [
 
 
 def held_out(outputs, weight=None):
-    outputs = [[np.reshape(fold, (-1, 1)) for fold in member] for member in outputs]
+    outputs = [[np.c_[fold, np.zeros(3)][:, np.newaxis] for fold in member] for member in outputs]
     data = Data(Y.reshape(-1, 1), Y, weight)
-    return HeldOut(outputs, FOLDS, data, NumberPredictions([SquaredError()]))
+    return HeldOut(outputs, FOLDS, data, NumberPredictions(False, [SquaredError()]))
 
 
 OUTPUTS = [[[2.0, 1.0, 4.0], [2.0, 3.0, 4.0]], [[0.0, 0.0, 0.0], [0.0, 0.0, 0.0]]]
@@ -40,8 +40,8 @@ def test_a_row_that_is_held_out_twice_counts_half_each_time(weight):
 
 def test_mixtures_are_by_fold():
     first, second = held_out(OUTPUTS).mixtures([0.75, 0.25])
-    assert_allclose(first.output.ravel(), [1.5, 0.75, 3.0])
-    assert_allclose(second.variance.ravel(), 0.75 * 0.25 * np.array([2.0, 3.0, 4.0]) ** 2)
+    assert_allclose(first.output[:, 0, 0], [1.5, 0.75, 3.0])
+    assert_allclose(second.output[:, 0, 1], 0.75 * 0.25 * np.array([2.0, 3.0, 4.0]) ** 2)
 
 
 def test_members_without_weight_are_left_out():

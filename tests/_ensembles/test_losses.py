@@ -4,7 +4,15 @@ from numpy.testing import assert_allclose
 from sklearn import metrics
 
 from sknn_opt._ensembles.losses import log_loss, loss_of_regressors
-from sknn_opt.losses import AbsoluteError, Gamma, Huber, Poisson, Quantile, SquaredError
+from sknn_opt.losses import (
+    AbsoluteError,
+    Gamma,
+    GaussianNLL,
+    Huber,
+    Poisson,
+    Quantile,
+    SquaredError,
+)
 
 random = np.random.default_rng(0)
 Y = random.gamma(2.0, size=(30, 2))
@@ -37,6 +45,7 @@ def test_log_loss_of_the_impossible_is_finite():
 METRICS = [
     (SquaredError(), metrics.mean_squared_error, {}),
     (AbsoluteError(), metrics.mean_absolute_error, {}),
+    (GaussianNLL(), metrics.mean_squared_error, {}),
     (Huber(), metrics.mean_absolute_error, {}),
     (Quantile(0.2), metrics.mean_pinball_loss, {"alpha": 0.2}),
 ]

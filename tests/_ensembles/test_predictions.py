@@ -12,7 +12,7 @@ from sknn_opt._ensembles.predictions import (
     NumberPredictions,
     ProbabilityMixture,
 )
-from sknn_opt.losses import Quantile, SquaredError
+from sknn_opt.losses import GaussianNLL, Quantile, SquaredError
 
 pytestmark = pytest.mark.filterwarnings("ignore::sklearn.exceptions.ConvergenceWarning")
 
@@ -95,35 +95,40 @@ def test_a_mixture_of_tiny_probabilities_keeps_them():
 
 @pytest.mark.parametrize("offset", [0.0, 1e9])
 def test_a_mixture_of_numbers_is_their_weighted_mean_and_variance(offset):
-    outputs = random.normal(size=(5, 20, 2))
+    numbers, own = random.normal(size=(5, 20, 2)), random.random((5, 20, 2))
     weights = random.random(5)
     mixture = NumberMixture()
-    for weight, output in zip(weights, outputs, strict=True):
-        mixture.add(weight, output + offset)
-    mean = np.average(outputs, axis=0, weights=weights)
-    variance = np.average((outputs - mean) ** 2, axis=0, weights=weights)
+    for weight, *output in zip(weights, numbers + offset, own, strict=True):
+        mixture.add(weight, np.stack(output, axis=2))
+    mean = np.average(numbers, axis=0, weights=weights)
+    variance = np.average((numbers - mean) ** 2 + own, axis=0, weights=weights)
     tolerance = 1e-12 if offset == 0 else 1e-5
-    assert_allclose(mixture.output - offset, mean, atol=tolerance)
-    assert_allclose(mixture.variance, variance, rtol=tolerance, atol=tolerance)
+    assert_allclose(mixture.output[:, :, 0] - offset, mean, atol=tolerance)
+    assert_allclose(mixture.output[:, :, 1], variance, rtol=tolerance, atol=tolerance)
 
 
 @pytest.mark.parametrize("outputs", [1, 2])
-def test_numbers(outputs):
+@pytest.mark.parametrize("loss", [SquaredError(), GaussianNLL()])
+def test_numbers(outputs, loss):
     y = X[:, :outputs].squeeze()
-    network = MLPRegressor(**FAST).fit(X, y)
-    predictions = NumberPredictions([SquaredError()])
+    network = MLPRegressor(**FAST, loss=loss).fit(X, y)
+    has_variances = isinstance(loss, GaussianNLL)
+    predictions = NumberPredictions(has_variances, [loss])
     output = predictions.output(network, X)
-    assert output.shape == predictions.encode(y).shape == (30, outputs)
-    assert_array_equal(predictions.shown(output), network.predict(X))
-    assert_allclose(predictions.score(predictions.encode(y), output, None), network.score(X, y))
+    prediction = predictions.prediction(output)
+    assert prediction.shape == predictions.encode(y).shape == (30, outputs)
+    assert_array_equal(predictions.shown(prediction), network.predict(X))
+    std = network.predict(X, return_std=True)[1] if has_variances else np.zeros(y.shape)
+    assert_allclose(predictions.shown(output[:, :, 1]), std**2)
+    assert_allclose(predictions.score(predictions.encode(y), prediction, None), network.score(X, y))
 
 
 def test_several_quantiles_of_one_target():
     loss = Quantile([0.2, 0.8])
     network = MLPRegressor(**FAST, loss=loss).fit(X, X[:, 0])
-    predictions = NumberPredictions([loss])
-    output = predictions.output(network, X)
-    assert output.shape == (30, 2)
+    predictions = NumberPredictions(False, [loss])
+    prediction = predictions.prediction(predictions.output(network, X))
+    assert prediction.shape == (30, 2)
     y = predictions.encode(X[:, 0])
-    assert_allclose(predictions.score(y, output, None), network.score(X, X[:, 0]))
-    assert_allclose(predictions.loss(y, output, None), -network.score(X, X[:, 0]))
+    assert_allclose(predictions.score(y, prediction, None), network.score(X, X[:, 0]))
+    assert_allclose(predictions.loss(y, prediction, None), -network.score(X, X[:, 0]))

@@ -1,0 +1,81 @@
+"""What a committee of eight gains over a single network, on digits and on Friedman's function.
+
+Run ``python examples/benchmarks/committees.py``. Means over five splits, each with half of the
+digits, or with 500 rows of Friedman's function, to train on.
+"""
+
+import argparse
+import warnings
+
+import numpy as np
+from sklearn.datasets import load_digits, make_friedman1
+from sklearn.exceptions import ConvergenceWarning
+from sklearn.metrics import log_loss
+from sklearn.model_selection import KFold, StratifiedKFold, train_test_split
+from sklearn.pipeline import make_pipeline
+from sklearn.preprocessing import StandardScaler
+
+from sknn_opt import MLPClassifier, MLPEnsembleClassifier, MLPEnsembleRegressor, MLPRegressor
+
+CLASSIFIER = MLPClassifier((50,), learning_rate_init=0.005)
+REGRESSOR = MLPRegressor((50,), optimizer="lbfgs", alpha=1.0)
+FORMS = {
+    "one network": {"n_estimators": 1},
+    "8 networks": {},
+    "8 networks, bootstrap": {"bootstrap": True},
+    "8 members on 4 folds": {"cv": 4},
+    "8 members on 4 folds, calibrated": {"cv": 4, "calibrate": True},
+}
+
+
+def digits(seed):
+    X, y = load_digits(return_X_y=True)
+    return train_test_split(X, y, test_size=0.5, stratify=y, random_state=seed)
+
+
+def friedman(seed):
+    X, y = make_friedman1(2500, noise=1.0, random_state=seed)
+    return train_test_split(X, y, train_size=500, random_state=seed)
+
+
+def errors_of_classes(model, X, y):
+    return {"errors": 1 - model.score(X, y), "log-loss": log_loss(y, model.predict_proba(X))}
+
+
+def errors_of_numbers(model, X, y):
+    return {"R²": model.score(X, y), "squared error": np.mean((y - model.predict(X)) ** 2)}
+
+
+TASKS = [
+    (digits, MLPEnsembleClassifier, CLASSIFIER, StratifiedKFold, errors_of_classes),
+    (friedman, MLPEnsembleRegressor, REGRESSOR, KFold, errors_of_numbers),
+]
+
+
+def run(task, form, seed, n_jobs):
+    """Return the errors of a committee of this form."""
+    load, cls, network, folds, errors = task
+    X, X_test, y, y_test = load(seed)
+    form = dict(form)
+    if "cv" in form:
+        form["cv"] = folds(form["cv"], shuffle=True, random_state=0)
+    model = cls(make_pipeline(StandardScaler(), network), **form, random_state=seed, n_jobs=n_jobs)
+    return errors(model.fit(X, y), X_test, y_test)
+
+
+def main():
+    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    parser.add_argument("--repeats", type=int, default=5)
+    parser.add_argument("--n-jobs", type=int, default=-1)
+    arguments = parser.parse_args()
+    warnings.simplefilter("ignore", ConvergenceWarning)
+    for task in TASKS:
+        print(task[0].__name__)
+        for name, form in FORMS.items():
+            runs = [run(task, form, seed, arguments.n_jobs) for seed in range(arguments.repeats)]
+            means = {key: np.mean([one[key] for one in runs]) for key in runs[0]}
+            print(f"  {name:35}", *(f"{key} {mean:.4f}" for key, mean in means.items()))
+
+
+if __name__ == "__main__":
+    main()
