@@ -3,7 +3,8 @@ What keeps a large network from learning the noise?
 ===================================================
 
 Three hundred images, a fifth of them with a wrong label, and a network with enough units to learn
-every one of them by heart. What do an L2 penalty, an L1 penalty and dropout each do about it?
+every one of them by heart. What do an L2 penalty, an L1 penalty, dropout and mixtures of images
+with noise each do about it?
 """
 
 # %%
@@ -27,18 +28,19 @@ wrong = rng.random(len(y_train)) < 0.2
 y_train = np.where(wrong, rng.integers(0, 10, len(y_train)), y_train)
 
 # %%
-# Four networks, epoch by epoch
+# Five networks, epoch by epoch
 # -----------------------------
 
 remedies = {
     "nothing": {"alpha": 0},
     "alpha=1": {"alpha": 1.0},
-    "alpha=10, l1_ratio=1": {"alpha": 10.0, "l1_ratio": 1.0},
+    "alpha=0.1, l1_ratio=1": {"alpha": 0.1, "l1_ratio": 1.0},
     "dropout=0.7": {"alpha": 0, "dropout": 0.7},
+    "mixup=1, input_noise=0.3": {"alpha": 0, "mixup": 1.0, "input_noise": 0.3},
 }
 N_EPOCHS = 100
 plt.style.use("tableau-colorblind10")
-figure, axes = plt.subplots(1, 4, figsize=(9, 3.6), sharey=True, layout="constrained")
+figure, axes = plt.subplots(1, 5, figsize=(9, 3.6), sharey=True, layout="constrained")
 for ax, (name, remedy) in zip(axes, remedies.items(), strict=True):
     network = MLPClassifier(
         (300,),
@@ -54,7 +56,7 @@ for ax, (name, remedy) in zip(axes, remedies.items(), strict=True):
     in_training, in_test = np.transpose(scores)
     ax.plot(in_training, "C0--", label="training data, with wrong labels")
     ax.plot(in_test, "C1-", label="test data")
-    ax.set(title=name, xlabel="epoch", ylim=(0.6, 1.01))
+    ax.set(title=name.replace(", ", ",\n"), xlabel="epoch", ylim=(0.6, 1.01))
 axes[0].set_ylabel("accuracy")
 figure.legend(*ax.get_legend_handles_labels(), loc="outside lower center", ncols=2)
 plt.show()
@@ -63,6 +65,7 @@ plt.show()
 # Without a remedy the network is best after ten epochs, with 91 % of the test images, and then
 # learns the wrong labels, all of them, down to 82 %. The L2 penalty, ``alpha=1``, stops it from
 # getting there: 80 % of the training labels, which is about as many as are right, and 89 % on
-# test data, now as later. The L1 penalty does as well with 8 % of the weights, the others being
-# exactly 0. Dropout gets highest, to 93 %, and slows the learning of wrong labels down, but
-# doesn't end it: it needs early stopping beside it.
+# test data, now as later. The L1 penalty does as well with 6 % of the weights, the others being
+# exactly 0. Dropout gets to 93 %, and slows the learning of wrong labels down, but doesn't end
+# it: it needs early stopping beside it. Mixtures of two images, with noise on them, get highest,
+# to 94 %. Wrong labels are learnt here too, but so slowly that a hundred epochs cost 1 %.

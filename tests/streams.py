@@ -41,3 +41,25 @@ def noise(seed, step, shape, first_row=0):
     """The noise of standard deviation 1 on a block of rows."""
     numbers = first_row * shape[1] + np.arange(shape[0] * shape[1]).reshape(shape)
     return standard_normal(stream_key(seed, step, NOISE), numbers)
+
+
+def symmetric_beta(key, a):
+    """A number of the distribution Beta(a, a): Ulrich's polar form, or Jöhnk's rejection."""
+    if a > 1:
+        u, v = uniform(key, [0, 1])
+        return (1 + np.sqrt(1 - u ** (2 / (2 * a - 1))) * np.cos(2 * np.pi * v)) / 2
+    for number in range(0, 1000, 2):
+        x, y = uniform(key, [number, number + 1]) ** (1 / a)
+        if x + y <= 1:
+            return x / (x + y)
+    raise AssertionError
+
+
+def mixture(seed, step, a, n_rows):
+    """The share of each row of a mini-batch in its mixture, and the row's partner."""
+    rows = np.arange(n_rows)
+    if n_rows == 1:
+        return 1.0, rows
+    key = stream_key(seed, step, MIXUP)
+    shift = 1 + int(random_bits(key, -1)) % (n_rows - 1)
+    return symmetric_beta(key, a), (rows + shift) % n_rows

@@ -142,6 +142,7 @@ SHARED = {
     "input_noise": [
         row(0.3, full_batch=NOT_FULL_BATCH, csr="does not apply to sparse features"),
     ],
+    "mixup": [row(0.4, full_batch=NOT_FULL_BATCH, csr="does not apply to sparse features")],
     "max_norm": [row(0.5, full_batch=NOT_FULL_BATCH)],
     "normalization": [
         row(

@@ -108,6 +108,7 @@ FACTORS = {
     "normalization": [None, "batch", "layer"],
     "dropout": [0.0, 0.3],
     "input_noise": [0.0, 0.2],
+    "mixup": [0.0, 0.4],
     "warmup": [0, 3],
     "early_stopping": [False, True],
     "l1_ratio": [0.0, 1.0],
@@ -134,7 +135,7 @@ def allowed(case):
         case["batch_size"] = "auto"
         case["normalization"] = case["normalization"] and "layer"
     if case["container"] == "csr":
-        case["input_noise"] = 0.0
+        case["input_noise"] = case["mixup"] = 0.0
     return case
 
 

@@ -164,6 +164,8 @@ fits = [
     *((MLPRegressor, y, {"averaging": name, "max_iter": 3}) for name in AVERAGINGS),
     (MLPRegressor, several, {"dropout": 0.5, "input_dropout": 0.5, "l1_ratio": 0.5}),
     (MLPRegressor, y, {"input_noise": 0.1}),
+    *((MLPClassifier, target, {"mixup": 0.4, "loss": name})
+      for name in ("log_loss", "squared_error", "focal") for target in (y, y > 0, several > 0)),
     (MLPRegressor, y, {"optimizer": "lbfgs", "l1_ratio": 0.5, "n_jobs": 2}),
     (MLPRegressor, y, {"clip_norm": 1.0, "max_norm": 1.0, "early_stopping": True}),
     (MLPRegressor, y, {"clip_value": 1.0, "batch_size": GrowingBatch(), "warmup": 2}),

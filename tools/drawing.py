@@ -118,13 +118,15 @@ def _leave_out_what_does_not_apply(parameters):
         names |= {"averaging"}
     if parameters.get("loss", "log_loss") != "log_loss":
         names |= {"label_smoothing"}
+    if parameters.get("loss", "log_loss") not in ("log_loss", "squared_error", "focal"):
+        names |= {"mixup"}
     for name in names & parameters.keys():
         del parameters[name]
 
 
 _FOR_MINI_BATCHES = frozenset({
     "averaging", "clip_norm", "clip_value", "dropout", "input_dropout", "input_noise",
-    "max_norm", "warmup",
+    "max_norm", "mixup", "warmup",
 })  # fmt: skip
 
 

@@ -90,6 +90,13 @@ input_noise : float, default=0.0
     features, so these should be scaled. Sparse features are refused.
     Optimizers: first-order.
 
+mixup : float, default=0.0
+    In each step of training each sample of the mini-batch is mixed with another one [7]_, in
+    shares drawn from the distribution Beta(`mixup`, `mixup`): 0.2 gives mostly one of both, 1
+    any share. Features are mixed before noise is added, and so are the targets of
+    'log_loss', 'focal' and 'squared_error'; other losses and sparse features are refused. Not
+    in predicting, nor in validation. Optimizers: first-order.
+
 max_norm : float, default=None
     Upper bound of the Euclidean norm of each unit's incoming weights. After each step,
     longer vectors are scaled down to it. Optimizers: first-order.
@@ -343,6 +350,8 @@ References
    networks". NeurIPS 2021. (Thresholds in an optimizer's metric.)
 .. [6] C. Bishop. "Training with noise is equivalent to Tikhonov regularization". Neural
    Computation 7(1), 1995. (Noise on the input.)
+.. [7] H. Zhang, M. Cisse, Y. Dauphin, D. Lopez-Paz. "mixup: Beyond empirical risk
+   minimization". ICLR 2018.
 """
 
 

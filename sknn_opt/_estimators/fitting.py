@@ -123,7 +123,19 @@ class Fit:
             layout=Layout(describe(units, architecture.normalizations, configuration.layer_rates)),
             alpha=estimator.alpha,
             l1_ratio=estimator.l1_ratio,
+            mixture_form=self._mixture_form(),
         )
+
+    def _mixture_form(self):
+        mixup, loss, kind = self.estimator.mixup, self.configuration.loss, self.targets.kind
+        form = loss.mixture_form(kind) if mixup else None
+        if mixup and form is None:
+            raise ValueError(
+                f"mixup={mixup} does not apply to the loss {type(loss).__name__} of {kind} "
+                "targets, which is not that of a mixture. Set mixup to 0.0, or choose "
+                "loss='squared_error' or, for classes, 'log_loss' or 'focal'."
+            )
+        return form
 
     def trainer(self, context) -> Trainer:
         """Return what trains, ready to start, with callbacks in a `CallbackContext`."""

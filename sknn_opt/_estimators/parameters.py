@@ -56,6 +56,7 @@ LIMITS = {
     "dropout": [Interval(Real, 0, 1, closed="left"), "array-like"],
     "input_dropout": DECAY,
     "input_noise": NON_NEGATIVE,
+    "mixup": NON_NEGATIVE,
     "max_norm": [*POSITIVE, None],
     "normalization": [StrOptions(NORMALIZATIONS.names), Normalization, list, tuple, None],
     "residual": ["boolean"],
@@ -101,6 +102,7 @@ _FIRST_ORDER_ONLY = {
     "dropout": 0.0,
     "input_dropout": 0.0,
     "input_noise": 0.0,
+    "mixup": 0.0,
     "max_norm": None,
     "clip_norm": None,
     "clip_value": None,
@@ -181,7 +183,7 @@ class Configuration:
         self.hidden_sizes = _hidden_sizes(estimator.hidden_layer_sizes)
         self.layer_rates = self._layer_rates()
         self.architecture = self._architecture()
-        self.augmentation = Augmentation(float(estimator.input_noise))
+        self.augmentation = Augmentation(float(estimator.input_noise), float(estimator.mixup))
         self.averaging = None
         if estimator.averaging is not None:
             self.averaging = resolve(estimator.averaging, AVERAGINGS, estimator)
@@ -328,6 +330,11 @@ class Configuration:
                 "normalization='batch' needs mini-batches: it does not apply to full-batch "
                 "optimizers, nor to batch_size='full'. Choose normalization='layer', or a "
                 "first-order optimizer such as 'adam' with mini-batches."
+            )
+        if estimator.mixup and estimator.batch_size == 1:
+            raise ValueError(
+                f"mixup={estimator.mixup} mixes the samples of a mini-batch, of which "
+                "batch_size=1 has one. Set mixup to 0.0, or choose larger mini-batches."
             )
         smoothing = getattr(estimator, "label_smoothing", 0.0)
         if smoothing and smoothing != getattr(self.loss, "label_smoothing", 0.0):

@@ -12,9 +12,13 @@ class Augmentation(NamedTuple):
     ----------
     input_noise : float
         Standard deviation of the normal noise that is added to the features.
+    mixup : float
+        Each sample is mixed with another one, in shares of the distribution Beta(mixup, mixup);
+        0: it stays alone.
     """
 
     input_noise: float = 0.0
+    mixup: float = 0.0
 
     @property
     def is_on(self):

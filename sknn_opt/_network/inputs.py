@@ -26,6 +26,7 @@ from .._compiler.declarations import (
 )
 from .._compiler.linear_algebra import gemm
 from .dropout import call_drop, drop, is_dropped
+from .mixture import find_pair, mixtures
 from .noise import add_noise, call_add_noise
 
 INPUT = struct(
@@ -48,6 +49,7 @@ INPUT = struct(
     noise_key=np.int64,  # that of the noise, for this step
     noise=np.float64,  # its standard deviation
     add_noise=np.int64,  # its kernel
+    mixture=np.int64,  # address of its struct; 0: rows are not mixed
 )
 
 MULTIPLY = """void (input *source, int64 start, int64 rows, real *weights, real *z,
@@ -86,6 +88,20 @@ def _gather(x, start, rows):
                 there[j] = here[j * x.column_stride]
 
 
+@inline
+def _gather_mixtures(x, start, rows):
+    """Write rows to the block, each mixed with its partner."""
+    mixture = at(mixtures(x.mixture), 0)
+    own, other = real(mixture.share), real(1.0 - mixture.share)
+    for i in range(rows):
+        first, second, _, _ = find_pair(mixture, start + i)
+        a = offset(reals(x.data), first * x.row_stride)
+        b = offset(reals(x.data), second * x.row_stride)
+        there = offset(reals(x.block), i * x.n_features)
+        for j in range(x.n_features):
+            there[j] = own * a[j * x.column_stride] + other * b[j * x.column_stride]
+
+
 @kernel(MULTIPLY)
 def _dense_multiply(source, start, rows, weights, z, units):
     """Z += X[rows] W; rows that BLAS cannot read where they are get gathered first."""
@@ -94,7 +110,10 @@ def _dense_multiply(source, start, rows, weights, z, units):
     if x.direct:
         block, stride = offset(reals(x.data), start * x.row_stride), x.row_stride
     else:
-        _gather(x, start, rows)
+        if x.mixture != 0:
+            _gather_mixtures(x, start, rows)
+        else:
+            _gather(x, start, rows)
         n, first = rows * stride, start * stride
         if x.noise > 0.0:
             call_add_noise(x.add_noise, block, n, x.noise_key, first, x.noise)
@@ -259,14 +278,16 @@ class Input:
         Probability with which an element is replaced by 0, the others being scaled up.
     noise : float, default=0
         Standard deviation of noise that is added to dense elements, before dropout.
+    mixture : Mixture, default=None
+        How dense rows are mixed, before noise is added.
     """
 
-    def __init__(self, X, max_rows, order=None, dropout=0.0, noise=0.0):
+    def __init__(self, X, max_rows, order=None, dropout=0.0, noise=0.0, mixture=None):
         self.dtype = X.dtype
         self.n_rows = X.shape[0] if order is None else len(order)
         self.n_features = X.shape[1]
         self.dropout = dropout
-        self.noise = noise
+        self.changes_rows = dropout > 0 or noise > 0 or mixture is not None
         self._struct = np.zeros(1, INPUT)
         fields = self._struct[0]
         fields["n_features"] = self.n_features
@@ -277,12 +298,14 @@ class Input:
         fields["noise"] = noise
         if noise > 0:
             fields["add_noise"] = add_noise.address(self.dtype)
+        if mixture is not None:
+            fields["mixture"] = mixture.address
         if sparse.issparse(X):
             self._kernels, arrays = _CSR, self._bind_csr(X)
         else:
             self._kernels, arrays = _DENSE, self._bind_dense(X, max_rows, order)
         fields["multiply"] = self._kernels.multiply.address(self.dtype)
-        self._alive = arrays, order
+        self._alive = arrays, order, mixture
         self.address = address(self._struct)
 
     def _bind_csr(self, X):
@@ -299,7 +322,7 @@ class Input:
         row_stride, column_stride = [self.n_features, 1] if X.flags.c_contiguous else strides
         fields["row_stride"], fields["column_stride"] = row_stride, column_stride
         plain = column_stride == 1 and row_stride >= self.n_features
-        direct = order is None and self.dropout == 0 and self.noise == 0 and plain
+        direct = order is None and not self.changes_rows and plain
         block = None if direct else np.empty((max_rows, self.n_features), X.dtype)
         fields["data"], fields["block"], fields["direct"] = address(X), address(block), direct
         return X, block

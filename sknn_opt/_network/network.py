@@ -35,6 +35,8 @@ class Network:
         always do.
     input_noise : float, default=0
         Standard deviation of the noise that is added to dense features.
+    mixture : Mixture, default=None
+        How dense rows are mixed.
     """
 
     def __init__(
@@ -47,6 +49,7 @@ class Network:
         gradients=None,
         updates_statistics=True,
         input_noise=0.0,
+        mixture=None,
     ):
         self.dtype = X.dtype
         self.n_layers = len(parameters)
@@ -68,7 +71,7 @@ class Network:
                     gradient = gradients[i] if self._trains else None
                     self._bind_normalization(i, normalization, parameters[i], gradient)
         input_dropout = architecture.input_dropout if self._trains else 0.0
-        self.source = Input(X, self.max_rows, order, input_dropout, input_noise)
+        self.source = Input(X, self.max_rows, order, input_dropout, input_noise, mixture)
         if self._trains:
             self.source.allow_gradient()
         if self.layers["residual"][0]:

@@ -25,6 +25,7 @@ from ..losses.base import call_evaluate
 from ..normalizations import call_normalize, call_normalize_backward, normalizations
 from .dropout import call_drop
 from .inputs import call_add_rows, call_gradient, call_multiply
+from .mixture import find_pair, mixtures
 
 LAYER = struct(
     "layer",
@@ -61,6 +62,7 @@ LOSS = struct(
     order=np.int64,  # as in the input
     y_block=np.int64,  # buffers for a batch
     weight_block=np.int64,
+    mixture=np.int64,  # as in the input
 )
 
 FORWARD_BLOCK = "void (input *source, layer *layers, int64 n_layers, int64 start, int64 rows)"
@@ -201,6 +203,7 @@ def sample_row(terms, i):
 
 @inline
 def gather_targets(terms, start, rows):
+    """Copy targets and weights to their buffers."""
     y, y_block = reals(terms.y), reals(terms.y_block)
     weight_block = reals(terms.weight_block)
     columns = terms.n_columns
@@ -209,6 +212,28 @@ def gather_targets(terms, start, rows):
         for j in range(columns):
             y_block[i * columns + j] = y[row * columns + j]
         weight_block[i] = reals(terms.sample_weight)[row] if terms.sample_weight != 0 else real(1)
+
+
+@inline
+def gather_mixtures(terms, start, rows, outputs):
+    """The same for rows that are mixed; a class becomes the probabilities of all classes."""
+    y, y_block = reals(terms.y), reals(terms.y_block)
+    weight_block, columns = reals(terms.weight_block), terms.n_columns
+    mixture = at(mixtures(terms.mixture), 0)
+    for i in range(rows):
+        first, second, share, weight = find_pair(mixture, start + i)
+        weight_block[i] = real(weight)
+        own, other = real(share), real(1.0 - share)
+        a, b = offset(y, first * columns), offset(y, second * columns)
+        there = offset(y_block, i * outputs)
+        if columns == outputs:
+            for j in range(columns):
+                there[j] = own * a[j] + other * b[j]
+        else:
+            for j in range(outputs):
+                there[j] = real(0)
+            there[np.int64(a[0])] += own
+            there[np.int64(b[0])] += other
 
 
 @kernel(FORWARD_BLOCK)
@@ -224,8 +249,11 @@ def batch_gradient(source, layers, n_layers, loss, start, rows, scale, beta):
     # processors are many times slower.
     control = flush_subnormals()
     forward_pass(source, layers, n_layers, start, rows)
-    gather_targets(terms, start, rows)
     last = at(layers, n_layers - 1)
+    if terms.mixture != 0:
+        gather_mixtures(terms, start, rows, last.fan_out)
+    else:
+        gather_targets(terms, start, rows)
     total = call_evaluate(
         terms.evaluate, reals(last.z), reals(terms.y_block),
         reals(terms.weight_block), reals(last.delta), rows, last.fan_out, scale,

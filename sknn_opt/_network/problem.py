@@ -13,6 +13,7 @@ from ..losses.base import Form
 from .augmentation import UNCHANGED
 from .inputs import Features
 from .layout import Architecture, Layout
+from .mixture import Mixture
 from .network import Network
 from .passes import LOSS, batch_gradient
 
@@ -33,6 +34,8 @@ class Loss(Protocol):
     is_twice_differentiable: bool
 
     def form(self, target_type: str) -> Form: ...
+
+    def mixture_form(self, target_type: str) -> Form | None: ...
 
     def check_targets(self, y: np.ndarray) -> None: ...
 
@@ -60,6 +63,8 @@ class Problem:
     alpha, l1_ratio : float
     row_indices : ndarray of int64 or None
         The rows to train on; None means all.
+    mixture_form : Form or None
+        The same as ``form`` for mixtures of such targets; None where there are none.
     """
 
     X: Features
@@ -72,6 +77,7 @@ class Problem:
     alpha: float
     l1_ratio: float
     row_indices: np.ndarray | None = None
+    mixture_form: Form | None = None
 
     @property
     def n_rows(self):
@@ -158,6 +164,10 @@ class Evaluator:
         if gradient is None:
             gradient = aligned_zeros(layout.n_parameters, theta.dtype)
         self.gradient = gradient
+        form, n_columns, mixture = problem.form, problem.y.shape[1], None
+        if augmentation.mixup > 0:
+            form, n_columns = problem.mixture_form, layout.shapes[-1][1]
+            mixture = Mixture(augmentation.mixup, order, problem.sample_weight)
         self.network = Network(
             problem.X,
             layout.by_layer(theta),
@@ -167,16 +177,18 @@ class Evaluator:
             layout.by_layer(gradient),
             updates_statistics,
             augmentation.input_noise,
+            mixture,
         )
         self.loss = np.zeros(1, LOSS)
         keep = self.network.keep
         fields = self.loss[0]
-        fields["evaluate"] = problem.form.evaluate.address(self.dtype)
+        fields["evaluate"] = form.evaluate.address(self.dtype)
         fields["parameters"] = keep(problem.loss.kernel_parameters())
         fields["y"], fields["n_columns"] = keep(problem.y), problem.y.shape[1]
         fields["sample_weight"] = keep(problem.sample_weight)
         fields["order"] = keep(order)
-        fields["y_block"] = keep(np.empty((plan.max_rows, problem.y.shape[1]), self.dtype))
+        fields["mixture"] = 0 if mixture is None else mixture.address
+        fields["y_block"] = keep(np.empty((plan.max_rows, n_columns), self.dtype))
         fields["weight_block"] = keep(np.empty(plan.max_rows, self.dtype))
         self.arguments = (
             self.network.source.address,

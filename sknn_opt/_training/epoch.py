@@ -18,6 +18,7 @@ from .._compiler.declarations import (
     restore_control,
     struct,
 )
+from .._network.mixture import draw_mixture, mixtures
 from .._network.passes import BATCH_GRADIENT, sample_row
 from .._network.random_stream import INPUT_NOISE, stream_key
 from ..optimizers.base import call_update
@@ -27,6 +28,8 @@ RUN = struct(
     "run",
     n_rows=np.int64,  # of an epoch
     batch_size=np.int64,
+    start=np.int64,  # of the mini-batch that the step is for, in the epoch's order
+    rows=np.int64,
     theta=np.int64,
     gradient=np.int64,
     n_parameters=np.int64,
@@ -120,6 +123,7 @@ def train_batches(source, layers, n_layers, loss, run, learning_rates, shares, f
         rows = epoch.batch_size if epoch.batch_size < left else left
         weight = _sum_of_weights(terms, start, rows)
         if weight > 0.0:  # else there is nothing to learn from these rows
+            epoch.start, epoch.rows = start, rows
             _run_stages(0, before, source, layers, n_layers, run)
             l1 = epoch.alpha * epoch.l1_ratio / weight
             l2 = epoch.alpha * (1.0 - epoch.l1_ratio) / weight
@@ -155,8 +159,11 @@ def update_average(source, layers, n_layers, run):
 
 @kernel(STAGE)
 def renew_streams(source, layers, n_layers, run):
-    """Give noise and the masks of dropout new keys, for this step."""
+    """Draw mixtures for this step, and give noise and the masks of dropout new keys."""
     x, epoch = at(source, 0), at(run, 0)
+    if x.mixture != 0:
+        mixture = at(mixtures(x.mixture), 0)
+        draw_mixture(mixture, epoch.seed, epoch.step, epoch.start, epoch.rows)
     if x.noise > 0.0:
         x.noise_key = stream_key(epoch.seed, epoch.step, INPUT_NOISE)
     if x.dropout > 0.0:

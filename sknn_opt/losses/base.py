@@ -182,6 +182,10 @@ class Loss(Component):
     #: "multiclass-probabilities", "multilabel-indicator" or "continuous".
     _forms = {}
 
+    #: For each type of target the type of their mixtures, for which the loss is, up to a constant,
+    #: the mean of those of what is mixed.
+    _mixtures = {}
+
     #: Whether the predictions of a classifier are probabilities.
     has_probabilities = True
 
@@ -246,6 +250,11 @@ class Loss(Component):
     def unweighted(self):
         """Return the loss whose derivative each row's ``delta`` is, or is a multiple of."""
         return self
+
+    def mixture_form(self, target_type):
+        """Return the `Form` for mixtures of targets of a type; None where it has none."""
+        mixtures = self._mixtures.get(target_type)
+        return None if mixtures is None else self.form(mixtures)
 
     def check_targets(self, y):
         """Raise ValueError where the loss is not defined for targets ``y``."""

@@ -13,6 +13,14 @@ from .._compiler.elementary import logistic as _logistic
 from .base import LINK, ByRow, Loss, Separable
 from .margin import highest_rival
 
+#: Types of targets with those of their mixtures; the rules for labels take any probability.
+_MIXTURES = {
+    "binary": "binary-probabilities",
+    "multiclass": "multiclass-probabilities",
+    **{kind: kind for kind in ("binary-probabilities", "multiclass-probabilities")},
+    "multilabel-indicator": "multilabel-indicator",
+}
+
 
 @kernel(LINK)
 def _logistic_link(raw, rows, outputs):
@@ -206,6 +214,7 @@ class LogLoss(Loss):
             _soft_log_loss, _softmax_log_loss_product, _softmax_link, "softmax"
         ),
     }
+    _mixtures = _MIXTURES
 
     def __init__(self, label_smoothing=0.0):
         self.label_smoothing = label_smoothing
@@ -417,6 +426,7 @@ class Focal(Loss):
             _soft_focal, _soft_focal_product, _softmax_link, "softmax"
         ),
     }
+    _mixtures = _MIXTURES
 
     def __init__(self, gamma=2.0):
         self.gamma = gamma
@@ -554,6 +564,7 @@ class SquaredError(Loss):
         "multiclass-probabilities": _squared_error_of(_given_share),
         "continuous": Separable(_squared_error),
     }
+    _mixtures = _MIXTURES | {"continuous": "continuous"}
 
     def is_least_squares(self, form):
         return form.link is None
