@@ -194,7 +194,7 @@ class Elementwise(Rule):
 class WholeStep(Rule):
     """A step that needs more than one parameter at a time: a kernel of its own.
 
-    It applies an L1 penalty itself.
+    It applies weight decay, an L1 penalty and the factors of the layers' rates itself.
     """
 
     def __init__(self, kernel, n_slots, n_scalars=0):
