@@ -4,10 +4,11 @@ import numpy as np
 from sklearn.base import ClassifierMixin, RegressorMixin
 from sklearn.utils import column_or_1d
 from sklearn.utils.multiclass import check_classification_targets, type_of_target
-from sklearn.utils.validation import _check_y
+from sklearn.utils.validation import _check_y, check_is_fitted
 
 from ._components import resolve
 from ._ensembles.base import BaseCommittee
+from ._ensembles.conformal import conforming_weight, upper_ends
 from ._ensembles.documentation import CLASSIFIER, REGRESSOR
 from ._ensembles.members import network_of
 from ._ensembles.predictions import ClassPredictions, NumberPredictions
@@ -15,6 +16,9 @@ from ._ensembles.weights import temperature, tempered
 from ._estimators.targets import as_indicators, check_dense, check_labels, check_numbers
 from .estimators import MLPClassifier, MLPRegressor
 from .losses import REGRESSOR_LOSSES, Quantile
+
+#: The smallest variance by which errors are divided.
+_TINY = np.finfo(np.float64).tiny
 
 __all__ = ["MLPEnsembleClassifier", "MLPEnsembleRegressor"]
 
@@ -73,10 +77,15 @@ class MLPEnsembleClassifier(ClassifierMixin, BaseCommittee):
         return ClassPredictions(self.classes_, self._is_multilabel, self._is_sparse)
 
     def _calibration(self, held_out, mixtures):
-        if not self.calibrate:
-            return {}
         log_probabilities = np.concatenate([mixture.output for mixture in mixtures])
-        return {"temperature_": temperature(log_probabilities, held_out.loss)}
+        found = {"temperature_": 1.0}
+        if self.calibrate:
+            found["temperature_"] = temperature(log_probabilities, held_out.loss)
+        if held_out.predictions.is_multilabel:
+            return found
+        log_probabilities = tempered(log_probabilities[:, 0], found["temperature_"])
+        of_classes = np.take_along_axis(log_probabilities, held_out.y, axis=1)
+        return found | held_out.conformity(-of_classes)
 
     def predict(self, X):
         """Predict classes.
@@ -121,6 +130,51 @@ class MLPEnsembleClassifier(ClassifierMixin, BaseCommittee):
         """
         output = self._mixture(X).output
         return self._predictions.shown(tempered(output, self.temperature_))
+
+    def predict_interval(self, X, coverage=0.9) -> np.ndarray:
+        """Predict sets of classes that hold the true one with a given probability.
+
+        A class belongs to the set unless its probability is among the lowest that the true
+        classes of unseen rows have had. The likeliest class always does. Needs `cv`.
+
+        Parameters
+        ----------
+        X : {array-like, sparse matrix} of shape (n_samples, n_features)
+        coverage : float, default=0.9
+            How often the true class is to be in the set, between 0 and 1.
+
+        Returns
+        -------
+        sets : ndarray of bool of shape (n_samples, n_classes)
+            Whether each class belongs to the set, in the order of ``classes_``.
+
+        Raises
+        ------
+        ValueError
+            Without `cv`, with several labels a sample, or if there were too few rows.
+
+        References
+        ----------
+        V. Vovk. "Cross-conformal predictors". Annals of Mathematics and Artificial
+        Intelligence 74, 2015, :arxiv:`1208.0806`.
+
+        M. Sadinle, J. Lei, L. Wasserman. "Least ambiguous set-valued classifiers with bounded
+        error levels". Journal of the American Statistical Association 114, 2019,
+        :arxiv:`1609.00451`.
+        """
+        check_is_fitted(self)
+        if self._is_multilabel:
+            raise ValueError("predict_interval needs one class a sample, not several labels.")
+        least = self._least_weight(coverage)
+        weight = 0.0
+        likeliest = 0.0
+        for mixture, (summary,) in zip(self._mixtures_by_fold(X), self._conformity, strict=True):
+            log_probabilities = tempered(mixture.output[:, 0], self.temperature_)
+            weight = weight + conforming_weight(summary, -log_probabilities)
+            likeliest = likeliest + np.exp(mixture.output[:, 0])
+        sets = weight > least
+        sets[np.arange(len(sets)), likeliest.argmax(axis=1)] = True
+        return sets
 
     def score(self, X, y, sample_weight=None) -> float:
         """Return the accuracy of the predictions for ``X``.
@@ -201,7 +255,8 @@ class MLPEnsembleRegressor(RegressorMixin, BaseCommittee):
         if self.calibrate:
             ratios = (squares / variance).mean(axis=1)
             found["temperature_"] = float(np.sqrt(np.average(ratios, weights=held_out.weight)))
-        return found
+        scales = np.sqrt(np.maximum(variance, _TINY))
+        return found | held_out.conformity(np.sqrt(squares) / scales)
 
     def predict(self, X, return_std=False):
         """Predict targets.
@@ -233,12 +288,61 @@ class MLPEnsembleRegressor(RegressorMixin, BaseCommittee):
         shown = self._predictions.shown
         if not return_std:
             return shown(mean)
+        self._check_no_quantiles("return_std=True")
+        return shown(mean), shown(self.temperature_ * np.sqrt(variance + self._residual_variance))
+
+    def predict_interval(self, X, coverage=0.9) -> np.ndarray:
+        """Predict intervals that hold the target with a given probability.
+
+        They are cross-conformal: the errors for rows that members have not seen, each divided by
+        the standard deviation that the networks of its fold predict, tell how many standard
+        deviations an interval has to reach. So it is wider where networks disagree. Each output
+        has its own. Needs `cv`.
+
+        Parameters
+        ----------
+        X : {array-like, sparse matrix} of shape (n_samples, n_features)
+        coverage : float, default=0.9
+            How often the target is to be in the interval, between 0 and 1.
+
+        Returns
+        -------
+        intervals : ndarray of shape (n_samples, 2) or (n_samples, n_outputs, 2)
+            Lower and upper ends.
+
+        Raises
+        ------
+        ValueError
+            Without `cv`, if there were too few rows, or if members predict quantiles.
+
+        References
+        ----------
+        V. Vovk. "Cross-conformal predictors". Annals of Mathematics and Artificial
+        Intelligence 74, 2015, :arxiv:`1208.0806`.
+
+        R. F. Barber, E. J. Candès, A. Ramdas, R. J. Tibshirani. "Predictive inference with the
+        jackknife+". Annals of Statistics 49, 2021, :arxiv:`1905.02928`. (The hull of the set,
+        where it has holes.)
+        """
+        least = self._least_weight(coverage)
+        self._check_no_quantiles("predict_interval")
+        outputs = np.array([mixture.output for mixture in self._mixtures_by_fold(X)])
+        means, variances = np.moveaxis(outputs, -1, 0)
+        scales = np.sqrt(np.maximum(variances + self._residual_variance, _TINY))
+        intervals = []
+        for j in range(means.shape[2]):
+            summaries = [fold[j] for fold in self._conformity]
+            mean, scale = means[:, :, j], scales[:, :, j]
+            low, high = (upper_ends(side * mean, scale, summaries, least) for side in (-1, 1))
+            intervals.append(np.column_stack([-low, high]))
+        return intervals[0] if len(intervals) == 1 else np.stack(intervals, axis=1)
+
+    def _check_no_quantiles(self, what):
         if isinstance(self._fitted_loss, Quantile):
             raise ValueError(
-                "return_std=True does not apply to members that predict quantiles. Let them "
-                "predict a low and a high one, or choose loss='squared_error'."
+                f"{what} does not apply to members that predict quantiles. Let them predict a low "
+                "and a high one, or choose loss='squared_error'."
             )
-        return shown(mean), shown(self.temperature_ * np.sqrt(variance + self._residual_variance))
 
     @property
     def _fitted_loss(self):

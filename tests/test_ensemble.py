@@ -286,6 +286,169 @@ def test_networks_disagree_away_from_the_data():
     assert outside > 3 * inside
 
 
+# -- intervals and sets ------------------------------------------------------------------
+
+
+def draw(n_samples, seed):
+    rng = np.random.default_rng(seed)
+    x = rng.uniform(-2, 2, size=(n_samples, 2))
+    return x, np.sin(2 * x[:, 0]) + 0.3 * rng.normal(size=n_samples)
+
+
+@pytest.fixture(scope="module")
+def folded():
+    given = MLPRegressor((20,), "tanh", optimizer="lbfgs", alpha=0.1)
+    return MLPEnsembleRegressor(given, 3, cv=5, random_state=0).fit(*draw(300, 0))
+
+
+@pytest.mark.parametrize("coverage", [0.8, 0.9, 0.95])
+def test_intervals_cover_new_targets_as_often_as_they_say(folded, coverage):
+    x, y = draw(4000, 1)
+    low, high = folded.predict_interval(x, coverage).T
+    covered = np.mean((low <= y) & (y <= high))
+    deviation = np.sqrt(coverage * (1 - coverage) / 300)  # by the rows that were held out
+    assert abs(covered - coverage) < 3 * deviation
+
+
+def test_intervals_widen_where_networks_disagree(folded):
+    def width(x):
+        return np.ptp(folded.predict_interval(x), axis=1).mean()
+
+    inside, _ = draw(100, 2)
+    assert width(3 * inside) > 1.2 * width(inside)
+
+
+def test_a_larger_coverage_needs_larger_intervals(folded):
+    x, _ = draw(50, 3)
+    small, large = folded.predict_interval(x, 0.5), folded.predict_interval(x, 0.9)
+    assert (large[:, 0] < small[:, 0]).all()
+    assert (small[:, 1] < large[:, 1]).all()
+
+
+def test_intervals_are_those_of_the_papers_p_values():
+    """In the words of the paper, with the scores computed anew from the networks."""
+    model = committee(MLPEnsembleRegressor, cv=FOLDS, n_estimators=4).fit(X, NUMBER)
+    noise = np.mean((NUMBER - model.oof_prediction_) ** 2)
+
+    def means_and_scales(x, fold):
+        of_networks = by_member(model, x)[:, fold]
+        mean = np.average(of_networks, axis=0, weights=model.member_weights_)
+        spread = np.average((of_networks - mean) ** 2, axis=0, weights=model.member_weights_)
+        return mean, np.sqrt(spread + noise)
+
+    grid = np.linspace(-80, 80, 40_001)
+    conforming = np.zeros((5, len(grid)))
+    for f, (_, rows) in enumerate(FOLDS):
+        mean, scale = means_and_scales(X[rows], f)
+        scores = np.abs(NUMBER[rows] - mean) / scale
+        mean, scale = means_and_scales(X[:5], f)
+        strange = np.abs(grid - mean[:, np.newaxis]) / scale[:, np.newaxis]
+        conforming += (scores >= strange[:, :, np.newaxis]).sum(axis=2)
+    in_set = (conforming + 1) / (N + 1) > 1 - 0.8
+    expected = [grid[row][[0, -1]] for row in in_set]
+    assert_allclose(model.predict_interval(X[:5], 0.8), expected, atol=0.005)
+
+
+def test_intervals_of_several_outputs():
+    model = committee(MLPEnsembleRegressor, cv=FOLDS).fit(X, NUMBERS)
+    intervals = model.predict_interval(X)
+    assert intervals.shape == (N, 2, 2)
+    inside = (intervals[:, :, 0] <= NUMBERS) & (intervals[:, :, 1] >= NUMBERS)
+    assert (inside.mean(axis=0) > 0.85).all()
+    alone = committee(MLPEnsembleRegressor, cv=FOLDS).fit(X, NUMBER).predict_interval(X)
+    assert alone.shape == (N, 2)
+
+
+def test_intervals_of_learnt_variances_follow_the_noise():
+    rng = np.random.default_rng(0)
+    x = rng.uniform(0, 1, size=(400, 1))
+    y = x.ravel() + (0.05 + x.ravel()) * rng.normal(size=400)
+    given = MLPRegressor((20,), "tanh", loss="gaussian_nll", optimizer="lbfgs", alpha=0.1)
+    model = MLPEnsembleRegressor(given, 2, cv=4, random_state=0).fit(x, y)
+    narrow, wide = np.ptp(model.predict_interval([[0.1], [0.9]]), axis=1)
+    assert wide > 3 * narrow
+
+
+def test_weights_reach_the_intervals():
+    """Rows without weight tell nothing of errors."""
+    x, y = draw(200, 4)
+    shouting = np.r_[y, y + 100]
+    twice, weight = np.r_[x, x], np.repeat([1.0, 0.0], 200)
+    folds = list(KFold(4, shuffle=True, random_state=0).split(x))
+    folds = [(np.r_[a, a + 200], np.r_[b, b + 200]) for a, b in folds]
+    given = MLPRegressor((10,), optimizer="lbfgs", alpha=0.1)
+    model = MLPEnsembleRegressor(given, 2, cv=folds, random_state=0).fit(twice, shouting, weight)
+    assert np.ptp(model.predict_interval(x), axis=1).max() < 10
+
+
+def test_sets_of_classes_cover_and_are_never_empty():
+    rng = np.random.default_rng(0)
+    x = rng.normal(size=(2500, 2))
+    y = np.digitize(x[:, 0] + 0.7 * rng.normal(size=2500), [-0.6, 0.6])
+    given = MLPClassifier((10,), learning_rate_init=0.02)
+    model = MLPEnsembleClassifier(given, 3, cv=4, random_state=0).fit(x[:500], y[:500])
+    for coverage in (0.8, 0.9, 0.95):
+        sets = model.predict_interval(x[500:], coverage)
+        assert sets.shape == (2000, 3)
+        assert sets.dtype == bool
+        covered = sets[np.arange(2000), y[500:]].mean()
+        assert coverage - 0.03 < covered < coverage + 0.05
+    small = model.predict_interval(x, 0.3)
+    assert_array_equal(small.sum(axis=1), 1)
+    assert_array_equal(model.classes_[small.argmax(axis=1)], model.predict(x))
+
+
+def test_sets_are_those_of_the_papers_p_values():
+    noisy = np.where(random.random(N) < 0.4, THREE[::-1], THREE)
+    model = committee(MLPEnsembleClassifier, cv=FOLDS, calibrate=True).fit(X, noisy)
+    codes = np.searchsorted(model.classes_, noisy)
+    conforming = np.zeros((N, 3))
+
+    def probabilities(x, fold):
+        of_networks = by_member(model, x)[:, fold]
+        mean = np.average(of_networks, axis=0, weights=model.member_weights_)
+        powers = mean ** (1 / model.temperature_)
+        return powers / powers.sum(axis=1, keepdims=True)
+
+    for f, (_, rows) in enumerate(FOLDS):
+        known = probabilities(X[rows], f)[np.arange(len(rows)), codes[rows]]
+        conforming += (known <= probabilities(X, f)[:, :, np.newaxis] + 1e-12).sum(axis=2)
+    expected = (conforming + 1) / (N + 1) > 1 - 0.85
+    expected[np.arange(N), np.searchsorted(model.classes_, model.predict(X))] = True
+    assert_array_equal(model.predict_interval(X, 0.85), expected)
+
+
+def test_intervals_survive_a_pickle(folded):
+    x, _ = draw(20, 5)
+    loaded = pickle.loads(pickle.dumps(folded))
+    assert_array_equal(loaded.predict_interval(x), folded.predict_interval(x))
+
+
+INTERVALS_REFUSED = {
+    "no folds": (MLPEnsembleRegressor, NUMBER, {}, {}, "set cv, and fit again"),
+    "no folds, classes": (MLPEnsembleClassifier, THREE, {}, {}, "set cv, and fit again"),
+    "labels": (MLPEnsembleClassifier, LABELS, {"cv": 2}, {}, "one class a sample"),
+    "quantiles": (MLPEnsembleRegressor, NUMBER, {"cv": 2}, {"loss": Quantile(0.5)}, "quantiles"),
+}
+
+
+@pytest.mark.parametrize(
+    ("cls", "y", "parameters", "of_network", "message"),
+    INTERVALS_REFUSED.values(),
+    ids=INTERVALS_REFUSED,
+)
+def test_intervals_that_cannot_be(cls, y, parameters, of_network, message):
+    model = committee(cls, estimator=network(cls, **of_network), **parameters).fit(X, y)
+    with pytest.raises(ValueError, match=message):
+        model.predict_interval(X)
+
+
+def test_coverages_that_cannot_be(folded):
+    for coverage, message in ((1.0, "between 0 and 1"), (0.9999, "at least 9999 held-out")):
+        with pytest.raises(ValueError, match=message):
+            folded.predict_interval(np.zeros((1, 2)), coverage)
+
+
 # -- accuracy ----------------------------------------------------------------------------
 
 

@@ -26,6 +26,7 @@ from .._estimators.pickle_format import VersionedPickle
 from .._estimators.state import unchanged_on_error
 from .._network.inputs import check_sparse
 from .._network.layout import FLOATS
+from .conformal import least_weight
 from .folds import Data, make_folds
 from .held_out import HeldOut
 from .members import (
@@ -40,7 +41,7 @@ from .training import Training
 from .weights import greedy_weights
 
 #: What only cross-validation leaves on the estimator.
-_OF_HELD_OUT = ("member_losses_", "oof_prediction_", "oof_score_")
+_OF_HELD_OUT = ("member_losses_", "oof_prediction_", "oof_score_", "_conformity", "_n_conforming")
 
 
 class BaseCommittee(MembersMixin, MetaEstimatorMixin, VersionedPickle, BaseEstimator, ABC):
@@ -80,7 +81,7 @@ class BaseCommittee(MembersMixin, MetaEstimatorMixin, VersionedPickle, BaseEstim
 
     @abstractmethod
     def _calibration(self, held_out, mixtures):
-        """Return the fitted attributes by which predictions are calibrated."""
+        """Return the fitted attributes by which predictions are calibrated, and sets are made."""
 
     # -- members -------------------------------------------------------------------------
 
@@ -241,6 +242,23 @@ class BaseCommittee(MembersMixin, MetaEstimatorMixin, VersionedPickle, BaseEstim
         for number, output in self._outputs(X):
             mixture.add(self._network_weights[number], output)
         return mixture
+
+    def _mixtures_by_fold(self, X):
+        """Return what the committee makes of the outputs in each fold."""
+        mixtures = [self._predictions.mixture() for _ in range(self._n_folds)]
+        for number, output in self._outputs(X):
+            member, fold = divmod(number, self._n_folds)
+            mixtures[fold].add(self.member_weights_[member], output)
+        return mixtures
+
+    def _least_weight(self, coverage):
+        """Return the weight of rows above which targets belong to a set; raise without `cv`."""
+        check_is_fitted(self)
+        if not hasattr(self, "_conformity"):
+            raise ValueError(
+                "predict_interval needs rows that members have not seen: set cv, and fit again."
+            )
+        return least_weight(coverage, self._n_conforming)
 
     # -- scikit-learn --------------------------------------------------------------------
 

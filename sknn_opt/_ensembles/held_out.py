@@ -2,6 +2,8 @@
 
 import numpy as np
 
+from .conformal import effective_number, summarize
+
 
 class HeldOut:
     """The outputs of all members for the rows that each fold holds out.
@@ -32,6 +34,8 @@ class HeldOut:
         self.rows = np.concatenate([fold.held_out for fold in folds])
         self.y = predictions.encode(data.y[self.rows])
         self.weight = self._shares(data.sample_weight)
+        self._ends = np.cumsum([len(fold.held_out) for fold in folds])[:-1]
+        self._sample_weight = data.sample_weight
 
     def _shares(self, sample_weight):
         times = np.bincount(self.rows, minlength=self._n_samples)
@@ -60,6 +64,21 @@ class HeldOut:
                     mixture.add(weight, output)
             mixtures.append(mixture)
         return mixtures
+
+    def conformity(self, scores):
+        """Return the fitted attributes from which conformal sets are made.
+
+        ``scores``, of shape (n_rows, n_outputs), say how strange targets are. The weights of the
+        rows sum to their effective number.
+        """
+        seen = np.unique(self.rows)
+        weight = None if self._sample_weight is None else self._sample_weight[seen]
+        n_rows = effective_number(weight, len(seen))
+        shares = np.ones(len(self.rows)) if self.weight is None else self.weight
+        shares = np.split(n_rows * shares / shares.sum(), self._ends)
+        of_folds = zip(np.split(scores, self._ends), shares, strict=True)
+        summaries = [[summarize(one, weight) for one in fold.T] for fold, weight in of_folds]
+        return {"_conformity": summaries, "_n_conforming": n_rows}
 
     def by_row(self, prediction):
         """Return predictions in the order of the data; NaN where no fold holds a row out."""

@@ -16,7 +16,7 @@ from sklearn.utils.validation import check_is_fitted
 from .probe import FittedNetwork
 
 
-def mc_dropout_predict(estimator, X, n_samples=100, random_state=None):
+def mc_dropout_predict(estimator, X, n_samples=100, random_state=None, *, return_std=True):
     """Predict with dropout left on: mean and standard deviation over many networks.
 
     Each sample drops other units, as a training step does. Where the networks disagree,
@@ -32,13 +32,18 @@ def mc_dropout_predict(estimator, X, n_samples=100, random_state=None):
         Number of networks.
     random_state : int, RandomState instance or None, default=None
         Source of the units that are dropped.
+    return_std : bool, default=True
+        Whether to return standard deviations, too. As those of a committee without `cv`, they
+        say how much the networks disagree, and nothing of the noise in the targets, unless the
+        network has learnt it: with ``loss="gaussian_nll"`` their squares are the variance
+        between the networks plus the mean of the variances that these predict.
 
     Returns
     -------
     mean : ndarray
         Of the shape of ``predict_proba(X)``; for a regressor of ``predict(X)``.
-    std : ndarray
-        Of the same shape.
+    std : ndarray of the same shape
+        Only with `return_std`.
 
     Raises
     ------
@@ -73,11 +78,20 @@ def mc_dropout_predict(estimator, X, n_samples=100, random_state=None):
     mean = squares = 0.0
     for i in range(n_samples):
         network.draw_masks(random_state)
-        sample = estimator._predictions(network.raw_outputs())
+        raw = network.raw_outputs()
+        squares = squares + _learnt_variances(estimator, raw)
+        sample = estimator._predictions(raw)
         change = sample - mean
         mean = mean + change / (i + 1)
         squares = squares + change * (sample - mean)
-    return mean, np.sqrt(squares / n_samples)
+    return (mean, np.sqrt(squares / n_samples)) if return_std else mean
+
+
+def _learnt_variances(estimator, raw):
+    """Return the variances of targets that raw outputs tell; 0 if they tell none."""
+    targets = estimator._targets
+    form = estimator._fitted_loss.form(targets.kind)
+    return targets.standard_deviations(form, raw) ** 2 if form.has_variances else 0.0
 
 
 def hidden_activations(estimator, X, layer=-1):

@@ -268,6 +268,28 @@ def test_dropout_of_half_the_units_makes_predictions_uncertain():
     assert outside.mean() > 3 * inside.mean()
 
 
+@pytest.mark.parametrize("y", [Y, np.column_stack([Y, 2 * Y])], ids=["one", "several"])
+def test_learnt_variances_add_to_those_between_networks(y):
+    network = fit(MLPRegressor, (9,), y=y, loss="gaussian_nll", dropout=0.2)
+    _, std = mc_dropout_predict(network, X, n_samples=300, random_state=0)
+    means, stds = [], []
+    for seed in range(300):
+        mean, learnt = mc_dropout_predict(network, X, n_samples=1, random_state=seed)
+        means.append(mean)
+        stds.append(learnt)
+    expected = np.sqrt(np.var(means, axis=0) + np.mean(np.square(stds), axis=0))
+    assert std.shape == y.shape
+    np.testing.assert_allclose(std, expected, rtol=0.4)
+    np.testing.assert_allclose(std.mean(), expected.mean(), rtol=0.05)
+
+
+def test_the_mean_alone():
+    network = fit(MLPRegressor, (9,), y=Y, dropout=0.2)
+    mean, _ = mc_dropout_predict(network, X, 7, random_state=0)
+    alone = mc_dropout_predict(network, X, 7, random_state=0, return_std=False)
+    np.testing.assert_array_equal(alone, mean)
+
+
 def test_samples_follow_the_random_state_and_leave_predict_alone():
     network = fit(MLPClassifier, (9,), dropout=0.3)
     before = network.predict_proba(X)
