@@ -14,6 +14,9 @@ samples.
 
 import matplotlib.pyplot as plt
 import numpy as np
+from sklearn.model_selection import KFold
+from sklearn.pipeline import make_pipeline
+from sklearn.preprocessing import StandardScaler
 
 from sknn_opt import MLPEnsembleRegressor, MLPRegressor
 
@@ -33,10 +36,6 @@ grid = np.linspace(-1, 11, 300)[:, np.newaxis]
 # --------------
 # Eight members on five folds each. The members of the second one also learn how far targets
 # scatter, ``loss="gaussian_nll"``. Tanh networks and L-BFGS suit a smooth curve and few samples.
-
-from sklearn.model_selection import KFold
-from sklearn.pipeline import make_pipeline
-from sklearn.preprocessing import StandardScaler
 
 
 def committee(loss):
@@ -70,9 +69,9 @@ axes[1].set_xlabel("x")
 plt.show()
 
 # %%
-# Both are wide in the gap, where the networks disagree. Elsewhere the first committee has the same
-# width everywhere, since it knows the size of its errors only as a whole. The second one follows the
-# noise.
+# Both are wide in the gap, where the networks disagree. Elsewhere the intervals of the first
+# committee have the same width, since it knows the size of its errors only as a whole. Those of
+# the second one follow the noise.
 #
 # How often they are right
 # ------------------------
