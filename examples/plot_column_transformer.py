@@ -17,7 +17,7 @@ its end. What does the fitted pipeline make of each column?
 import matplotlib.pyplot as plt
 import numpy as np
 import pandas as pd
-from sklearn.compose import TransformedTargetRegressor, make_column_transformer
+from sklearn.compose import make_column_transformer
 from sklearn.impute import SimpleImputer
 from sklearn.inspection import permutation_importance
 from sklearn.model_selection import train_test_split
@@ -55,8 +55,10 @@ columns = make_column_transformer(
     (make_pipeline(SimpleImputer(add_indicator=True), StandardScaler()), numbers),
     (OneHotEncoder(drop="if_binary"), ["district", "lift", "parking"]),
 )
-network = MLPRegressor((50, 50), early_stopping=True, learning_rate_init=0.01, random_state=0)
-model = make_pipeline(columns, TransformedTargetRegressor(network, transformer=StandardScaler()))
+network = MLPRegressor(
+    (50, 50), scale_targets=True, early_stopping=True, learning_rate_init=0.01, random_state=0
+)
+model = make_pipeline(columns, network)
 
 train, test, rent_train, rent_test = train_test_split(flats, rent, random_state=0)
 model.fit(train, rent_train)

@@ -9,12 +9,11 @@ it better to take fewer units, or to keep many and penalize their weights?
 # %%
 # A grid of 24 networks
 # ---------------------
-# Scalers for features and target belong to the model, so each fold has its own. The names of
-# parameters go through both: the ``regressor`` in the last step of the pipeline.
+# The scalers of features and targets belong to the model, so each fold has its own. A parameter of
+# the network has the name of its step in the pipeline before its own.
 
 import matplotlib.pyplot as plt
 import numpy as np
-from sklearn.compose import TransformedTargetRegressor
 from sklearn.datasets import load_diabetes
 from sklearn.model_selection import GridSearchCV, KFold
 from sklearn.pipeline import make_pipeline
@@ -24,12 +23,15 @@ from sknn_opt import MLPRegressor
 
 X, y = load_diabetes(return_X_y=True)
 network = MLPRegressor(
-    activation="tanh", optimizer="lbfgs", max_iter=2000, tol=1e-3, random_state=0
+    activation="tanh",
+    optimizer="lbfgs",
+    scale_targets=True,
+    max_iter=2000,
+    tol=1e-3,
+    random_state=0,
 )
-model = make_pipeline(
-    StandardScaler(), TransformedTargetRegressor(network, transformer=StandardScaler())
-)
-prefix = "transformedtargetregressor__regressor__"
+model = make_pipeline(StandardScaler(), network)
+prefix = "mlpregressor__"
 units = [1, 2, 5, 10, 20, 50]
 alphas = [0.1, 1, 10, 100]
 search = GridSearchCV(

@@ -19,6 +19,7 @@ from ._estimators.conversion import SklearnConversion
 from ._estimators.documentation import CLASSIFIER, REGRESSOR
 from ._estimators.parameters import keyword_limits
 from ._estimators.state import unchanged_on_error
+from ._estimators.target_scaling import TargetScaling
 from ._estimators.targets import (
     ClassTargets,
     NumberTargets,
@@ -327,6 +328,7 @@ class MLPRegressor(RegressorMixin, SklearnConversion, BaseMLP):
     _parameter_constraints = {
         **BaseMLP._parameter_constraints,
         "loss": [StrOptions(REGRESSOR_LOSSES.names), Loss],
+        "scale_targets": ["boolean"],
     }
 
     def __init__(
@@ -374,6 +376,7 @@ class MLPRegressor(RegressorMixin, SklearnConversion, BaseMLP):
         n_iter_no_change=10,
         max_fun=15000,
         max_time=None,
+        scale_targets=False,
         n_jobs=None,
         dtype=None,
     ):
@@ -387,10 +390,24 @@ class MLPRegressor(RegressorMixin, SklearnConversion, BaseMLP):
             assert_all_finite(y.astype(X.dtype, copy=False), input_name="y")
         return X, y
 
-    _targets = NumberTargets()
-
     def _make_targets(self, y, continues, incremental, classes):
+        if not continues:
+            return NumberTargets()
+        if self.scale_targets != (self.target_scale_ is not None):
+            raise ValueError(
+                f"warm_start and partial_fit go on with the fitted network, which was trained with "
+                f"scale_targets={not self.scale_targets}. Set it back, or fit a clone of the "
+                "estimator instead."
+            )
         return self._targets
+
+    @property
+    def _targets(self):
+        if self.target_scale_ is None:
+            return NumberTargets()
+        return NumberTargets(
+            TargetScaling(self._fitted_loss, self.target_mean_, self.target_scale_)
+        )
 
     def predict(self, X, return_std=False) -> np.ndarray | tuple[np.ndarray, np.ndarray]:
         """Predict targets.

@@ -229,6 +229,7 @@ TABLE = {
             row("huber", to_sklearn="lacks the loss Huber"),
             row("gaussian_nll", to_sklearn="lacks the loss GaussianNLL"),
         ],
+        "scale_targets": [row(True)],
     },
 }
 

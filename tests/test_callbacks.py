@@ -298,6 +298,23 @@ def test_the_name_does_not_depend_on_the_history_of_the_start(tmp_path):
     assert n_epochs == 0
 
 
+@pytest.mark.parametrize("optimizer", ["adam", "lm"])
+def test_a_killed_fit_to_scaled_targets_goes_on(optimizer, tmp_path):
+    y = 1e6 + 1e5 * X[:, 0] ** 2
+    data = {"X_val": X[:9], "y_val": y[:9]}
+    settings = {"scale_targets": True, "scoring": "neg_mean_absolute_error", "tol": 0.0}
+    whole, killed, resumed, of_others = (
+        MLPRegressor((4,), "tanh", optimizer=optimizer, max_iter=6, random_state=0, **settings)
+        for _ in range(4)
+    )
+    whole.fit(X, y, **data)
+    assert run(killed, tmp_path, 3, y=y, **data) == 3
+    # On the scale of training these targets are the same.
+    assert run(of_others, tmp_path, y=2 * y, X_val=X[:9], y_val=2 * y[:9]) == 6
+    assert run(resumed, tmp_path, y=y, **data) == 3
+    assert_same(whole, resumed)
+
+
 def test_the_name_does_not_depend_on_the_memory_order(tmp_path):
     run(make(), tmp_path)
     assert run(make(), tmp_path, X=np.asfortranarray(X)) == 0

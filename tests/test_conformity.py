@@ -44,6 +44,7 @@ ESTIMATORS = [
     MLPClassifier((20,), class_weight="balanced", **_LBFGS),
     MLPClassifier((20,), loss="hinge", learning_rate_init=0.01),
     MLPRegressor((20,), loss="huber", learning_rate_init=0.01),
+    MLPRegressor((20,), scale_targets=True, learning_rate_init=0.01),
     *(MLPRegressor(**{"hidden_layer_sizes": (20,), **params}) for params in CONFIGURATIONS),
 ]
 

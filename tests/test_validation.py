@@ -429,6 +429,7 @@ BAD_PARAMETERS = {
     "max_norm": [0.0, -1.0, "1"],
     "normalization": ["group", 1, [1], ["batch", "layer"], [None, None], (), BatchNorm],
     "residual": [None, "yes"],
+    "scale_targets": [None, "yes", "auto"],
     "clip_norm": [0.0, -1.0, "1"],
     "clip_value": [0.0, -1.0, "1"],
     "warmup": [-1, 1.5, None, "long"],
@@ -937,7 +938,7 @@ SENTENCE = (
     "Solver produced non-finite parameter weights. The input data may contain large values and "
     "need to be preprocessed."
 )
-REMEDIES = ["StandardScaler", "TransformedTargetRegressor", "learning_rate_init", "alpha"]
+REMEDIES = ["StandardScaler", "scale_targets", "learning_rate_init", "alpha"]
 DIVERGING = [
     {"optimizer": "sgd", "learning_rate_init": 1e20, "max_iter": 40},
     {"optimizer": "sgd", "learning_rate_init": 1e20, "max_iter": 40, "dtype": "float32"},

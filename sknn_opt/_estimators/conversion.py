@@ -15,6 +15,7 @@ from ..losses import LogLoss, Poisson, SquaredError
 from ..optimizers import LBFGS, OPTIMIZERS, SGD, Adam
 from ..schedules import SCHEDULES, Adaptive, Constant, InvScaling
 from .parameters import Configuration, optimizer_choice
+from .targets import NumberTargets
 
 # Their names for our classes.
 _ACTIVATIONS = {Identity: "identity", Logistic: "logistic", Tanh: "tanh", ReLU: "relu"}
@@ -54,6 +55,7 @@ class SklearnConversion:
         Keywords that scikit-learn has are carried over. Keywords that it lacks are left out if
         they matter in training only, such as `dropout`. If it lacks the optimizer or the
         schedule, its own default is set instead. The state of the optimizer is left out too.
+        What `scale_targets` has learnt becomes a part of the last layer.
 
         Returns
         -------
@@ -67,7 +69,7 @@ class SklearnConversion:
             if the fitted arrays do not fit together.
         """
         check_is_fitted(self)
-        parameters = self._fitted_parameters()
+        parameters = self._targets.unscaled_network(self._fitted_parameters())
         theirs = _their_class(type(self))
         lacking = list(_lacking(self, parameters, theirs))
         if lacking:
@@ -139,6 +141,8 @@ class SklearnConversion:
             best_iter_=ours.n_iter_,
             n_parameters_=sum(map(np.size, (*ours.coefs_, *ours.intercepts_))),
         )
+        if not is_classifier(ours):
+            vars(ours).update(NumberTargets().fitted_attributes())
         ours._fitted_parameters()
         return ours
 

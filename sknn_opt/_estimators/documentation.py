@@ -500,8 +500,25 @@ loss : str or Loss, default='squared_error'
         SPLIT="The split is random.",
         SCORE="R²\n    (for the loss 'gaussian_nll': minus the validation loss)",
     ),
+    """
+scale_targets : bool, default=False
+    Whether to train on targets minus their mean, divided by their standard deviation, as
+    :class:`~sklearn.compose.TransformedTargetRegressor` with a
+    :class:`~sklearn.preprocessing.StandardScaler` does; by losses with a log link
+    ('poisson', 'gamma', 'tweedie') on targets divided by their mean. Sample weights count.
+    The losses in `history_` and `coefs_` are those of this training; predictions and
+    scores are on the scale of ``y``. Warm starts and partial_fit keep the scale of the
+    first call. Optimizers: all.
+""",
     _DTYPE,
     _fill(_ATTRIBUTES, LINKS="'identity' or 'exp'"),
+    """
+target_mean_ : ndarray of shape (n_targets,) or None
+    What `scale_targets` has subtracted from the targets, 0 with a log link.
+
+target_scale_ : ndarray of shape (n_targets,) or None
+    What it has divided them by then. None without `scale_targets`.
+""",
     _RAISES,
     """
 See Also
@@ -511,14 +528,12 @@ sklearn.neural_network.MLPRegressor : scikit-learn's own.
 """,
     _fill(
         _NOTES,
-        TARGETS="For\n'squared_error', scale targets far from unit scale too, with\n"
-        ":class:`~sklearn.compose.TransformedTargetRegressor`. See the user guide on scaling.",
+        TARGETS="Targets\nfar from unit scale need `scale_targets`. See the user guide on scaling.",
     ),
     _REFERENCES,
     """
 Examples
 --------
->>> from sklearn.compose import TransformedTargetRegressor
 >>> from sklearn.datasets import load_diabetes
 >>> from sklearn.model_selection import train_test_split
 >>> from sklearn.pipeline import make_pipeline
@@ -526,8 +541,9 @@ Examples
 >>> from sknn_opt import MLPRegressor
 >>> X, y = load_diabetes(return_X_y=True)
 >>> X_train, X_test, y_train, y_test = train_test_split(X, y, random_state=0)
->>> network = MLPRegressor((20,), alpha=1.0, early_stopping=True, random_state=0)
->>> network = TransformedTargetRegressor(network, transformer=StandardScaler())
+>>> network = MLPRegressor(
+...     (20,), alpha=1.0, scale_targets=True, early_stopping=True, random_state=0
+... )
 >>> model = make_pipeline(StandardScaler(), network).fit(X_train, y_train)
 >>> model.score(X_test, y_test) > 0.3
 True

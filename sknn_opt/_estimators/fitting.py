@@ -77,30 +77,41 @@ class Fit:
         self.X, self.y = estimator._validate_input(X, y, dtype, reset=not self.continues)
         self.configuration.augmentation.check_features(self.X)
         self.targets = estimator._make_targets(self.y, self.continues, self.incremental, classes)
-        self.encoded = self._columns(self.targets.encode(self.y))
+        columns = self._columns(self.targets.encode(self.y))
         self.sample_weight = check_weights(sample_weight, self.X)
+        self.targets = self.targets.with_scale(
+            estimator, self.configuration.loss, columns, self.sample_weight
+        )
+        self.encoded = self._scaled(columns)
         weight = self.targets.weights(
             estimator, self.y, self.encoded, self.sample_weight, self.incremental
         )
         self.weight = None if weight is None else without_subnormals(weight)
 
     def _columns(self, encoded):
-        """Return encoded targets as kernels read them; raise ValueError where the loss cannot."""
-        encoded = np.ascontiguousarray(encoded, self.X.dtype).reshape(encoded.shape[0], -1)
-        self.configuration.loss.check_targets(encoded)
-        return encoded
+        """Return encoded targets in columns; raise ValueError where the loss cannot learn them."""
+        columns = np.reshape(encoded, (encoded.shape[0], -1))
+        self.configuration.loss.check_targets(columns.astype(self.X.dtype, copy=False))
+        return columns
+
+    def _scaled(self, columns):
+        """Return targets as kernels read them."""
+        with np.errstate(over="ignore"):  # those of validation may be far from those of training
+            scaled = np.ascontiguousarray(self.targets.scaled(columns), self.X.dtype)
+        self.configuration.loss.check_targets(scaled)
+        return scaled
 
     def _bind_validation(self, X_val, y_val, sample_weight_val):
         estimator, self.held_out = self.estimator, None
         if check_given(X_val, y_val, sample_weight_val):
             X, y = estimator._validate_input(X_val, y_val, self.X.dtype, reset=False)
-            encoded = self._columns(self.targets.encode_held_out(y))
-            if encoded.shape[1] != self.encoded.shape[1]:
+            columns = self._columns(self.targets.encode_held_out(y))
+            if columns.shape[1] != self.encoded.shape[1]:
                 raise ValueError(
-                    f"y_val has {encoded.shape[1]} outputs, but y has {self.encoded.shape[1]}."
+                    f"y_val has {columns.shape[1]} outputs, but y has {self.encoded.shape[1]}."
                 )
             weight = check_weights(sample_weight_val, X, "sample_weight_val")
-            self.held_out = ValidationSet(X, y, encoded, weight)
+            self.held_out = ValidationSet(X, y, self._scaled(columns), weight)
         elif estimator.scoring is not None and not estimator.early_stopping:
             raise ValueError(
                 f"scoring={estimator.scoring!r} has nothing to score: set early_stopping=True, "
@@ -308,6 +319,7 @@ class Fit:
             "_architecture": problem.architecture._asdict(),
             "_fitted_loss": problem.loss,
             "_optimizer_state_": None,
+            **self.targets.fitted_attributes(),
             **self.progress.fitted_attributes(),
         }
 

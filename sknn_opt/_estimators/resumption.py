@@ -81,6 +81,7 @@ def _name(fit):
     return fingerprint(
         estimator,
         getattr(estimator, "classes_", None),
+        fit.targets.fitted_attributes(),
         [fit.X, fit.encoded, fit.sample_weight],
         validation,
         fit.fitted,

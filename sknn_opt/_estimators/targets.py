@@ -1,6 +1,7 @@
 """The meaning of y: how targets are encoded for the loss, and outputs decoded for the user."""
 
 from abc import ABC, abstractmethod
+from dataclasses import replace
 from numbers import Real
 
 import numpy as np
@@ -14,6 +15,7 @@ from sklearn.utils.validation import assert_all_finite
 
 from .._network.inputs import check_sparse
 from .._warnings import warn
+from .target_scaling import TargetScaling
 
 
 class Targets(ABC):
@@ -34,6 +36,26 @@ class Targets(ABC):
     @abstractmethod
     def encode_held_out(self, y):
         """Encode targets of a validation set; raise ValueError for classes not in training."""
+
+    def with_scale(self, estimator, loss, columns, sample_weight):
+        """Return these targets, with the scale that encoded ones of training are learnt on."""
+        return self
+
+    def scaled(self, columns):
+        """Return encoded targets as the network learns them."""
+        return columns
+
+    def fitted_attributes(self):
+        """Return what fit leaves on the estimator of what was learnt of the targets."""
+        return {}
+
+    def output_factors(self):
+        """Return what multiplies the raw outputs on their way to the user's scale."""
+        return 1.0
+
+    def unscaled_network(self, parameters):
+        """Return the parameters, by layer, of a network whose outputs need no scaling."""
+        return parameters
 
     @abstractmethod
     def n_outputs(self, loss, n_columns):
@@ -57,35 +79,70 @@ class Targets(ABC):
 
 
 class NumberTargets(Targets):
-    """Numbers, for regression."""
+    """Numbers, for regression.
+
+    Parameters
+    ----------
+    scaling : TargetScaling, default=None
+        The scale on which the network has learnt them; None where it has learnt none.
+    """
 
     kind = "continuous"
+
+    def __init__(self, scaling=None):
+        self._scaling = scaling
 
     def encode(self, y):
         return y
 
     encode_held_out = encode
 
+    def with_scale(self, estimator, loss, columns, sample_weight):
+        if not estimator.scale_targets:
+            return self
+        if self._scaling is None:
+            return NumberTargets(TargetScaling.learnt_from(loss, columns, sample_weight))
+        return NumberTargets(replace(self._scaling, loss=loss))
+
+    def scaled(self, columns):
+        return columns if self._scaling is None else self._scaling.scaled(columns)
+
+    def fitted_attributes(self):
+        scaling = self._scaling
+        mean, scale = (None, None) if scaling is None else (scaling.mean, scaling.scale)
+        return {"target_mean_": mean, "target_scale_": scale}
+
     def n_outputs(self, loss, n_columns):
         return loss.n_outputs(n_columns)
 
+    def output_factors(self):
+        return 1.0 if self._scaling is None else self._scaling.factor
+
+    def unscaled_network(self, parameters):
+        return parameters if self._scaling is None else self._scaling.folded(parameters)
+
+    def unscaled(self, raw):
+        """Return raw outputs from which the link makes predictions on the user's scale."""
+        return raw if self._scaling is None else self._scaling.unscaled(raw)
+
     def predictions(self, form, raw):
-        predictions = form.predictions(raw)
-        if form.link is not None:
+        predictions = form.predictions(self.unscaled(raw))
+        if form.link is not None or self._scaling is not None:
             _warn_of_overflow(predictions, "predictions")
         return _as_targets(predictions)
 
     def standard_deviations(self, form, raw):
         """Return those of the targets, for a loss that learns them."""
-        deviations = form.standard_deviations(raw)
+        deviations = form.standard_deviations(self.unscaled(raw))
         _warn_of_overflow(deviations, "standard deviations")
         return _as_targets(deviations)
 
     def score(self, problem, raw, data):
-        predictions = problem.form.predictions(raw)
+        predictions = problem.form.predictions(self.unscaled(raw))
         if not np.isfinite(predictions).all():
             return np.nan
-        return problem.loss.score(data.targets, predictions, data.sample_weight)
+        y = np.reshape(data.y, data.targets.shape)
+        return problem.loss.score(y, predictions, data.sample_weight)
 
 
 def _warn_of_overflow(values, name):

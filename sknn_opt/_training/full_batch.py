@@ -131,7 +131,7 @@ class FullBatchTrainer:
             warn(
                 f"{name} failed to converge after {self.progress.n_iter} iteration(s) {failure} "
                 "Increase max_iter, max_fun or max_time, raise tol, or scale the features "
-                "(StandardScaler) and targets.",
+                "(StandardScaler) and, in regression, the targets (scale_targets=True).",
                 ConvergenceWarning,
             )
 

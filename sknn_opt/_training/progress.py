@@ -31,8 +31,8 @@ _STATE = (
 )
 
 _REMEDIES = (
-    "Scale the features (StandardScaler) and, in regression, the targets "
-    "(TransformedTargetRegressor); lower learning_rate_init; or raise alpha."
+    "Scale the features (StandardScaler) and, in regression, the targets (scale_targets=True); "
+    "lower learning_rate_init; or raise alpha."
 )
 _DIVERGED = (
     "Solver produced non-finite parameter weights. The input data may contain large values "

@@ -154,7 +154,7 @@ def find_learning_rate(estimator, X, y, sample_weight=None, *, start=1e-6, end=1
     if not np.isfinite(losses[0]):
         raise ValueError(
             "The loss is not finite before the first step. Scale the features (StandardScaler) "
-            "and, in regression, the targets (TransformedTargetRegressor)."
+            "and, in regression, the targets (scale_targets=True)."
         )
     rates, smoothed = np.array(rates), np.array(smoothed)
     suggestion = _suggest(rates, smoothed)

@@ -150,6 +150,7 @@ def input_gradients(estimator, X, target=None):
         labels its column. For two classes the raw output is the logit of the second one,
         and minus that of the first. With ``loss="gaussian_nll"`` the columns are those of
         the means, then those of the logarithms of the variances. None means all outputs.
+        After training with `scale_targets` they are on the user's scale.
 
     Returns
     -------
@@ -174,9 +175,9 @@ def input_gradients(estimator, X, target=None):
     network = FittedNetwork(estimator, X)
     n_outputs = network.coefs[-1].shape[1]
     directions = np.eye(n_outputs) if target is None else [_direction(estimator, target)]
-    gradients = []
+    factors, gradients = estimator._targets.output_factors(), []
     for direction in directions:
-        network.direction[:] = direction
+        network.direction[:] = direction * factors
         gradients.append(network.input_gradient())
     return gradients[0] if len(gradients) == 1 else np.stack(gradients, axis=1)
 

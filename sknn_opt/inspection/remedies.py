@@ -131,7 +131,8 @@ FAULTS = {
     ),
     "unscaled_targets": Fault(
         checks.unscaled_targets,
-        "Scale the targets: TransformedTargetRegressor(estimator, transformer=StandardScaler()).",
+        "Scale the targets: scale_targets=True.",
+        lambda estimator, start: [[{"scale_targets": True}]],
     ),
     "symmetric_units": Fault(
         checks.symmetric_units, "Draw different weights for each unit.", _starts()

@@ -267,6 +267,39 @@ class Loss(Component):
         """Return the number of raw outputs for this many columns of continuous targets."""
         return n_columns
 
+    def target_scale(self, mean, std):
+        """Return what scaling subtracts from targets of these moments, and what it divides by.
+
+        With a log link they are divided only, by their mean, and stay positive.
+        """
+        if self._has_log_link:
+            return np.zeros_like(mean), np.where(mean > 0, mean, 1.0)
+        return mean, std
+
+    def unscaling(self, mean, scale):
+        """Return factors and summands of raw outputs that undo the scaling of the targets.
+
+        What predicts targets minus ``mean`` divided by ``scale`` then predicts the targets.
+        Raises ValueError where the link lets nothing do that.
+        """
+        if self._has_log_link:
+            if mean.any():
+                raise ValueError(
+                    f"{self!r} has a log link, but the fitted network has learnt targets minus "
+                    "their mean. Fit a clone of the estimator instead."
+                )
+            return np.ones_like(scale), np.log(scale)
+        if self.form("continuous").link is None:
+            return scale, mean
+        raise ValueError(
+            f"scale_targets=True does not apply to {self!r}, whose link neither is the exponential "
+            "function nor leaves raw outputs as they are. Set it to False, and scale y yourself."
+        )
+
+    @property
+    def _has_log_link(self):
+        return self.form("continuous").out_activation == "exp"
+
     def score(self, y, predictions, sample_weight=None):
         """Return the score of predictions of continuous targets, higher being better: R²."""
         return r2_score(y, predictions, sample_weight=sample_weight)

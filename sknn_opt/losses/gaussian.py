@@ -126,3 +126,7 @@ class GaussianNLL(Loss):
 
     def n_outputs(self, n_columns):
         return 2 * n_columns
+
+    def unscaling(self, mean, scale):
+        factors = np.concatenate([scale, np.ones_like(scale)])
+        return factors, np.concatenate([mean, 2 * np.log(scale)])

@@ -256,6 +256,10 @@ class Quantile(Loss):
     def n_outputs(self, n_columns):
         return len(self.q) if self._several else n_columns
 
+    def unscaling(self, mean, scale):
+        n_levels = np.size(self.q)  # where there are several, y has one column
+        return np.repeat(scale, n_levels), np.repeat(mean, n_levels)
+
     @property
     def _scores_by_r2(self):
         return not self._several

@@ -348,8 +348,12 @@ def test_unscaled_features_are_found(kind):
 def test_unscaled_targets_are_found(y):
     estimator = MLPRegressor((20,), random_state=0)
     finding = find("unscaled_targets", estimator, DIABETES, y)
-    assert "transformer=StandardScaler()" in finding.remedy
+    assert finding.remedy == "Set scale_targets=True."
+    assert finding.changes == [{"scale_targets": True}]
     assert finding.layers == [1]
+    scaled = clone(estimator).set_params(scale_targets=True, max_iter=50)
+    for twin in (scaled, clone(scaled).fit(DIABETES, y)):
+        assert not diagnose(twin, DIABETES, y).findings
     assert not diagnose(estimator, DIABETES, scale(y)).findings
     # An exponential link brings outputs to any size.
     assert not find("unscaled_targets", estimator.set_params(loss="poisson"), DIABETES, y**2)
