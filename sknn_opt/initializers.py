@@ -437,7 +437,9 @@ class FromEstimator(Initializer):
     for another number of classes, are drawn as ``otherwise`` says. So a network can start
     from what another one has learnt from other data, and ``trainable`` may freeze it.
 
-    Activations are not compared; use those of the fitted network. There is no name for it.
+    Activations are not compared; use those of the fitted network. A regressor that was trained
+    with ``scale_targets=True`` has learnt scaled targets, and so should the one that takes over
+    its last layer. There is no name for this initializer.
     Clones share the fitted network, which stays as it is, so that each fit of a search starts
     from it. A pickle of an estimator with this initializer holds both networks.
 

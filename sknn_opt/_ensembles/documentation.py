@@ -178,9 +178,9 @@ calibrate : bool, default=False
     _RANDOM,
     _ATTRIBUTES.replace(
         "@LOSS@",
-        "if all of them train\n    with 'quantile', 'poisson' or 'gamma', that loss (the deviance "
-        "of the latter two); with\n    'absolute_error', 'huber' or 'log_cosh' the absolute error; "
-        "otherwise the squared error",
+        "if all of them train\n    with 'quantile', 'poisson', 'gamma' or 'tweedie', that loss "
+        "(the deviance of the latter three);\n    with 'absolute_error', 'huber' or 'log_cosh' the "
+        "absolute error; otherwise the squared\n    error",
     ),
     """
 oof_prediction_ : ndarray of shape (n_samples,) or (n_samples, n_outputs)

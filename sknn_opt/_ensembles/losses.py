@@ -14,6 +14,7 @@ from sklearn.metrics import (
     mean_pinball_loss,
     mean_poisson_deviance,
     mean_squared_error,
+    mean_tweedie_deviance,
 )
 
 from .. import losses
@@ -80,4 +81,6 @@ def loss_of_regressors(components):
         return squared_error
     if isinstance(first, losses.Quantile):
         return partial(_pinball_loss, first.q)
+    if isinstance(first, losses.Tweedie):
+        return partial(_mean_deviance, partial(mean_tweedie_deviance, power=first.power))
     return _BY_LOSS.get(type(first), squared_error)

@@ -69,7 +69,8 @@ class SklearnConversion:
             if the fitted arrays do not fit together.
         """
         check_is_fitted(self)
-        parameters = self._targets.unscaled_network(self._fitted_parameters())
+        parameters = self._fitted_parameters()
+        parameters = self._targets.unscaled_network(parameters)
         theirs = _their_class(type(self))
         lacking = list(_lacking(self, parameters, theirs))
         if lacking:

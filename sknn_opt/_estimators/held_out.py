@@ -99,7 +99,7 @@ def score_function(estimator, targets, data, problem, attributes):
     vars(fitted).pop("feature_names_in_", None)  # X is an array by now
 
     def score_by_scorer(raw, loss):
-        if not np.isfinite(problem.form.predictions(raw)).all():
+        if targets.overflow(problem.form, raw):
             return np.nan
         vars(fitted).update(attributes())
         return scorer(fitted, X, data.y, **weights)

@@ -69,6 +69,10 @@ class Targets(ABC):
     def score(self, problem, raw, data):
         """Return the score of raw outputs on a `ValidationSet`: accuracy or R²."""
 
+    def overflow(self, form, raw):
+        """Whether predictions from finite raw outputs, which may be overwritten, are infinite."""
+        return False
+
     def codes(self, encoded):
         """Return an integer for each row by which a split can be stratified, or None."""
         return None
@@ -136,6 +140,9 @@ class NumberTargets(Targets):
         deviations = form.standard_deviations(self.unscaled(raw))
         _warn_of_overflow(deviations, "standard deviations")
         return _as_targets(deviations)
+
+    def overflow(self, form, raw):
+        return not np.isfinite(form.predictions(self.unscaled(raw))).all()
 
     def score(self, problem, raw, data):
         predictions = problem.form.predictions(self.unscaled(raw))

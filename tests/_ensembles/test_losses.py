@@ -1,3 +1,5 @@
+from functools import partial
+
 import numpy as np
 import pytest
 from numpy.testing import assert_allclose
@@ -12,6 +14,7 @@ from sknn_opt.losses import (
     Poisson,
     Quantile,
     SquaredError,
+    Tweedie,
 )
 
 random = np.random.default_rng(0)
@@ -62,7 +65,11 @@ def test_the_loss_that_all_members_have(component, metric, parameters, weight):
 @pytest.mark.parametrize("weight", WEIGHTS)
 @pytest.mark.parametrize(
     ("component", "deviance"),
-    [(Poisson(), metrics.mean_poisson_deviance), (Gamma(), metrics.mean_gamma_deviance)],
+    [
+        (Poisson(), metrics.mean_poisson_deviance),
+        (Gamma(), metrics.mean_gamma_deviance),
+        (Tweedie(1.3), partial(metrics.mean_tweedie_deviance, power=1.3)),
+    ],
 )
 def test_deviances(component, deviance, weight):
     loss = loss_of_regressors([component])
