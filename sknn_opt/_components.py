@@ -6,7 +6,7 @@ parameters (``optimizer__beta_1``) come with it.
 """
 
 import inspect
-from numbers import Real
+from numbers import Integral, Real
 
 import numpy as np
 from sklearn.base import BaseEstimator
@@ -17,6 +17,7 @@ FRACTION = [Interval(Real, 0, 1, closed="both")]
 DECAY = [Interval(Real, 0, 1, closed="left")]
 POSITIVE = [Interval(Real, 0, None, closed="neither")]
 NON_NEGATIVE = [Interval(Real, 0, None, closed="left")]
+AT_LEAST_ONE = [Interval(Integral, 1, None, closed="left")]
 FLOAT_TYPE = [
     StrOptions({"float32", "float64"}),
     Options(object, {np.float32, np.float64, np.dtype(np.float32), np.dtype(np.float64)}),

@@ -114,6 +114,7 @@ SHARED = {
     "activation": [row("tanh"), row("gelu", to_sklearn="lacks the activation GELU")],
     "optimizer": [
         row("sgd", full_batch=Cell("cg")),
+        row("soap", full_batch=Cell("trust-ncg")),
         row("schedule_free", full_batch=Cell("bfgs"), averaging="averages its iterates itself"),
         row(
             "rprop",

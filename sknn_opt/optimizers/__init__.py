@@ -24,6 +24,7 @@ from .gradient import SGD, Adadelta, Adagrad, Lion, RMSprop, Rprop
 from .levenberg_marquardt import LM
 from .matrix import LAMB, Muon
 from .scipy import BFGS, CG, LBFGS, NewtonCG, TrustNCG
+from .soap import SOAP
 
 __all__ = [
     "BFGS",
@@ -33,6 +34,7 @@ __all__ = [
     "LM",
     "OPTIMIZERS",
     "SGD",
+    "SOAP",
     "UPDATE",
     "AMSGrad",
     "AdaBelief",
@@ -84,6 +86,7 @@ OPTIMIZERS = Registry(
         "lion": Lion,
         "lamb": LAMB,
         "muon": Muon,
+        "soap": SOAP,
         "schedule_free": ScheduleFree,
         "lbfgs": LBFGS,
         "bfgs": BFGS,

@@ -50,6 +50,10 @@ LAYOUT = struct(
 UPDATE = """void (real *theta, real *gradient, real *state, layout *layout, real *scratch,
 double lr, int64 step, double *parameters, double l1)"""
 
+#: What `FirstOrder.largest_product` is at least where LAPACK is called: it may use threads of BLAS
+#: for less than products would, so their number is always set.
+LEAST_OF_LAPACK = 1e6
+
 call_update = Call(UPDATE)
 arrays_at = pointers_to("array")
 

@@ -2,14 +2,12 @@
 
 import math
 from itertools import compress
-from numbers import Integral
 
 import numpy as np
-from sklearn.utils._param_validation import Interval
 
 from .._compiler.declarations import at, inline, kernel, offset, real
 from .._compiler.linear_algebra import gemm
-from .._components import DECAY, NON_NEGATIVE, POSITIVE
+from .._components import AT_LEAST_ONE, DECAY, NON_NEGATIVE, POSITIVE
 from .base import (
     UPDATE,
     FirstOrder,
@@ -257,7 +255,7 @@ class Muon(FirstOrder):
     _parameter_constraints = {
         "momentum": DECAY,
         "nesterov": ["boolean"],
-        "ns_steps": [Interval(Integral, 1, None, closed="left")],
+        "ns_steps": AT_LEAST_ONE,
         "weight_decay": NON_NEGATIVE,
     }
     default_learning_rate = 2e-2
