@@ -34,6 +34,7 @@ FLOORS = [
     # The package itself shows the estimators.
     ["_ensembles", "ensemble", ""],
     ["compile", "inspection"],
+    ["compression"],
 ]
 
 
