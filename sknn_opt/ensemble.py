@@ -36,6 +36,7 @@ class MLPEnsembleClassifier(ClassifierMixin, BaseCommittee):
         draws=None,
         bootstrap=False,
         cv=None,
+        snapshots=None,
         calibrate=False,
         n_jobs=None,
         random_state=None,
@@ -45,6 +46,7 @@ class MLPEnsembleClassifier(ClassifierMixin, BaseCommittee):
         self.draws = draws
         self.bootstrap = bootstrap
         self.cv = cv
+        self.snapshots = snapshots
         self.calibrate = calibrate
         self.n_jobs = n_jobs
         self.random_state = random_state
@@ -212,6 +214,7 @@ class MLPEnsembleRegressor(RegressorMixin, BaseCommittee):
         draws=None,
         bootstrap=False,
         cv=None,
+        snapshots=None,
         calibrate=False,
         n_jobs=None,
         random_state=None,
@@ -221,6 +224,7 @@ class MLPEnsembleRegressor(RegressorMixin, BaseCommittee):
         self.draws = draws
         self.bootstrap = bootstrap
         self.cv = cv
+        self.snapshots = snapshots
         self.calibrate = calibrate
         self.n_jobs = n_jobs
         self.random_state = random_state

@@ -43,6 +43,10 @@ class Schedule(Component):
         """Return the factor at times up to ``max_iter``."""
         raise NotImplementedError
 
+    def ends_at(self, max_iter):
+        """Whether training is planned to last for so many epochs."""
+        return self.ends_at_max_iter
+
     def after_plateau(self, learning_rate):
         """Return the factor by which a plateau changes the rate; None ends training."""
         return None
@@ -327,10 +331,18 @@ class CosineRestarts(Schedule):
         self.multiplier = multiplier
         self.end = end
 
+    def ends_at(self, max_iter):
+        """Whether a cycle ends after so many epochs."""
+        return max_iter >= self.period and self._part(max_iter) == 0
+
     def _factor(self, time, max_iter):
+        return _half_wave(1, self.end, self._part(time))
+
+    def _part(self, time):
+        """Return the part of the current cycle that is over."""
         cycles = _cycles(time, self.period)
         if self.multiplier == 1:
-            return _half_wave(1, self.end, cycles % 1)
+            return cycles % 1
         # Cycle i starts at (m^i - 1) / (m - 1) first cycles.
         multiplier = min(self.multiplier, 1e100)  # whose second cycle outlasts any training
         growth = multiplier - 1
@@ -339,7 +351,7 @@ class CosineRestarts(Schedule):
         i += cycles >= (multiplier ** (i + 1) - 1) / growth
         i -= cycles < (multiplier**i - 1) / growth
         start = (multiplier**i - 1) / growth
-        return _half_wave(1, self.end, (cycles - start) / multiplier**i)
+        return (cycles - start) / multiplier**i
 
 
 class Cyclic(Schedule):

@@ -14,6 +14,7 @@ from sklearn.preprocessing import StandardScaler
 import sknn_opt
 from sknn_opt import MLPClassifier, MLPRegressor
 from sknn_opt._compiler.declarations import Kernel
+from sknn_opt._warnings import collected_warnings
 
 random = np.random.default_rng(0)
 X = random.normal(size=(12, 3))
@@ -134,6 +135,18 @@ def test_nothing_else_in_the_package_warns():
     assert {file.name for file in package.rglob("*.py") if [*calls_to_warn(file)]} == {
         "_warnings.py"
     }
+
+
+def test_warnings_are_collected_in_their_thread_alone():
+    with ThreadPoolExecutor(1) as pool, pytest.warns(match="Maximum iterations") as shown:
+        with collected_warnings() as collected:
+            few().fit(X, Y)
+            pool.submit(few().fit, X, Y).result()
+        few().fit(X, Y)
+    assert len(shown) == 2
+    ((message, category),) = collected
+    assert "Maximum iterations" in message
+    assert issubclass(category, UserWarning)
 
 
 def test_code_without_a_module_is_warned_too():

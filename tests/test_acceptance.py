@@ -441,6 +441,7 @@ COMMITTEES = {
     "bootstrap": [way_row(True)],
     "cv": [way_row(3)],
     "calibrate": [way_row(True, **NEEDS_FOLDS)],
+    "snapshots": [way_row(2, full_batch="Snapshots need a learning rate")],
     "n_jobs": [way_row(2, default=INERT)],
     "random_state": [way_row(1)],
 }

@@ -37,6 +37,7 @@ from .members import (
     network_of,
 )
 from .routing import Routing, routing_of
+from .snapshots import check_snapshots
 from .training import Training
 from .weights import greedy_weights
 
@@ -53,6 +54,7 @@ class BaseCommittee(MembersMixin, MetaEstimatorMixin, VersionedPickle, BaseEstim
         "draws": [dict, list, None],
         "bootstrap": ["boolean"],
         "cv": ["cv_object"],
+        "snapshots": [Interval(Integral, 1, None, closed="left"), None],
         "calibrate": ["boolean"],
         "n_jobs": [Integral, None],
         "random_state": ["random_state"],
@@ -158,7 +160,10 @@ class BaseCommittee(MembersMixin, MetaEstimatorMixin, VersionedPickle, BaseEstim
             routing = Routing(self, named, X, {"sample_weight": sample_weight, **params})
             members, folds = self._plan(named, data, routing.of_splitter)
             predictions = self._make_predictions(y, [member.network for member in members])
-            training = Training(data, predictions, routing, self.bootstrap)
+            if self.snapshots is not None:
+                for member in members:
+                    check_snapshots(member.network, self.snapshots)
+            training = Training(data, predictions, routing, self.bootstrap, self.snapshots)
             fitted = training.run(members, folds, self.n_jobs)
             for name in _OF_HELD_OUT:
                 vars(self).pop(name, None)

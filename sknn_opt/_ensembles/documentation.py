@@ -17,7 +17,7 @@ _LIST = """
     before the network get no sample weights, unless scikit-learn's metadata routing says so.
 
 n_estimators : int, default=8
-    Number of members. They are taken from a list in turn.
+    Number of members, or with `snapshots` of trainings. They are taken from a list in turn.
 
 draws : dict or list of dict, default=None
     Hyperparameters that are drawn anew for each member, as
@@ -31,6 +31,13 @@ cv : int, cross-validation generator or iterable, default=None
     Folds for each member; None is no folds. An int is a number of folds, which
     :func:`~sklearn.model_selection.check_cv` makes, without shuffling. Networks in
     folds get ``early_stopping=True``, and ``scoring='loss'`` unless they have a scoring.
+
+snapshots : int, default=None
+    Number of members that one training gives [2]_: its `max_iter` epochs are divided into so
+    many cycles, in each of which the learning rate falls from `learning_rate_init` to 0 along
+    half a cosine wave, and the end of each is a member. There are ``n_estimators`` trainings.
+    Networks keep their own `learning_rate`, `early_stopping`, `averaging` and `max_time` at the
+    defaults, and `tol` and `n_iter_no_change` have no effect. First-order optimizers.
 """
 
 _RANDOM = """
@@ -50,14 +57,14 @@ Attributes
 ----------
 estimators_ : list
     The fitted networks, or pipelines that end in them, member by member and within a member
-    fold by fold.
+    fold by fold. Snapshots of a training are members that follow one another.
 
-member_weights_ : ndarray of shape (n_estimators,)
+member_weights_ : ndarray of shape (n_members,)
     How much each member counts; they sum to 1. With `cv` they are chosen by greedy selection
     [1]_: 20 times the member is picked with which the mean of all picks predicts best, as far as
     that helps. Without `cv` all count the same.
 
-member_losses_ : ndarray of shape (n_estimators,)
+member_losses_ : ndarray of shape (n_members,)
     The loss of each member for rows that it has not seen: @LOSS@. Only with `cv`.
 """
 
@@ -82,6 +89,8 @@ References
 ----------
 .. [1] R. Caruana, A. Niculescu-Mizil, G. Crew, A. Ksikes. "Ensemble selection from libraries of
    models". ICML 2004.
+.. [2] G. Huang, Y. Li, G. Pleiss, Z. Liu, J. Hopcroft, K. Weinberger. "Snapshot ensembles: Train
+   1, get M for free". ICLR 2017, :arxiv:`1704.00109`.
 """
 
 
@@ -104,7 +113,7 @@ bootstrap : bool, default=False
     _CV,
     """
 calibrate : bool, default=False
-    Whether to divide the logarithms of probabilities by a temperature [2]_, the one with the
+    Whether to divide the logarithms of probabilities by a temperature [3]_, the one with the
     least log-loss for rows that members have not seen. Needs `cv`.
 """,
     _RANDOM,
@@ -135,7 +144,7 @@ MLPEnsembleRegressor : The same for numbers.
 sklearn.ensemble.VotingClassifier : A committee of any classifiers.
 """,
     _GREEDY
-    + """.. [2] C. Guo, G. Pleiss, Y. Sun, K. Weinberger. "On calibration of modern neural
+    + """.. [3] C. Guo, G. Pleiss, Y. Sun, K. Weinberger. "On calibration of modern neural
    networks". ICML 2017, :arxiv:`1706.04599`.
 """,
     """
@@ -172,7 +181,7 @@ bootstrap : bool, default=False
     _CV,
     """
 calibrate : bool, default=False
-    Whether standard deviations are multiplied by a temperature [2]_, the one at which errors for
+    Whether standard deviations are multiplied by a temperature [3]_, the one at which errors for
     rows that members have not seen are as large as these say. Needs `cv`.
 """,
     _RANDOM,
@@ -203,7 +212,7 @@ MLPEnsembleClassifier : The same for classes.
 sklearn.ensemble.VotingRegressor : A committee of any regressors.
 """,
     _GREEDY
-    + """.. [2] M.-H. Laves, S. Ihler, J. Fast, L. Kahrs, T. Ortmaier. "Well-calibrated regression
+    + """.. [3] M.-H. Laves, S. Ihler, J. Fast, L. Kahrs, T. Ortmaier. "Well-calibrated regression
    uncertainty in medical imaging with deep learning". MIDL 2020.
 """,
     """

@@ -15,6 +15,7 @@ from .._warnings import collected_warnings, warn
 from .encodings import Encodings
 from .folds import Fold, bootstrap_rows
 from .members import Member
+from .snapshots import SnapshotWatch, set_cycles
 
 
 @dataclass
@@ -40,12 +41,10 @@ class Fitted:
         The network, or the pipeline that ends in it.
     held_out : ndarray or None
         Its output for the rows of its fold that it has not seen.
-    warnings : list of (str, type)
     """
 
     estimator: Any
     held_out: Any
-    warnings: list
 
 
 class Training:
@@ -57,69 +56,92 @@ class Training:
     predictions : Predictions
     routing : Routing
     bootstrap : bool
+    snapshots : int or None
     """
 
-    def __init__(self, data, predictions, routing, bootstrap):
+    def __init__(self, data, predictions, routing, bootstrap, snapshots):
         self._data = data
         self._predictions = predictions
         self._routing = routing
         self._bootstrap = bootstrap
+        self._snapshots = snapshots
         self._stop = threading.Event()
 
     def run(self, members, folds, n_jobs):
-        """Return what is fitted, a list with one entry a fold for each member."""
+        """Return what is fitted, a list with one entry a fold for each member.
+
+        A member of which snapshots are taken becomes one for each of them.
+        """
         # By folds, so that few encodings are kept at a time.
         tasks = [Task(member, fold) for fold in folds for member in members]
         encodings = Encodings(self._data, tasks, self._routing)
         config = get_config()
         try:
-            fitted = Parallel(n_jobs=n_jobs, require="sharedmem")(
+            of_tasks = Parallel(n_jobs=n_jobs, require="sharedmem")(
                 delayed(self._fit_with)(config, task, encodings) for task in tasks
             )
         except BaseException:
             self._stop.set()
             raise
-        _warn_once(fitted)
-        return [fitted[i :: len(members)] for i in range(len(members))]
+        _warn_once([warnings for _, warnings in of_tasks])
+        fitted = [networks for networks, _ in of_tasks]
+        of_folds = (fitted[i :: len(members)] for i in range(len(members)))
+        return [list(one) for folds in of_folds for one in zip(*folds, strict=True)]
 
     def _fit_with(self, config, task, encodings):
         with config_context(**config):  # which each thread has its own of
             return self._fit(task, encodings)
 
     def _fit(self, task, encodings):
+        """Return what becomes of a task, with one entry a snapshot, and its warnings."""
         member, fold, y = task.member, task.fold, self._data.y
         encoding = encodings.take(task)
         seed, rows_seed = task.seeds
-        network = clone(member.network).set_params(random_state=int(seed))
-        if network.n_jobs is None:
-            network.set_params(n_jobs=1)  # whatever trains beside it, so that results are the same
+        network = self._prepare(member, seed, fold.held_out is not None)
         X, rows = encoding.train, fold.train
         if self._bootstrap:
             drawn = bootstrap_rows(len(rows), self._predictions.strata(y[rows]), rows_seed)
             X, rows = _safe_indexing(X, drawn), rows[drawn]
-        params = self._routing.of_network(member, rows)
-        if fold.held_out is not None:
-            _stop_early(network)
+        params = self._routing.of_network(member, rows) | self._predictions.fit_arguments
+        if network.early_stopping and fold.held_out is not None:
             params |= {"X_val": encoding.held_out, "y_val": y[fold.held_out]}
             seen_by_none = self._routing.of_network(member, fold.held_out)
             params |= {f"{name}_val": value for name, value in seen_by_none.items()}
-        watch = watched(network, lambda _: self._stop.is_set())
-        with watch, collected_warnings() as warnings:
-            network.fit(X, y[rows], **params, **self._predictions.fit_arguments)
+        with collected_warnings() as warnings:
+            networks = self._train(network, X, y[rows], params)
+        return [self._fitted(member, encoding, one) for one in networks], warnings
+
+    def _prepare(self, member, seed, has_held_out):
+        """Return a network that is ready to be trained."""
+        network = clone(member.network).set_params(random_state=int(seed))
+        if network.n_jobs is None:
+            network.set_params(n_jobs=1)  # whatever trains beside it, so that results are the same
+        if self._snapshots is not None:
+            set_cycles(network, self._snapshots)
+        elif has_held_out:
+            scoring = "loss" if network.scoring is None else network.scoring
+            network.set_params(early_stopping=True, scoring=scoring)
+        return network
+
+    def _train(self, network, X, y, params):
+        """Return the trained network, or its snapshots."""
+        if self._snapshots is None:
+            with watched(network, lambda _: self._stop.is_set()):
+                return [network.fit(X, y, **params)]
+        watch = SnapshotWatch(self._stop.is_set, network.max_iter // self._snapshots)
+        with watched(network, watch):
+            network.fit(X, y, **params)
+        return watch.networks(network)
+
+    def _fitted(self, member, encoding, network):
         held_out = None
-        if fold.held_out is not None:
+        if encoding.held_out is not None:
             held_out = self._predictions.output(network, encoding.held_out)
-        return Fitted(member.fitted(encoding.encoder, network), held_out, warnings)
+        return Fitted(member.fitted(encoding.encoder, network), held_out)
 
 
-def _stop_early(network):
-    """Make a network stop by the rows that are held out."""
-    scoring = "loss" if network.scoring is None else network.scoring
-    network.set_params(early_stopping=True, scoring=scoring)
-
-
-def _warn_once(fitted):
+def _warn_once(of_networks):
     """Show each warning once, and how many networks it is about."""
-    counts = Counter(one for network in fitted for one in set(network.warnings))
+    counts = Counter(one for warnings in of_networks for one in set(warnings))
     for (message, category), count in counts.items():
-        warn(f"{count} of {len(fitted)} networks: {message}", category)
+        warn(f"{count} of {len(of_networks)} networks: {message}", category)

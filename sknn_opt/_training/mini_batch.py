@@ -249,7 +249,8 @@ class MiniBatchTrainer:
 
     def _is_planned(self):
         """Whether training was to last until ``max_iter``, and so has come to its end there."""
-        return self.rates.schedule.ends_at_max_iter and self.progress.n_iter_no_change == np.inf
+        is_end = self.rates.schedule.ends_at(self.rates.max_iter)
+        return is_end and self.progress.n_iter_no_change == np.inf
 
     def _is_over(self):
         """Whether the epoch that has ended was the last one."""

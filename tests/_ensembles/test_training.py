@@ -224,20 +224,23 @@ def test_threads_know_scikit_learns_configuration():
 
 def test_tasks_come_fold_by_fold(monkeypatch):
     order = []
-    monkeypatch.setattr(
-        Training, "_fit_with", lambda self, config, task, encodings: order.append(task)
-    )
-    monkeypatch.setattr("sknn_opt._ensembles.training._warn_once", lambda fitted: None)
+
+    def note(self, config, task, encodings):
+        order.append(task)
+        return [task], []
+
+    monkeypatch.setattr(Training, "_fit_with", note)
     folds = [Fold(i, np.arange(3), np.arange(3, 5)) for i in range(2)]
     members = [MemberStandIn(name) for name in "ab"]
-    results = Training(Data(X, Y), None, None, False).run(members, folds, None)
+    results = Training(Data(X, Y), None, None, False, None).run(members, folds, None)
     assert [(task.member.view, task.fold.number) for task in order] == [
         ("a", 0),
         ("b", 0),
         ("a", 1),
         ("b", 1),
     ]
-    assert [len(of_member) for of_member in results] == [2, 2]
+    names = [[(task.member.view, task.fold.number) for task in member] for member in results]
+    assert names == [[("a", 0), ("a", 1)], [("b", 0), ("b", 1)]]
 
 
 class MemberStandIn:

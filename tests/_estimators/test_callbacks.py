@@ -13,6 +13,7 @@ from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import StandardScaler, scale
 
 from sknn_opt import MLPClassifier, MLPRegressor
+from sknn_opt._estimators.callbacks import watched
 from sknn_opt.optimizers import OPTIMIZERS
 
 callback = pytest.importorskip("sklearn.callback", reason="scikit-learn < 1.9")
@@ -189,6 +190,45 @@ def test_a_network_with_callbacks_is_cloned_and_pickled():
 def test_what_is_no_callback_is_refused(cls):
     with pytest.raises(TypeError, match="FitCallback"):
         cls().set_callbacks("progress")
+
+
+# -- watchers ----------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("optimizer", ["adam", "lbfgs"])
+def test_a_watcher_sees_each_epoch_and_may_end_training(optimizer):
+    seen, model = [], make(optimizer, max_iter=9, tol=0.0)
+
+    def watch(attributes):
+        seen.append(attributes()["coefs_"][0].copy())
+        return len(seen) == 4
+
+    with watched(model, watch):
+        model.fit(X, Y)
+    assert model.n_iter_ == len(seen) == 4
+    np.testing.assert_array_equal(seen[-1], model.coefs_[0])
+    assert not hasattr(model, "_watch")
+    assert model.fit(X, Y).n_iter_ > 4
+
+
+@pytest.mark.parametrize("optimizer", ["adam", "lbfgs"])
+def test_an_interrupt_is_raised_to_a_watcher(optimizer):
+    model = make(optimizer)
+
+    def interrupt(attributes):
+        raise KeyboardInterrupt
+
+    with pytest.raises(KeyboardInterrupt), watched(model, interrupt):
+        model.fit(X, Y)
+    assert vars(model) == vars(make(optimizer))
+
+
+def test_a_watcher_and_callbacks_see_the_same_epochs():
+    diary, epochs = Diary(), []
+    model = make(max_iter=3).set_callbacks(diary)
+    with watched(model, lambda attributes: epochs.append(attributes()["n_iter_"])):
+        model.fit(X, Y)
+    assert epochs == [1, 2, 3]
 
 
 def test_all_works_without_scikit_learns_callbacks():

@@ -6,6 +6,7 @@ from sklearn.exceptions import ConvergenceWarning
 from sknn_opt import MLPRegressor
 from sknn_opt._training import progress as _progress
 from sknn_opt._training.progress import Progress
+from sknn_opt.schedules import CosineRestarts
 
 
 def make_progress(
@@ -332,11 +333,24 @@ def test_best_iter_and_n_parameters(early_stopping):
         assert network.best_iter_ == network.n_iter_
 
 
-@pytest.mark.parametrize("schedule", ["polynomial", "cosine", "one_cycle", "exponential"])
+@pytest.mark.parametrize(
+    "schedule",
+    [
+        "polynomial",
+        "cosine",
+        "one_cycle",
+        CosineRestarts(period=1, multiplier=2),  # its second cycle ends after three epochs
+        CosineRestarts(period=3, multiplier=1),
+        "exponential",
+        CosineRestarts(period=2, multiplier=2),
+    ],
+    ids=str,
+)
 def test_a_planned_length_is_no_failure_to_converge(schedule):
     network = MLPRegressor((2,), learning_rate=schedule, max_iter=3, n_iter_no_change=np.inf)
     X, y = np.eye(4), np.arange(4.0)
-    if schedule == "exponential":  # it has no end
+    has_no_end = schedule == "exponential" or getattr(schedule, "period", 0) == 2
+    if has_no_end:
         with pytest.warns(match="Maximum iterations"):
             network.fit(X, y)
     else:
