@@ -25,16 +25,16 @@ FLOORS = [
         "losses",
         "normalizations",
         "optimizers",
-        "preprocessing",
         "schedules",
     ],
     ["_network"],
     ["_training"],
     ["_estimators", "estimators", "callbacks"],
+    ["inspection"],
+    ["preprocessing"],
     # The package itself shows the estimators.
-    ["_ensembles", "ensemble", ""],
-    ["compile", "inspection"],
-    ["compression"],
+    ["_ensembles", "ensemble", "tabular", ""],
+    ["compile", "compression"],
 ]
 
 

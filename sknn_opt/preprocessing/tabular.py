@@ -5,7 +5,7 @@ from numbers import Integral
 import numpy as np
 from sklearn.base import BaseEstimator, TransformerMixin, _fit_context
 from sklearn.utils import assert_all_finite, check_array
-from sklearn.utils._param_validation import Interval, StrOptions
+from sklearn.utils._param_validation import HasMethods, Interval, StrOptions
 from sklearn.utils.validation import _check_feature_names_in, check_is_fitted, validate_data
 
 from .._components import FLOAT_TYPE, FRACTION, POSITIVE
@@ -18,6 +18,7 @@ from .categories import (
 )
 from .columns import CATEGORICAL, DATETIME, column, frame_library, take_rows
 from .numeric import PeriodicFeatures, PiecewiseLinearEncoder, SmoothClipScaler, row_chunks
+from .target_means import TargetMeans
 
 # Gaps that are rarer than this are filled in without a column that tells where they were.
 _RARE_GAPS = 0.002
@@ -79,6 +80,13 @@ class TabularEncoder(TransformerMixin, BaseEstimator):
     max_categories : int, default=50
         How many categories of a column get a column of their own, the most frequent first. If
         the table has 1000 rows or more, a category also has to occur twice.
+    target_encoder : sklearn.preprocessing.TargetEncoder, default=None
+        Adds means of the target, standardised, for each column of more than `few_categories`
+        categories. `fit_transform` leaves the own fold of each row out of its mean, as that
+        class does. None adds nothing, and neither do targets of several columns or of more than
+        12 classes.
+    few_categories : int, default=12
+        Columns of so many categories get no means of the target.
     max_columns : int, default=512
         Limit of the number of bins, and of that of waves, in all columns together. In a table of
         many columns each gets fewer of them than `n_bins` and `n_frequencies`.
@@ -99,6 +107,8 @@ class TabularEncoder(TransformerMixin, BaseEstimator):
         Makes the bins of those of these columns that have at least two.
     periodic_ : PeriodicFeatures or None
         Makes the waves of the scaled columns.
+    targets_ : list of int
+        The positions of the columns for which there are means of the target.
     categories_ : list of length `n_features_in_`
         For a categorical column the list of its categories that have a column of their own, None
         among them standing for missing values; None for any other column.
@@ -148,6 +158,8 @@ class TabularEncoder(TransformerMixin, BaseEstimator):
         "sigma": POSITIVE,
         "scale": POSITIVE,
         "max_categories": _AT_LEAST_ONE,
+        "target_encoder": [HasMethods(["fit_transform", "transform"]), None],
+        "few_categories": _COUNT,
         "max_columns": _COUNT,
         "dtype": FLOAT_TYPE,
         "random_state": ["random_state"],
@@ -163,6 +175,8 @@ class TabularEncoder(TransformerMixin, BaseEstimator):
         sigma=1.0,
         scale=0.15,
         max_categories=50,
+        target_encoder=None,
+        few_categories=12,
         max_columns=512,
         dtype="float32",
         random_state=None,
@@ -174,6 +188,8 @@ class TabularEncoder(TransformerMixin, BaseEstimator):
         self.sigma = sigma
         self.scale = scale
         self.max_categories = max_categories
+        self.target_encoder = target_encoder
+        self.few_categories = few_categories
         self.max_columns = max_columns
         self.dtype = dtype
         self.random_state = random_state
@@ -186,8 +202,8 @@ class TabularEncoder(TransformerMixin, BaseEstimator):
         ----------
         X : {array-like, dataframe} of shape (n_samples, n_features)
             The table.
-        y : None
-            Ignored.
+        y : array-like of shape (n_samples,), default=None
+            The target, for a `target_encoder`. Ignored without one.
 
         Returns
         -------
@@ -196,15 +212,40 @@ class TabularEncoder(TransformerMixin, BaseEstimator):
         Raises
         ------
         ValueError
-            If a column that is not categorical holds what is no number, or an infinity.
+            If a column that is not categorical holds what is no number, or an infinity; if there
+            is a `target_encoder` and no ``y``.
         """
+        self._fit(X, y)
+        return self
+
+    @_fit_context(prefer_skip_nested_validation=True)
+    def fit_transform(self, X, y=None):
+        """Learn how a table is encoded, and encode it.
+
+        Parameters
+        ----------
+        X : {array-like, dataframe} of shape (n_samples, n_features)
+            The table.
+        y : array-like of shape (n_samples,), default=None
+            The target, for a `target_encoder`. Ignored without one.
+
+        Returns
+        -------
+        X_encoded : ndarray of shape (n_samples, n_features_out)
+            Finite numbers.
+        """
+        return self._encoded(*self._fit(X, y))
+
+    def _fit(self, X, y):
+        """Return the validated table, and the means of the target for its rows or None."""
         X = self._validate(X, reset=True)
         self.kinds_ = kinds_of_columns(X, self.categorical_features)
         self._fit_numbers(X)
         self._fit_bins_and_waves(X)
         self._fit_categories(X)
+        means = self._fit_target_means(X, y)
         self.origins_ = np.array([origin for origin, _ in self._outputs()], dtype=np.intp)
-        return self
+        return X, means
 
     def transform(self, X):
         """Encode a table.
@@ -220,11 +261,18 @@ class TabularEncoder(TransformerMixin, BaseEstimator):
             Finite numbers.
         """
         check_is_fitted(self)
-        X = self._validate(X, reset=False)
+        return self._encoded(self._validate(X, reset=False))
+
+    def _encoded(self, X, means=None):
         dtype = np.dtype(self.dtype)
         encoded = np.empty((X.shape[0], len(self.origins_)), dtype=dtype)
         for rows in row_chunks(X.shape[0], max(X.shape[1], encoded.shape[1])):
-            parts = self._encode(take_rows(X, rows), dtype)
+            chunk = take_rows(X, rows)
+            parts = self._encode(chunk, dtype)
+            if means is not None:
+                parts.append(means[rows])
+            elif self.targets_:
+                parts.append(self._target_means.transform(self._values(chunk)))
             np.concatenate(parts, axis=1, out=encoded[rows], casting="same_kind")
         return encoded
 
@@ -330,6 +378,34 @@ class TabularEncoder(TransformerMixin, BaseEstimator):
                 values = column(X, j).values()
                 self.categories_[j] = frequent_categories(values, self.max_categories)
 
+    def _fit_target_means(self, X, y):
+        """Return the means of the target for the rows of ``X``, or None."""
+        self.targets_ = []
+        if self.target_encoder is None:
+            return None
+        if y is None:
+            raise ValueError(
+                f"{type(self).__name__} with a target_encoder requires y to be passed, but the "
+                "target y is None."
+            )
+        y = np.asarray(y)
+        of_many = [
+            j
+            for j, kind in enumerate(self.kinds_)
+            if kind == CATEGORICAL and len(set(column(X, j).values())) > self.few_categories
+        ]
+        if y.ndim == 2 or not of_many or len(np.unique(y)) < 2:
+            return None
+        self.targets_ = of_many
+        self._target_means = TargetMeans(self.target_encoder)
+        means = self._target_means.fit_transform(self._values(X), y)
+        if means is None:
+            self.targets_ = []
+        return means
+
+    def _values(self, X):
+        return [column(X, j).values() for j in self.targets_]
+
     def _columns_of_numbers(self):
         return [j for j, kind in enumerate(self.kinds_) if kind != CATEGORICAL]
 
@@ -367,12 +443,15 @@ class TabularEncoder(TransformerMixin, BaseEstimator):
         for j, categories in enumerate(self.categories_):
             if categories is not None:
                 yield from ((j, f"_{label}") for label in category_labels(categories))
+        for j in self.targets_:
+            yield from ((j, f"_target{k}") for k in range(self._target_means.n_columns_each))
 
     def __sklearn_tags__(self):
         tags = super().__sklearn_tags__()
         tags.input_tags.allow_nan = True
         tags.input_tags.categorical = True
         tags.input_tags.string = True
+        tags.target_tags.required = self.target_encoder is not None
         tags.transformer_tags.preserves_dtype = [np.dtype(self.dtype).name]
         return tags
 

@@ -1,0 +1,180 @@
+"""Scaling of features by how much a network makes of them."""
+
+from numbers import Integral
+
+import numpy as np
+from sklearn.base import BaseEstimator, MetaEstimatorMixin, TransformerMixin, _fit_context, clone
+from sklearn.utils import get_tags
+from sklearn.utils._param_validation import HasMethods, Interval
+from sklearn.utils.validation import check_is_fitted
+
+from ..inspection import input_gradients
+
+
+class RelevanceScaler(MetaEstimatorMixin, TransformerMixin, BaseEstimator):
+    r"""Encode a table, and scale what comes of each feature by the feature's relevance.
+
+    A network with many inputs learns from all of them alike at first, however few matter. So a
+    small network is trained on the encoded table, and its gradients say what does matter. With
+    its raw outputs :math:`f_o` and the set :math:`G_j` of columns that the encoder has made of
+    feature :math:`j`, the relevance of that feature is
+
+    .. math::
+
+        r_j = \sqrt{\sum_{k \in G_j} \operatorname{Var}(z_k) \sum_o
+        \operatorname{mean} \left( \frac{\partial f_o}{\partial z_k} \right)^2 }
+        , \qquad
+        s_j = \operatorname{clip} \left(
+        \frac{r_j}{\sqrt{\operatorname{mean}_i r_i^2}}, \; \text{limits} \right),
+
+    and all columns of the feature are multiplied by :math:`s_j`. These are the diagonal of the
+    average gradient outer product and one round of a recursive feature machine [1]_.
+
+    Parameters
+    ----------
+    network : MLPClassifier or MLPRegressor
+        What is trained, a clone of it. A short training of a few units is enough.
+    encoder : transformer, default=None
+        Makes numbers of the table. If it has ``origins_``, as `TabularEncoder` has, these say
+        which feature a column comes from; otherwise each column is its own feature. None means
+        that the features are numbers, and taken as they are.
+    limits : tuple of two floats, default=(0.1, 5.0)
+        The least and the greatest factor.
+    max_rows : int, default=1000
+        Number of rows at which gradients are computed, evenly spaced in the data.
+
+    Attributes
+    ----------
+    encoder_ : transformer or None
+        The fitted encoder.
+    network_ : MLPClassifier or MLPRegressor
+        The fitted network.
+    relevances_ : ndarray of shape (n_features,)
+        The relevance of each feature.
+    scale_ : ndarray of shape (n_features_out,)
+        What each column is multiplied by.
+
+    References
+    ----------
+    .. [1] A. Radhakrishnan, D. Beaglehole, P. Pandit, M. Belkin. "Mechanism for feature learning
+       in neural networks and backpropagation-free machine learning models". Science 383, 2024.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> from sknn_opt import MLPRegressor
+    >>> from sknn_opt.preprocessing import RelevanceScaler
+    >>> X = np.random.default_rng(0).normal(size=(200, 5))
+    >>> network = MLPRegressor((10,), "tanh", optimizer="lbfgs", random_state=0)
+    >>> scaler = RelevanceScaler(network).fit(X, X[:, 2] ** 2)
+    >>> int(np.argmax(scaler.scale_))
+    2
+    """
+
+    _parameter_constraints = {
+        "network": [HasMethods(["fit", "predict"])],
+        "encoder": [HasMethods(["fit", "transform"]), None],
+        "limits": [tuple, list],
+        "max_rows": [Interval(Integral, 1, None, closed="left")],
+    }
+
+    def __init__(self, network, encoder=None, *, limits=(0.1, 5.0), max_rows=1000):
+        self.network = network
+        self.encoder = encoder
+        self.limits = limits
+        self.max_rows = max_rows
+
+    def fit(self, X, y):
+        """Learn the encoding and the relevance of each feature.
+
+        Parameters
+        ----------
+        X : {array-like, dataframe} of shape (n_samples, n_features)
+        y : array-like of shape (n_samples,) or (n_samples, n_outputs)
+
+        Returns
+        -------
+        self : object
+        """
+        self.fit_transform(X, y)
+        return self
+
+    @_fit_context(prefer_skip_nested_validation=False)
+    def fit_transform(self, X, y):
+        """Learn the encoding and the relevance of each feature, and return the scaled columns.
+
+        Parameters
+        ----------
+        X : {array-like, dataframe} of shape (n_samples, n_features)
+        y : array-like of shape (n_samples,) or (n_samples, n_outputs)
+
+        Returns
+        -------
+        X_scaled : ndarray of shape (n_samples, n_features_out)
+        """
+        low, high = self.limits
+        if not 0 <= low <= high:
+            raise ValueError(f"limits must be two numbers, 0 <= low <= high, got {self.limits}.")
+        self.encoder_ = None if self.encoder is None else clone(self.encoder)
+        encoded = X if self.encoder_ is None else self.encoder_.fit_transform(X, y)
+        self.network_ = clone(self.network).fit(encoded, y)
+        encoded = np.asarray(encoded)
+        rows = np.linspace(0, len(encoded) - 1, min(self.max_rows, len(encoded))).astype(np.intp)
+        gradients = input_gradients(self.network_, encoded[rows].astype(self._dtype(), copy=False))
+        squares = (gradients.reshape(len(rows), -1, encoded.shape[1]) ** 2).mean(axis=0).sum(axis=0)
+        shares = squares * encoded.var(axis=0, dtype=np.float64)
+        origins = getattr(self.encoder_, "origins_", np.arange(encoded.shape[1]))
+        self.relevances_ = np.sqrt(np.bincount(origins, shares, minlength=np.shape(X)[1]))
+        self.scale_ = self._factors(origins, low, high).astype(encoded.dtype, copy=False)
+        return encoded * self.scale_
+
+    def _dtype(self):
+        return self.network_.coefs_[0].dtype
+
+    def _factors(self, origins, low, high):
+        present = self.relevances_[np.unique(origins)]
+        size = np.sqrt(np.mean(present**2)) if present.size else 0.0
+        if size == 0 or not np.isfinite(size):
+            return np.ones(len(origins))  # the network has learnt nothing
+        return np.clip(self.relevances_ / size, low, high)[origins]
+
+    def transform(self, X):
+        """Encode and scale.
+
+        Parameters
+        ----------
+        X : {array-like, dataframe} of shape (n_samples, n_features)
+
+        Returns
+        -------
+        X_scaled : ndarray of shape (n_samples, n_features_out)
+        """
+        check_is_fitted(self)
+        encoded = np.asarray(X) if self.encoder_ is None else self.encoder_.transform(X)
+        return np.asarray(encoded) * self.scale_
+
+    def get_feature_names_out(self, input_features=None):
+        """Return the names of the columns, those of the encoder.
+
+        Parameters
+        ----------
+        input_features : array-like of str, default=None
+
+        Returns
+        -------
+        names : ndarray of shape (n_features_out,)
+        """
+        check_is_fitted(self)
+        named = self.network_ if self.encoder_ is None else self.encoder_
+        if self.encoder_ is None:
+            names = getattr(named, "feature_names_in_", None)
+            default = [f"x{i}" for i in range(len(self.scale_))] if names is None else names
+            return np.asarray(default if input_features is None else input_features, dtype=object)
+        return named.get_feature_names_out(input_features)
+
+    def __sklearn_tags__(self):
+        tags = super().__sklearn_tags__()
+        tags.target_tags.required = True
+        if self.encoder is not None:
+            tags.input_tags = get_tags(self.encoder).input_tags
+        return tags
