@@ -9,6 +9,8 @@ __all__ = [
     "MLPEnsembleClassifier",
     "MLPEnsembleRegressor",
     "MLPRegressor",
+    "TabularMLPClassifier",
+    "TabularMLPRegressor",
 ]
 __version__ = "0.1.0"
 
@@ -16,9 +18,9 @@ __version__ = "0.1.0"
 def __getattr__(name):
     # What a single network does not need takes no time to import.
     if name in __all__:
-        from . import ensemble
+        from . import ensemble, tabular
 
-        return getattr(ensemble, name)
+        return getattr(tabular if name.startswith("Tabular") else ensemble, name)
     raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
 
 

@@ -101,7 +101,7 @@ class BaseCommittee(MembersMixin, MetaEstimatorMixin, VersionedPickle, BaseEstim
     def _check_members(self):
         """Return the named members; raise ValueError unless they end in networks."""
         named = self._named_members()
-        if isinstance(self.estimator, list):
+        if isinstance(getattr(self, self._members_keyword), list):
             NamedMembers(named).check(self._members_keyword)
         for _, estimator in named:
             if not isinstance(network_of(estimator), self._network_class):
@@ -113,10 +113,11 @@ class BaseCommittee(MembersMixin, MetaEstimatorMixin, VersionedPickle, BaseEstim
         return named
 
     def _plan(self, named, data, split_params):
-        """Return the members, and the folds to train them on."""
-        folds = make_folds(self.cv, data, is_classifier(self), split_params)
+        """Return the members, with the folds to train them on."""
         random_state = check_random_state(self.random_state)
-        return make_members(named, self.n_estimators, len(folds), self.draws, random_state), folds
+        folds = make_folds(self.cv, data, is_classifier(self), split_params)
+        of_named = [folds] * len(named)
+        return make_members(named, self.n_estimators, of_named, self.draws, random_state)
 
     # -- fit -----------------------------------------------------------------------------
 
@@ -158,28 +159,34 @@ class BaseCommittee(MembersMixin, MetaEstimatorMixin, VersionedPickle, BaseEstim
                 sample_weight = _check_sample_weight(sample_weight, X, ensure_non_negative=True)
             data = Data(X, y, sample_weight)
             routing = Routing(self, named, X, {"sample_weight": sample_weight, **params})
-            members, folds = self._plan(named, data, routing.of_splitter)
+            members = self._plan(named, data, routing.of_splitter)
             predictions = self._make_predictions(y, [member.network for member in members])
             if self.snapshots is not None:
                 for member in members:
                     check_snapshots(member.network, self.snapshots)
-            training = Training(data, predictions, routing, self.bootstrap, self.snapshots)
-            fitted = training.run(members, folds, self.n_jobs)
+            fitted = self._train(members, data, predictions, routing)
             for name in _OF_HELD_OUT:
                 vars(self).pop(name, None)
-            vars(self).update(self._combine(fitted, folds, data, predictions))
+            vars(self).update(self._combine(fitted, members, data, predictions))
         return self
 
-    def _combine(self, fitted, folds, data, predictions):
+    def _train(self, members, data, predictions, routing):
+        """Return what is fitted, a list with one entry a fold for each member."""
+        training = Training(data, predictions, routing, self.bootstrap, self.snapshots)
+        return training.run(members, self.n_jobs)
+
+    def _combine(self, fitted, members, data, predictions):
         """Return the fitted attributes."""
         attributes = {
             "estimators_": [one.estimator for of_member in fitted for one in of_member],
             "member_weights_": np.full(len(fitted), 1 / len(fitted)),
             "temperature_": 1.0,
+            "_n_folds": np.array([len(of_member) for of_member in fitted]),
             "_residual_variance": 0.0,
             **predictions.attributes(),
         }
-        if folds[0].held_out is None:
+        folds = [member.folds for member in members]
+        if folds[0][0].held_out is None:
             return attributes
         outputs = [[one.held_out for one in of_member] for of_member in fitted]
         held_out = HeldOut(outputs, folds, data, predictions)
@@ -231,10 +238,6 @@ class BaseCommittee(MembersMixin, MetaEstimatorMixin, VersionedPickle, BaseEstim
             encoded = X if encoder is None else encoder.transform(X)
             for number in numbers:
                 yield number, predictions.output(network_of(self.estimators_[number]), encoded)
-
-    @property
-    def _n_folds(self):
-        return len(self.estimators_) // len(self.member_weights_)
 
     @property
     def _network_weights(self):

@@ -71,4 +71,4 @@ class Encodings:
 
 
 def _key(task):
-    return task.member.view, task.fold.number
+    return task.member.view, id(task.fold)

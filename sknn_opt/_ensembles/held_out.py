@@ -14,7 +14,8 @@ class HeldOut:
     ----------
     outputs : list of list of ndarray
         Of each member, one a fold.
-    folds : list of Fold
+    folds : list of list of Fold
+        Those of each member; where members differ in them, each holds out every row once.
     data : Data
     predictions : Predictions
 
@@ -28,10 +29,12 @@ class HeldOut:
     """
 
     def __init__(self, outputs, folds, data, predictions):
-        self._outputs = outputs
         self.predictions = predictions
         self._n_samples = len(data)
-        self.rows = np.concatenate([fold.held_out for fold in folds])
+        self.rows = _rows(folds[0])
+        self._ends = np.cumsum([len(fold.held_out) for fold in folds[0]])[:-1]
+        pairs = zip(outputs, folds, strict=True)
+        self._outputs = [self._in_order(np.concatenate(one), own) for one, own in pairs]
         self.y = predictions.encode(data.y[self.rows])
         self.weight = self._shares(data.sample_weight)
         self._ends = np.cumsum([len(fold.held_out) for fold in folds])[:-1]
@@ -44,6 +47,15 @@ class HeldOut:
         weight = 1.0 if sample_weight is None else sample_weight[self.rows]
         return weight / times[self.rows]
 
+    def _in_order(self, output, folds):
+        """Return a member's output for ``rows``."""
+        rows = _rows(folds)
+        if np.array_equal(rows, self.rows):
+            return output
+        place = np.empty(self._n_samples, np.intp)
+        place[rows] = np.arange(len(rows))
+        return output[place[self.rows]]
+
     def loss(self, prediction):
         return self.predictions.loss(self.y, prediction, self.weight)
 
@@ -52,12 +64,13 @@ class HeldOut:
 
     def member_predictions(self):
         """Return the predictions of each member, an array over all ``rows``."""
-        return [self.predictions.prediction(np.concatenate(one)) for one in self._outputs]
+        return [self.predictions.prediction(output) for output in self._outputs]
 
     def mixtures(self, weights):
         """Return what the committee makes of the outputs in each fold."""
         mixtures = []
-        for of_members in zip(*self._outputs, strict=True):
+        by_fold = (np.split(output, self._ends) for output in self._outputs)
+        for of_members in zip(*by_fold, strict=True):
             mixture = self.predictions.mixture()
             for weight, output in zip(weights, of_members, strict=True):
                 if weight > 0:
@@ -87,3 +100,7 @@ class HeldOut:
         np.add.at(total, self.rows, prediction)
         with np.errstate(invalid="ignore"):
             return total / times.reshape(-1, *[1] * (total.ndim - 1))
+
+
+def _rows(folds):
+    return np.concatenate([fold.held_out for fold in folds])

@@ -116,6 +116,8 @@ class Member:
         Of the estimator it was made from.
     view : str
         Equal for members whose encoders are equal.
+    folds : list of Fold
+        A network is trained on each.
     seeds : ndarray of shape (n_folds, 2)
         For the network of each fold, and for its rows.
     """
@@ -123,6 +125,7 @@ class Member:
     estimator: BaseEstimator
     name: str
     view: str
+    folds: list
     seeds: np.ndarray
 
     @property
@@ -154,11 +157,12 @@ def encoder_of(estimator):
     return None
 
 
-def make_members(named, n_members, n_folds, draws, random_state):
+def make_members(named, n_members, folds, draws, random_state):
     """Return members, taken from the named estimators in turn, each with seeds of its own.
 
     Whatever is random is drawn here, one member after the other, so that the networks do not
-    depend on the order in which they are trained.
+    depend on the order in which they are trained. ``folds`` has a list of them for each of the
+    named estimators.
     """
     if draws is not None:
         _check_draws(draws, [name for name, _ in named])
@@ -172,8 +176,9 @@ def make_members(named, n_members, n_folds, draws, random_state):
             estimator.set_params(**_draw(draws, name, own))
         view = _view(estimator)
         _seed_encoder(estimator, encoder_seed)
-        seeds = own.randint(LARGEST_SEED, size=(n_folds, 2))
-        members.append(Member(estimator, name, view, seeds))
+        own_folds = folds[i % len(named)]
+        seeds = own.randint(LARGEST_SEED, size=(len(own_folds), 2))
+        members.append(Member(estimator, name, view, own_folds, seeds))
     return members
 
 

@@ -67,13 +67,18 @@ class Training:
         self._snapshots = snapshots
         self._stop = threading.Event()
 
-    def run(self, members, folds, n_jobs):
+    def _ordered(self, members):
+        """Return the networks to train, in this order."""
+        tasks = [Task(member, fold) for member in members for fold in member.folds]
+        # By folds, so that few encodings are kept at a time.
+        return sorted(tasks, key=lambda task: task.fold.number)
+
+    def run(self, members, n_jobs):
         """Return what is fitted, a list with one entry a fold for each member.
 
         A member of which snapshots are taken becomes one for each of them.
         """
-        # By folds, so that few encodings are kept at a time.
-        tasks = [Task(member, fold) for fold in folds for member in members]
+        tasks = self._ordered(members)
         encodings = Encodings(self._data, tasks, self._routing)
         config = get_config()
         try:
@@ -83,10 +88,11 @@ class Training:
         except BaseException:
             self._stop.set()
             raise
-        _warn_once([warnings for _, warnings in of_tasks])
-        fitted = [networks for networks, _ in of_tasks]
-        of_folds = (fitted[i :: len(members)] for i in range(len(members)))
-        return [list(one) for folds in of_folds for one in zip(*folds, strict=True)]
+        self._warn([warnings for _, warnings in of_tasks])
+        of_members = {id(member): [] for member in members}
+        for task, (networks, _) in zip(tasks, of_tasks, strict=True):
+            of_members[id(task.member)].append(networks)
+        return [list(one) for folds in of_members.values() for one in zip(*folds, strict=True)]
 
     def _fit_with(self, config, task, encodings):
         with config_context(**config):  # which each thread has its own of
@@ -97,7 +103,7 @@ class Training:
         member, fold, y = task.member, task.fold, self._data.y
         encoding = encodings.take(task)
         seed, rows_seed = task.seeds
-        network = self._prepare(member, seed, fold.held_out is not None)
+        network = self._prepare(task, int(seed))
         X, rows = encoding.train, fold.train
         if self._bootstrap:
             drawn = bootstrap_rows(len(rows), self._predictions.strata(y[rows]), rows_seed)
@@ -111,14 +117,14 @@ class Training:
             networks = self._train(network, X, y[rows], params)
         return [self._fitted(member, encoding, one) for one in networks], warnings
 
-    def _prepare(self, member, seed, has_held_out):
+    def _prepare(self, task, seed):
         """Return a network that is ready to be trained."""
-        network = clone(member.network).set_params(random_state=int(seed))
+        network = clone(task.member.network).set_params(random_state=seed)
         if network.n_jobs is None:
             network.set_params(n_jobs=1)  # whatever trains beside it, so that results are the same
         if self._snapshots is not None:
             set_cycles(network, self._snapshots)
-        elif has_held_out:
+        elif task.fold.held_out is not None:
             scoring = "loss" if network.scoring is None else network.scoring
             network.set_params(early_stopping=True, scoring=scoring)
         return network
@@ -139,9 +145,8 @@ class Training:
             held_out = self._predictions.output(network, encoding.held_out)
         return Fitted(member.fitted(encoding.encoder, network), held_out)
 
-
-def _warn_once(of_networks):
-    """Show each warning once, and how many networks it is about."""
-    counts = Counter(one for warnings in of_networks for one in set(warnings))
-    for (message, category), count in counts.items():
-        warn(f"{count} of {len(of_networks)} networks: {message}", category)
+    def _warn(self, of_networks):
+        """Show each warning once, and how many networks it is about."""
+        counts = Counter(one for warnings in of_networks for one in set(warnings))
+        for (message, category), count in counts.items():
+            warn(f"{count} of {len(of_networks)} networks: {message}", category)

@@ -16,28 +16,46 @@ class TargetMeans:
     Parameters
     ----------
     encoder : sklearn.preprocessing.TargetEncoder
-        Not fitted.
+        Not fitted. With ``target_type="continuous"`` it learns means of numbers, and otherwise
+        the share of each class.
     """
 
     def __init__(self, encoder):
-        self._encoder = clone(encoder)
+        self._encoder = encoder
 
     def fit_transform(self, columns, y):
         """Learn from lists of values, and return their means, without each row's own share.
 
         None if there are more classes than it is good for.
         """
-        self._codes = [_numbered(values) for values in columns]
-        means = self._encoder.fit_transform(self._coded(columns), y)
-        self.n_columns_each = means.shape[1] // len(columns)
-        if self.n_columns_each > _MOST_CLASSES:
+        targets = self._targets(y)
+        if len(targets) > _MOST_CLASSES:
             return None
+        self._codes = [_numbered(values) for values in columns]
+        self.n_columns_each = len(targets)
+        # Folds that a class may lack: a rare class is no reason to warn.
+        self._encoders = [
+            clone(self._encoder).set_params(target_type="continuous") for _ in targets
+        ]
+        coded = self._coded(columns)
+        pairs = zip(self._encoders, targets, strict=True)
+        means = _side_by_side([encoder.fit_transform(coded, target) for encoder, target in pairs])
         self._mean, std = means.mean(axis=0), means.std(axis=0)
         self._std = np.where(std > 0, std, 1.0)
         return self._standardised(means)
 
+    def _targets(self, y):
+        """Return the numbers whose means are taken: ``y``, or an indicator of each class."""
+        if self._encoder.target_type == "continuous":
+            return [y]
+        classes = np.unique(y)
+        return [(y == one).astype(float) for one in (classes[1:] if len(classes) == 2 else classes)]
+
     def transform(self, columns):
-        return self._standardised(self._encoder.transform(self._coded(columns)))
+        coded = self._coded(columns)
+        return self._standardised(
+            _side_by_side([encoder.transform(coded) for encoder in self._encoders])
+        )
 
     def _coded(self, columns):
         pairs = zip(self._codes, columns, strict=True)
@@ -49,3 +67,8 @@ class TargetMeans:
 
 def _numbered(values):
     return {value: number for number, value in enumerate(dict.fromkeys(values))}
+
+
+def _side_by_side(means):
+    """Return the columns of one feature next to each other."""
+    return np.stack(means, axis=2).reshape(len(means[0]), -1)

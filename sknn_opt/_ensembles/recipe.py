@@ -1,0 +1,129 @@
+"""The members of tabular committees: how a table is encoded, and which network learns from it.
+
+Chosen on tables of up to some thousand rows; the guide's page says what each choice is worth.
+"""
+
+import numpy as np
+from sklearn.pipeline import Pipeline
+from sklearn.preprocessing import TargetEncoder
+
+from ..averaging import EMA
+from ..optimizers import AdamW
+from ..preprocessing import RelevanceScaler, TabularEncoder
+
+#: Steps of training, which the cosine schedule of the learning rate spans.
+_STEPS = 4000
+_STEPS_FOR_RELEVANCE = 200
+_BATCH_FOR_RELEVANCE = 128
+_LEAST_EPOCHS, _MOST_EPOCHS = 10, 120
+
+#: How tables are encoded.
+_VIEWS = {
+    # Numbers as they are, but for outliers.
+    "plain": {"n_bins": 0, "n_frequencies": 0},
+    # Few waves and fine bins of little weight: functions that are smooth.
+    "smooth": {"n_bins": 16, "distinct_share": 0.0, "n_frequencies": 8, "scale": 0.15},
+    # Many bins of much weight: functions with steps, as trees find them.
+    "steps": {"n_bins": 32, "n_frequencies": 6, "sigma": 2.0, "scale": 0.6, "max_columns": 320},
+    "fine": {"n_bins": 48, "n_frequencies": 8, "sigma": 2.0, "scale": 0.6},
+    "coarse": {
+        "n_bins": 8,
+        "distinct_share": 0.0,
+        "n_frequencies": 4,
+        "scale": 0.2,
+        "max_columns": 256,
+    },
+}
+
+#: Names of the members by kind of task and by the keyword ``members``, the most useful first.
+CLASSIFIERS = {"auto": ("steps", "plain", "smooth"), "fast": ("steps", "plain")}
+REGRESSORS = {"auto": ("steps", "counts", "smooth", "fine_counts"), "fast": ("steps", "counts")}
+
+#: Members that are trained on twice as many folds, which costs them little.
+MORE_FOLDS = {"plain"}
+
+
+def make_member(name, network_class, categorical_features, loss):
+    """Return the pipeline of a name."""
+    classifies = network_class.__name__.endswith("Classifier")
+    target_encoder = TargetEncoder(target_type="auto" if classifies else "continuous", smooth=10.0)
+    if name == "plain":
+        encoder = _encoder("plain", categorical_features)
+        network = _network(network_class, loss, normalization="batch", dropout=0.2)
+    elif name == "smooth":
+        encoder = _relevant(_encoder("smooth", categorical_features), _network(network_class, loss))
+        network = _network(network_class, loss, (128, 128, 64), n_iter_no_change=10)
+    elif name == "steps":
+        encoder = _relevant(
+            _encoder("steps", categorical_features, target_encoder), _network(network_class, loss)
+        )
+        network = _network(network_class, loss, (96, 64), n_iter_no_change=10)
+    else:
+        view, hidden = {"counts": ("coarse", (64, 64)), "fine_counts": ("fine", (128, 64))}[name]
+        encoder = _encoder(view, categorical_features, target_encoder)
+        network = _network(network_class, "poisson", hidden, n_iter_no_change=10)
+    return Pipeline([("encoder", encoder), ("network", network)])
+
+
+def _encoder(view, categorical_features, target_encoder=None):
+    return TabularEncoder(categorical_features, target_encoder=target_encoder, **_VIEWS[view])
+
+
+def _relevant(encoder, network):
+    network.set_params(
+        hidden_layer_sizes=(32,), learning_rate_init=4e-3, batch_size=_BATCH_FOR_RELEVANCE
+    )
+    return RelevanceScaler(network, encoder)
+
+
+def _network(network_class, loss, hidden_layer_sizes=(128, 64), **changes):
+    parameters = {
+        "hidden_layer_sizes": hidden_layer_sizes,
+        "activation": "mish",
+        "loss": loss,
+        "optimizer": AdamW(weight_decay=0.01),
+        "learning_rate_init": 3e-3,
+        "learning_rate": "cosine",
+        "alpha": 0.0,
+        "dropout": 0.1,
+        "averaging": EMA(decay=0.99),
+        "batch_size": 64,
+        "max_iter": _MOST_EPOCHS,
+        "n_iter_no_change": 16,
+        "tol": 0.0,
+        "dtype": "float32",
+    }
+    if not network_class.__name__.endswith("Classifier"):
+        parameters["scale_targets"] = True
+    return network_class(**{**parameters, **changes})
+
+
+def adapt(member, n_rows, least_target):
+    """Set what depends on the data: the size of batches, epochs, and links of positive numbers.
+
+    Parameters
+    ----------
+    member : Pipeline
+    n_rows : int
+        That each network is trained on.
+    least_target : float or None
+        The least number of a regression's targets.
+    """
+    network = member.named_steps["network"]
+    batch_size = 32 if n_rows < 1000 else 64 if n_rows < 3000 else 128
+    batch_size = min(batch_size, n_rows)
+    network.set_params(batch_size=batch_size, max_iter=_epochs(_STEPS, batch_size, n_rows))
+    if network.loss == "poisson" and least_target is not None and least_target < 0:
+        network.set_params(loss="squared_error")
+    encoder = member.named_steps["encoder"]
+    if isinstance(encoder, RelevanceScaler):
+        batch_size = min(_BATCH_FOR_RELEVANCE, n_rows)
+        encoder.network.set_params(
+            batch_size=batch_size,
+            max_iter=_epochs(_STEPS_FOR_RELEVANCE, batch_size, n_rows),
+            n_iter_no_change=np.inf,  # it ends as planned, which is nothing to warn of
+        )
+
+
+def _epochs(steps, batch_size, n_rows):
+    return int(np.clip(steps * batch_size / n_rows, _LEAST_EPOCHS, _MOST_EPOCHS))

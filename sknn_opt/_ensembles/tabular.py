@@ -1,0 +1,201 @@
+"""What tabular committees add to committees: members for raw tables, and limits of time."""
+
+import time
+from numbers import Integral, Real
+
+import numpy as np
+from joblib import effective_n_jobs
+from sklearn.exceptions import ConvergenceWarning
+from sklearn.model_selection import KFold, StratifiedKFold
+from sklearn.utils import check_random_state
+from sklearn.utils._param_validation import Interval, StrOptions
+
+from .._warnings import warn
+from . import recipe
+from .base import BaseCommittee
+from .folds import make_folds
+from .members import LARGEST_SEED, encoder_of, make_members, network_of
+from .predictions import NumberPredictions
+from .training import Task, Training
+
+#: Time that a network has even when none is left.
+_LEAST_SECONDS = 1e-3
+
+
+class TabularCommittee(BaseCommittee):
+    """Base of the tabular committees.
+
+    A subclass has the keywords of `_parameter_constraints`, and ``_recipes``, the names of the
+    members for each word that ``members`` may be.
+    """
+
+    _members_keyword = "members"
+    _parameter_constraints = {
+        "members": [StrOptions({"auto", "fast"}), list],
+        "n_folds": [Interval(Integral, 2, None, closed="left")],
+        "categorical_features": ["array-like", StrOptions({"from_dtype"}), None],
+        "max_time": [Interval(Real, 0, None, closed="neither"), None],
+        "calibrate": ["boolean"],
+        "n_jobs": [Integral, None],
+        "random_state": ["random_state"],
+        "verbose": ["verbose"],
+    }
+
+    # What committees of other networks leave to their users.
+    cv = "folds"
+    draws = None
+    bootstrap = False
+
+    def _named_members(self):
+        if isinstance(self.members, list):
+            return self.members
+        return [
+            (
+                name,
+                recipe.make_member(name, self._network_class, self.categorical_features, self.loss),
+            )
+            for name in self._recipes[self.members]
+        ]
+
+    def _plan(self, named, data, split_params):
+        random_state = check_random_state(self.random_state)
+        seed = random_state.randint(LARGEST_SEED)
+        numbers = [self._n_folds_of(name, len(data)) for name, _ in named]
+        folds = {n: self._folds(n, data, seed) for n in set(numbers)}
+        if not isinstance(self.members, list):
+            for (_, member), n in zip(named, numbers, strict=True):
+                recipe.adapt(member, len(folds[n][0].train), self._least_target(data.y))
+        of_named = [folds[n] for n in numbers]
+        return make_members(named, len(named), of_named, None, random_state)
+
+    def _n_folds_of(self, name, n_rows):
+        more = 2 * self.n_folds
+        if isinstance(self.members, list) or name not in recipe.MORE_FOLDS or n_rows < 10 * more:
+            return self.n_folds
+        return more
+
+    def _folds(self, n_folds, data, seed):
+        counts = self._class_counts(data.y)
+        # Where a class has fewer rows than there are folds, some folds train without it.
+        splitter = KFold if counts is None or counts.min() < n_folds else StratifiedKFold
+        cv = splitter(n_folds, shuffle=True, random_state=seed)
+        return make_folds(cv, data, False, {})
+
+    def _class_counts(self, y):
+        """Return the number of rows of each class, or None where folds are not stratified."""
+        return None
+
+    def _least_target(self, y):
+        """Return the least number of the targets, or None for classes."""
+        return None
+
+    def _train(self, members, data, predictions, routing):
+        training = TimedTraining(data, predictions, routing, self.max_time, self.verbose)
+        fitted = training.run(members, self.n_jobs)
+        complete = [i for i, of_member in enumerate(fitted) if None not in of_member]
+        if len(complete) < len(members):
+            warn(
+                f"max_time={self.max_time} seconds were over after {len(complete)} of "
+                f"{len(members)} members, which make up the committee.",
+                ConvergenceWarning,
+            )
+        members[:] = [members[i] for i in complete]
+        return [fitted[i] for i in complete]
+
+    @property
+    def encoders_(self):
+        """The fitted encoders, each once, in the order of the networks that they belong to."""
+        encoders = {}
+        for estimator in self.estimators_:
+            encoder = encoder_of(estimator)
+            if encoder is not None:
+                encoders.setdefault(id(encoder[-1]), encoder[-1])
+        return list(encoders.values())
+
+
+class BoundedPredictions(NumberPredictions):
+    """Numbers that no network predicts beyond those that it has seen, as trees do not either.
+
+    Parameters
+    ----------
+    has_variances, losses
+        As in `NumberPredictions`.
+    bounds : tuple of ndarray
+        The least and the greatest target of each output.
+    """
+
+    def __init__(self, has_variances, losses, bounds):
+        super().__init__(has_variances, losses)
+        self._bounds = bounds
+
+    def attributes(self):
+        return {**super().attributes(), "_bounds": self._bounds}
+
+    def output(self, network, X):
+        output = super().output(network, X)
+        output[:, :, 0] = output[:, :, 0].clip(*self._bounds)
+        return output
+
+
+class TimedTraining(Training):
+    """Trains members in their order until the time is over, and says what it does.
+
+    Parameters
+    ----------
+    data : Data
+    predictions : Predictions
+    routing : Routing
+    max_time : float or None
+        Seconds. The first member is trained in any case, if need be for fewer epochs.
+    verbose : bool
+    """
+
+    def __init__(self, data, predictions, routing, max_time, verbose):
+        super().__init__(data, predictions, routing, bootstrap=False)
+        self._start = time.perf_counter()
+        self._max_time = max_time
+        self._verbose = verbose
+
+    def run(self, members, n_jobs):
+        self._first = members[0]
+        self._n_rounds = -(-len(members[0].folds) // effective_n_jobs(n_jobs))
+        return super().run(members, n_jobs)
+
+    def _ordered(self, members):
+        if self._max_time is None:
+            return super()._ordered(members)
+        return [Task(member, fold) for member in members for fold in member.folds]
+
+    def _seconds_left(self):
+        return self._start + self._max_time - time.perf_counter()
+
+    def _fit(self, task, encodings):
+        is_first = task.member is self._first
+        if self._max_time is not None and not is_first and self._seconds_left() <= 0:
+            return None
+        fitted = super()._fit(task, encodings)
+        if self._verbose:
+            network = network_of(fitted.estimator)
+            print(
+                f"[{time.perf_counter() - self._start:.1f} s] {task.member.name}, fold "
+                f"{task.fold.number + 1} of {len(task.member.folds)}: {network.n_iter_} epochs, "
+                f"loss {np.nanmin(network.history_['validation_loss']):.4f}"
+            )
+        return fitted
+
+    def _network(self, task, seed):
+        network = super()._network(task, seed)
+        if self._max_time is not None:
+            left = max(self._seconds_left(), _LEAST_SECONDS)
+            if task.member is self._first:
+                # Networks that are trained one after the other share what is left.
+                n_folds = len(task.member.folds)
+                left /= self._n_rounds - task.fold.number * self._n_rounds // n_folds
+            network.set_params(max_time=left)
+        return network
+
+    def _warn(self, fitted):
+        """Warn of all but that a schedule has come to its end, as it was meant to."""
+        for one in filter(None, fitted):
+            one.warnings[:] = [w for w in one.warnings if w[1] is not ConvergenceWarning]
+        super()._warn([one for one in fitted if one is not None])

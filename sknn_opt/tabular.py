@@ -1,0 +1,80 @@
+"""Committees of networks for raw tables: a frame in, a committee out."""
+
+import numpy as np
+
+from ._components import resolve
+from ._ensembles import recipe
+from ._ensembles.tabular import BoundedPredictions, TabularCommittee
+from .ensemble import MLPEnsembleClassifier, MLPEnsembleRegressor
+from .losses import REGRESSOR_LOSSES
+
+__all__ = ["TabularMLPClassifier", "TabularMLPRegressor"]
+
+
+class TabularMLPClassifier(TabularCommittee, MLPEnsembleClassifier):
+    _recipes = recipe.CLASSIFIERS
+    loss = "log_loss"
+
+    def __init__(
+        self,
+        members="auto",
+        *,
+        n_folds=4,
+        categorical_features="from_dtype",
+        max_time=None,
+        calibrate=True,
+        n_jobs=None,
+        random_state=None,
+        verbose=False,
+    ):
+        self.members = members
+        self.n_folds = n_folds
+        self.categorical_features = categorical_features
+        self.max_time = max_time
+        self.calibrate = calibrate
+        self.n_jobs = n_jobs
+        self.random_state = random_state
+        self.verbose = verbose
+
+    def _class_counts(self, y):
+        return None if y.ndim == 2 else np.unique(y, return_counts=True)[1]
+
+
+class TabularMLPRegressor(TabularCommittee, MLPEnsembleRegressor):
+    _recipes = recipe.REGRESSORS
+
+    def __init__(
+        self,
+        members="auto",
+        *,
+        n_folds=4,
+        categorical_features="from_dtype",
+        loss="squared_error",
+        max_time=None,
+        calibrate=True,
+        n_jobs=None,
+        random_state=None,
+        verbose=False,
+    ):
+        self.members = members
+        self.n_folds = n_folds
+        self.categorical_features = categorical_features
+        self.loss = loss
+        self.max_time = max_time
+        self.calibrate = calibrate
+        self.n_jobs = n_jobs
+        self.random_state = random_state
+        self.verbose = verbose
+
+    def _least_target(self, y):
+        return y.min()
+
+    def _make_predictions(self, y, networks):
+        made = super()._make_predictions(y, networks)
+        bounds = y.min(axis=0), y.max(axis=0)
+        loss = resolve(self.loss, REGRESSOR_LOSSES, self)
+        return BoundedPredictions(made.has_variances, [loss], bounds)
+
+    @property
+    def _predictions(self):
+        return BoundedPredictions(self._has_variances, (), self._bounds)
