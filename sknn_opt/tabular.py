@@ -5,6 +5,7 @@ import numpy as np
 from ._components import resolve
 from ._ensembles import recipe
 from ._ensembles.tabular import BoundedPredictions, TabularCommittee
+from ._ensembles.tabular_documentation import CLASSIFIER, REGRESSOR
 from .ensemble import MLPEnsembleClassifier, MLPEnsembleRegressor
 from .losses import REGRESSOR_LOSSES
 
@@ -12,6 +13,8 @@ __all__ = ["TabularMLPClassifier", "TabularMLPRegressor"]
 
 
 class TabularMLPClassifier(TabularCommittee, MLPEnsembleClassifier):
+    __doc__ = CLASSIFIER
+
     _recipes = recipe.CLASSIFIERS
     loss = "log_loss"
 
@@ -41,6 +44,8 @@ class TabularMLPClassifier(TabularCommittee, MLPEnsembleClassifier):
 
 
 class TabularMLPRegressor(TabularCommittee, MLPEnsembleRegressor):
+    __doc__ = REGRESSOR
+
     _recipes = recipe.REGRESSORS
 
     def __init__(

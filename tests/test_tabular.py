@@ -1,0 +1,260 @@
+import pickle
+import warnings
+
+import numpy as np
+import pandas as pd
+import pytest
+from sklearn.base import clone
+from sklearn.datasets import load_diabetes, load_iris
+from sklearn.exceptions import ConvergenceWarning
+from sklearn.model_selection import GridSearchCV
+from sklearn.pipeline import make_pipeline
+from sklearn.utils.estimator_checks import parametrize_with_checks
+
+from sknn_opt import (
+    MLPClassifier,
+    MLPEnsembleClassifier,
+    MLPEnsembleRegressor,
+    MLPRegressor,
+    TabularMLPClassifier,
+    TabularMLPRegressor,
+)
+from sknn_opt._ensembles import recipe
+from sknn_opt.preprocessing import RelevanceScaler, TabularEncoder
+
+pytestmark = pytest.mark.usefixtures("one_blas_thread")
+
+
+def small(network):
+    settings = {"learning_rate_init": 0.02, "max_iter": 30, "random_state": 0}
+    encoder = TabularEncoder(n_bins=4, n_frequencies=2)
+    return [("small", make_pipeline(encoder, network((10,), **settings)))]
+
+
+def table(n=240, seed=0):
+    rng = np.random.default_rng(seed)
+    frame = pd.DataFrame(
+        {
+            "size": rng.normal(size=n),
+            "town": rng.choice(["Oslo", "Rome", None], n),
+            "street": rng.choice([f"street {i}" for i in range(20)], n),
+            "opened": pd.Timestamp("2024-01-01") + pd.to_timedelta(rng.integers(0, 400, n), "D"),
+            "garden": rng.random(n) < 0.5,
+        }
+    )
+    frame.loc[rng.random(n) < 0.1, "size"] = np.nan
+    y = frame["size"].fillna(0) + (frame["town"] == "Rome") + 0.1 * rng.normal(size=n)
+    return frame, y.to_numpy()
+
+
+X, Y = table()
+CLASSES = np.where(Y > 1, "high", np.where(Y > 0, "middle", "low"))
+
+
+def fast(estimator, **changes):
+    return estimator(**{"members": "fast", "n_folds": 2, "random_state": 0, **changes})
+
+
+# -- scikit-learn's checks, on one member and two folds ------------------------------------
+
+
+def _committees():
+    for estimator, network in (
+        (TabularMLPClassifier, MLPClassifier),
+        (TabularMLPRegressor, MLPRegressor),
+    ):
+        yield estimator(small(network), n_folds=2)
+
+
+def _expected_failures(estimator):
+    reason = "folds are drawn over rows, so repeated rows change them"
+    return {
+        "check_sample_weight_equivalence_on_dense_data": reason,
+        "check_sample_weights_invariance": reason,
+    }
+
+
+@pytest.mark.filterwarnings("ignore::sklearn.exceptions.ConvergenceWarning")
+@parametrize_with_checks(list(_committees()), expected_failed_checks=_expected_failures)
+def test_conformity(estimator, check):
+    check(estimator)
+
+
+# -- what it takes, and what it is ---------------------------------------------------------
+
+
+def test_they_are_committees():
+    assert issubclass(TabularMLPClassifier, MLPEnsembleClassifier)
+    assert issubclass(TabularMLPRegressor, MLPEnsembleRegressor)
+
+
+@pytest.mark.parametrize("members", ["auto", "fast"])
+def test_classes_of_a_raw_frame(members):
+    model = fast(TabularMLPClassifier, members=members).fit(X[:160], CLASSES[:160])
+    assert model.score(X[160:], CLASSES[160:]) > 0.7
+    assert list(model.classes_) == ["high", "low", "middle"]
+    names = recipe.CLASSIFIERS[members]
+    n_networks = 2 * len(names) + 2  # 'plain' has twice as many folds
+    assert len(model.estimators_) == n_networks
+    assert model.member_weights_.shape == model.member_losses_.shape == (len(names),)
+    assert model.oof_prediction_.shape == (160, 3)
+    assert len(model.encoders_) == n_networks
+    assert list(model.feature_names_in_) == list(X)
+    assert model.n_features_in_ == 5
+    np.testing.assert_allclose(model.predict_proba(X).sum(axis=1), 1)
+
+
+@pytest.mark.parametrize("members", ["auto", "fast"])
+@pytest.mark.parametrize("shift", [0, 10])
+def test_numbers_from_a_raw_frame(members, shift):
+    model = fast(TabularMLPRegressor, members=members).fit(X[:160], Y[:160] + shift)
+    assert model.score(X[160:], Y[160:] + shift) > 0.6
+    mean, std = model.predict(X, return_std=True)
+    assert mean.shape == std.shape == (240,)
+    losses = {estimator[-1].loss for estimator in model.estimators_}
+    assert losses == ({"squared_error", "poisson"} if shift else {"squared_error"})
+
+
+def test_no_number_lies_beyond_those_of_training():
+    model = fast(TabularMLPRegressor).fit(X, Y)
+    far = X.assign(size=1e6)
+    assert model.predict(far).max() <= Y.max()
+
+
+def test_polars_and_arrays():
+    polars = pytest.importorskip("polars")
+    expected = fast(TabularMLPRegressor).fit(X, Y).predict(X)
+    frame = polars.from_pandas(X)
+    np.testing.assert_allclose(fast(TabularMLPRegressor).fit(frame, Y).predict(frame), expected)
+    array, y = load_iris(return_X_y=True)
+    array = np.column_stack([array, np.arange(150) % 3])
+    array[::7, 0] = np.nan
+    model = fast(TabularMLPClassifier, categorical_features=[4]).fit(array, y)
+    assert model.score(array, y) > 0.9
+
+
+def test_new_categories_and_gaps_when_predicting():
+    model = fast(TabularMLPClassifier).fit(X, CLASSES)
+    new = X.assign(town="Paris", street="street 99", opened=pd.NaT, size=np.nan)
+    assert model.predict(new).shape == (240,)
+
+
+def test_several_labels_and_several_outputs():
+    labels = np.column_stack([Y > 0, Y > 1]).astype(int)
+    model = fast(TabularMLPClassifier).fit(X, labels)
+    assert model.predict(X).shape == (240, 2)
+    outputs = np.column_stack([Y, -Y])
+    model = fast(TabularMLPRegressor).fit(X, outputs)
+    assert model.predict(X).shape == (240, 2)
+    assert model.score(X, outputs) > 0.5
+
+
+def test_a_class_with_fewer_rows_than_folds():
+    rare = CLASSES.astype(object)
+    rare[:2] = "rare"
+    model = fast(TabularMLPClassifier, n_folds=3).fit(X, rare)
+    assert "rare" in model.classes_
+    assert model.predict_proba(X).shape == (240, 4)
+
+
+def test_a_table_without_columns_that_vary():
+    constant = pd.DataFrame({"a": np.ones(40), "b": ["x"] * 40})
+    with pytest.raises(ValueError, match="no column that varies|0 feature"):
+        fast(TabularMLPClassifier).fit(constant, np.arange(40) % 2)
+
+
+def test_weights_count():
+    weight = np.where(CLASSES == "low", 1.0, 1e-6)
+    model = fast(TabularMLPClassifier).fit(X, CLASSES, sample_weight=weight)
+    assert np.mean(model.predict(X) == "low") > 0.95
+
+
+@pytest.mark.parametrize("estimator", [TabularMLPClassifier, TabularMLPRegressor])
+def test_the_result_does_not_depend_on_n_jobs(estimator):
+    y = CLASSES if estimator is TabularMLPClassifier else Y
+    one, two = (fast(estimator, n_jobs=n_jobs).fit(X, y) for n_jobs in (1, 2))
+    np.testing.assert_array_equal(one.oof_prediction_, two.oof_prediction_)
+    np.testing.assert_array_equal(one.member_weights_, two.member_weights_)
+
+
+def test_pickles_clones_and_text():
+    model = fast(TabularMLPClassifier).fit(X, CLASSES)
+    again = pickle.loads(pickle.dumps(model))
+    np.testing.assert_array_equal(again.predict_proba(X), model.predict_proba(X))
+    assert not hasattr(again, "oof_prediction_")
+    assert clone(model).get_params() == model.get_params()
+    assert "steps" in model._repr_html_()
+
+
+def test_members_of_ones_own_are_tuned_by_name():
+    model = TabularMLPClassifier(small(MLPClassifier), n_folds=2, random_state=0)
+    grid = {"members__small__mlpclassifier__dropout": [0.0, 0.5]}
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore", ConvergenceWarning)
+        search = GridSearchCV(model, grid, cv=2).fit(X, CLASSES)
+    assert search.best_estimator_.estimators_[0][-1].dropout in (0.0, 0.5)
+
+
+def test_relevance_is_part_of_the_recipe():
+    model = fast(TabularMLPRegressor).fit(X, Y)
+    scalers = [one for one in model.encoders_ if isinstance(one, RelevanceScaler)]
+    assert scalers
+    for scaler in scalers:
+        of_columns = dict(zip(X, scaler.relevances_, strict=True))
+        assert of_columns["size"] > of_columns["garden"]
+
+
+@pytest.mark.parametrize("estimator", [TabularMLPClassifier, TabularMLPRegressor])
+def test_max_time_leaves_the_first_member(estimator):
+    y = CLASSES if estimator is TabularMLPClassifier else Y
+    with pytest.warns(ConvergenceWarning, match="after 1 of 2 members"):
+        model = fast(estimator, max_time=1e-9).fit(X, y)
+    assert model.member_weights_.tolist() == [1.0]
+    assert len(model.estimators_) == 2
+    assert np.isfinite(model.oof_score_)
+    with warnings.catch_warnings():
+        warnings.simplefilter("error")
+        model = fast(estimator, max_time=1e9).fit(X, y)
+    assert len(model.member_weights_) == 2
+
+
+def test_verbose(capsys):
+    fast(TabularMLPClassifier, verbose=True).fit(X, CLASSES)
+    lines = capsys.readouterr().out.splitlines()
+    assert len(lines) == 6
+    assert "steps, fold 1 of 2" in "".join(lines)
+
+
+@pytest.mark.parametrize("loss", ["absolute_error", "poisson"])
+def test_the_loss_that_the_committee_is_chosen_by(loss):
+    y = Y - Y.min() + 0.1
+    model = fast(TabularMLPRegressor, loss=loss).fit(X, y)
+    assert {estimator[-1].loss for estimator in model.estimators_} <= {loss, "poisson"}
+    mean = model.oof_prediction_
+    if loss == "absolute_error":
+        best = model.member_losses_.min()
+        assert np.abs(mean - y).mean() <= best + 1e-12
+
+
+@pytest.mark.parametrize(
+    ("changes", "message"),
+    [
+        ({"members": "slow"}, "The 'members' parameter"),
+        ({"n_folds": 1}, "The 'n_folds' parameter"),
+        ({"max_time": 0}, "The 'max_time' parameter"),
+        ({"members": [("a", TabularEncoder())]}, "members of TabularMLPClassifier are networks"),
+        ({"categorical_features": ["none"]}, "not a valid feature name"),
+    ],
+)
+def test_bad_parameters(changes, message):
+    with pytest.raises(ValueError, match=message):
+        fast(TabularMLPClassifier, **changes).fit(X, CLASSES)
+
+
+def test_the_recipe_knows_the_size_of_the_data():
+    data, y = load_diabetes(return_X_y=True)
+    model = fast(TabularMLPRegressor).fit(data, y)
+    network = model.estimators_[0][-1]
+    assert network.batch_size == 32
+    assert network.max_iter == 120
+    assert model.score(data, y) > 0.4
