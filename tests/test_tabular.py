@@ -159,14 +159,18 @@ def test_a_class_with_fewer_rows_than_folds():
 
 def test_a_table_without_columns_that_vary():
     constant = pd.DataFrame({"a": np.ones(40), "b": ["x"] * 40})
-    with pytest.raises(ValueError, match="no column that varies|0 feature"):
+    with pytest.raises(ValueError, match=r"0 feature\(s\)"):
         fast(TabularMLPClassifier).fit(constant, np.arange(40) % 2)
 
 
 def test_weights_count():
     weight = np.where(CLASSES == "low", 1.0, 1e-6)
-    model = fast(TabularMLPClassifier).fit(X, CLASSES, sample_weight=weight)
-    assert np.mean(model.predict(X) == "low") > 0.95
+    model = fast(TabularMLPClassifier)
+    shares = [
+        np.mean(model.fit(X, CLASSES, sample_weight=given).predict(X) == "low")
+        for given in (None, weight)
+    ]
+    assert shares[1] > shares[0] + 0.2
 
 
 @pytest.mark.parametrize("estimator", [TabularMLPClassifier, TabularMLPRegressor])

@@ -61,7 +61,7 @@ estimators_ : list
 
 member_weights_ : ndarray of shape (n_members,)
     How much each member counts; they sum to 1. With `cv` they are chosen by greedy selection
-    [1]_: 20 times the member is picked with which the mean of all picks predicts best, as far as
+    [1]_: 40 times the member is picked with which the mean of all picks predicts best, as far as
     that helps. Without `cv` all count the same.
 
 member_losses_ : ndarray of shape (n_members,)

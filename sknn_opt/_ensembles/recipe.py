@@ -4,8 +4,11 @@ Chosen on tables of up to some thousand rows; the guide's page says what each ch
 """
 
 import numpy as np
+import sklearn
+from sklearn.model_selection import KFold
 from sklearn.pipeline import Pipeline
 from sklearn.preprocessing import TargetEncoder
+from sklearn.utils.fixes import parse_version
 
 from ..averaging import EMA
 from ..optimizers import AdamW
@@ -16,6 +19,9 @@ _STEPS = 4000
 _STEPS_FOR_RELEVANCE = 200
 _BATCH_FOR_RELEVANCE = 128
 _LEAST_EPOCHS, _MOST_EPOCHS = 10, 120
+
+#: Rows of the mean of all that a category's mean of the target is mixed with.
+_SMOOTHING = 10.0
 
 #: How tables are encoded.
 _VIEWS = {
@@ -46,7 +52,7 @@ MORE_FOLDS = {"plain"}
 def make_member(name, network_class, categorical_features, loss):
     """Return the pipeline of a name."""
     classifies = network_class.__name__.endswith("Classifier")
-    target_encoder = TargetEncoder(target_type="auto" if classifies else "continuous", smooth=10.0)
+    target_encoder = make_target_encoder("auto" if classifies else "continuous")
     if name == "plain":
         encoder = _encoder("plain", categorical_features)
         network = _network(network_class, loss, normalization="batch", dropout=0.2)
@@ -63,6 +69,14 @@ def make_member(name, network_class, categorical_features, loss):
         encoder = _encoder(view, categorical_features, target_encoder)
         network = _network(network_class, "poisson", hidden, n_iter_no_change=10)
     return Pipeline([("encoder", encoder), ("network", network)])
+
+
+def make_target_encoder(target_type):
+    """Return a target encoder that shuffles rows in the same way each time."""
+    if parse_version(sklearn.__version__) < parse_version("1.9.dev"):
+        return TargetEncoder(target_type=target_type, smooth=_SMOOTHING, random_state=0)
+    folds = KFold(5, shuffle=True, random_state=0)
+    return TargetEncoder(target_type=target_type, smooth=_SMOOTHING, cv=folds)
 
 
 def _encoder(view, categorical_features, target_encoder=None):

@@ -102,6 +102,14 @@ class TabularCommittee(BaseCommittee):
         members[:] = [members[i] for i in complete]
         return [fitted[i] for i in complete]
 
+    def __sklearn_tags__(self):
+        tags = super().__sklearn_tags__()
+        # What encoders take, of which pipelines say nothing.
+        inputs = tags.input_tags
+        inputs.allow_nan = inputs.categorical = inputs.string = True
+        inputs.sparse = False
+        return tags
+
     @property
     def encoders_(self):
         """The fitted encoders, each once, in the order of the networks that they belong to."""

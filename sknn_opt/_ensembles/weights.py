@@ -5,7 +5,7 @@ from scipy.optimize import minimize_scalar
 from scipy.special import log_softmax
 
 #: Picks of a greedy selection: weights are multiples of one in so many.
-PICKS = 20
+PICKS = 40
 
 #: Logarithms of temperatures are looked for in this range.
 _LOG_TEMPERATURES = -3.0, 3.0

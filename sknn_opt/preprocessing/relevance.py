@@ -6,8 +6,9 @@ import numpy as np
 from sklearn.base import BaseEstimator, MetaEstimatorMixin, TransformerMixin, _fit_context, clone
 from sklearn.utils import get_tags
 from sklearn.utils._param_validation import HasMethods, Interval
-from sklearn.utils.validation import check_is_fitted
+from sklearn.utils.validation import _check_feature_names_in, check_is_fitted, validate_data
 
+from .._network.layout import FLOATS
 from ..inspection import input_gradients
 
 
@@ -53,6 +54,10 @@ class RelevanceScaler(MetaEstimatorMixin, TransformerMixin, BaseEstimator):
         The relevance of each feature.
     scale_ : ndarray of shape (n_features_out,)
         What each column is multiplied by.
+    n_features_in_ : int
+        Number of columns of the table.
+    feature_names_in_ : ndarray of shape (`n_features_in_`,)
+        Their names, if all of them are strings.
 
     References
     ----------
@@ -115,21 +120,24 @@ class RelevanceScaler(MetaEstimatorMixin, TransformerMixin, BaseEstimator):
         low, high = self.limits
         if not 0 <= low <= high:
             raise ValueError(f"limits must be two numbers, 0 <= low <= high, got {self.limits}.")
+        X = self._validate(X, reset=True)
         self.encoder_ = None if self.encoder is None else clone(self.encoder)
         encoded = X if self.encoder_ is None else self.encoder_.fit_transform(X, y)
         self.network_ = clone(self.network).fit(encoded, y)
-        encoded = np.asarray(encoded)
         rows = np.linspace(0, len(encoded) - 1, min(self.max_rows, len(encoded))).astype(np.intp)
-        gradients = input_gradients(self.network_, encoded[rows].astype(self._dtype(), copy=False))
+        gradients = input_gradients(self.network_, encoded[rows])
         squares = (gradients.reshape(len(rows), -1, encoded.shape[1]) ** 2).mean(axis=0).sum(axis=0)
         shares = squares * encoded.var(axis=0, dtype=np.float64)
         origins = getattr(self.encoder_, "origins_", np.arange(encoded.shape[1]))
-        self.relevances_ = np.sqrt(np.bincount(origins, shares, minlength=np.shape(X)[1]))
+        self.relevances_ = np.sqrt(np.bincount(origins, shares, minlength=self.n_features_in_))
         self.scale_ = self._factors(origins, low, high).astype(encoded.dtype, copy=False)
         return encoded * self.scale_
 
-    def _dtype(self):
-        return self.network_.coefs_[0].dtype
+    def _validate(self, X, reset):
+        if self.encoder is None:
+            return validate_data(self, X, dtype=FLOATS, reset=reset)
+        validate_data(self, X, skip_check_array=True, reset=reset)
+        return X
 
     def _factors(self, origins, low, high):
         present = self.relevances_[np.unique(origins)]
@@ -150,8 +158,9 @@ class RelevanceScaler(MetaEstimatorMixin, TransformerMixin, BaseEstimator):
         X_scaled : ndarray of shape (n_samples, n_features_out)
         """
         check_is_fitted(self)
-        encoded = np.asarray(X) if self.encoder_ is None else self.encoder_.transform(X)
-        return np.asarray(encoded) * self.scale_
+        X = self._validate(X, reset=False)
+        encoded = X if self.encoder_ is None else self.encoder_.transform(X)
+        return encoded * self.scale_
 
     def get_feature_names_out(self, input_features=None):
         """Return the names of the columns, those of the encoder.
@@ -165,12 +174,9 @@ class RelevanceScaler(MetaEstimatorMixin, TransformerMixin, BaseEstimator):
         names : ndarray of shape (n_features_out,)
         """
         check_is_fitted(self)
-        named = self.network_ if self.encoder_ is None else self.encoder_
         if self.encoder_ is None:
-            names = getattr(named, "feature_names_in_", None)
-            default = [f"x{i}" for i in range(len(self.scale_))] if names is None else names
-            return np.asarray(default if input_features is None else input_features, dtype=object)
-        return named.get_feature_names_out(input_features)
+            return _check_feature_names_in(self, input_features)
+        return self.encoder_.get_feature_names_out(input_features)
 
     def __sklearn_tags__(self):
         tags = super().__sklearn_tags__()

@@ -1,8 +1,8 @@
 import numpy as np
 import pandas as pd
 import pytest
-from sklearn.preprocessing import TargetEncoder
 
+from sknn_opt._ensembles.recipe import make_target_encoder
 from sknn_opt.preprocessing import TabularEncoder
 
 rng = np.random.default_rng(0)
@@ -19,7 +19,7 @@ Y = CODES + rng.normal(size=N)
 
 
 def encoder(target_type="continuous", **changes):
-    means = TargetEncoder(target_type=target_type, smooth=10.0, random_state=0)
+    means = make_target_encoder(target_type)
     return TabularEncoder(target_encoder=means, n_bins=0, n_frequencies=0, **changes)
 
 
@@ -30,7 +30,7 @@ def standardised(x, reference):
 def test_means_are_those_of_scikit_learn():
     fitted = encoder()
     encoded = fitted.fit_transform(TABLE, Y)
-    theirs = TargetEncoder(target_type="continuous", smooth=10.0, random_state=0)
+    theirs = make_target_encoder("continuous")
     known = theirs.fit_transform(CODES[:, np.newaxis], Y)
     np.testing.assert_allclose(encoded[:, -1:], standardised(known, known), rtol=1e-5, atol=1e-6)
     of_all = theirs.transform(CODES[:, np.newaxis])
