@@ -124,7 +124,9 @@ def test_no_number_lies_beyond_those_of_training():
 def test_polars_and_arrays():
     polars = pytest.importorskip("polars")
     expected = fast(TabularMLPRegressor).fit(X, Y).predict(X)
-    frame = polars.from_pandas(X)
+    columns = {name: [None if pd.isna(value) else value for value in X[name]] for name in X}
+    columns["opened"] = [time.to_pydatetime() for time in X["opened"]]
+    frame = polars.DataFrame(columns)
     np.testing.assert_allclose(fast(TabularMLPRegressor).fit(frame, Y).predict(frame), expected)
     array, y = load_iris(return_X_y=True)
     array = np.column_stack([array, np.arange(150) % 3])
