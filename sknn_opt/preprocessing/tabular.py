@@ -9,7 +9,7 @@ from sklearn.utils._param_validation import HasMethods, Interval, StrOptions
 from sklearn.utils.validation import _check_feature_names_in, check_is_fitted, validate_data
 
 from .._components import FLOAT_TYPE, FRACTION, POSITIVE
-from .calendar import CYCLE_LABELS, changing_cycles, encode_cycle
+from .calendar import PHASE_LABELS, changing_cycles, encode_phase, phase
 from .categories import (
     category_labels,
     encode_categories,
@@ -47,9 +47,10 @@ class TabularEncoder(TransformerMixin, BaseEstimator):
       Bars are means in `fit`.
 
     - *Duration*: a number of seconds. A time of day is the duration since midnight.
-    - *Datetime*: a number of seconds too, and beside it :math:`\cos 2 \pi p` and
-      :math:`\sin 2 \pi p` of the part :math:`p` that is over of the day, of the week and of the
-      year, provided that :math:`p` varies.
+    - *Datetime*: a number of seconds too, and beside it the part :math:`p` that is over of the
+      day, of the week and of the year, provided that it varies. Each :math:`p` is encoded as a
+      number and by :math:`\cos 2 \pi p` and :math:`\sin 2 \pi p`, which start again where the
+      next day starts.
     - *Categorical*, which is everything else, strings for example: a column of zeros and ones for
       each category. Two categories need only one column, of -1 and 1.
 
@@ -320,28 +321,41 @@ class TabularEncoder(TransformerMixin, BaseEstimator):
         assert_all_finite(x, allow_nan=True, estimator_name=type(self).__name__, input_name="X")
         return x
 
-    def _filled(self, X, j):
+    def _quantity(self, X, number):
+        """Return a number that is encoded: a column, or for a datetime its part of a cycle."""
+        j, cycle = self._quantities[number]
         x = self._numbers(X, j)
-        return np.where(np.isnan(x), self.fill_values_[j], x)
+        return x if cycle is None else phase(x, cycle)
+
+    def _filled(self, X, number):
+        x = self._quantity(X, number)
+        return np.where(np.isnan(x), self._fill_values[number], x)
 
     def _fit_numbers(self, X):
-        """Learn of each column that is not categorical how it is filled in and scaled."""
+        """Learn of each number that is encoded how it is filled in and scaled."""
+        columns = self._columns_of_numbers()
+        self._quantities = [(j, None) for j in columns]
+        for j in columns:
+            if self.kinds_[j] == DATETIME:
+                known = self._numbers(X, j)
+                cycles = changing_cycles(known[~np.isnan(known)])
+                self._quantities += [(j, cycle) for cycle in cycles]
         self.fill_values_ = np.full(len(self.kinds_), np.nan)
-        self._with_gaps, self._varying, self._cycles = [], [], []
+        self._fill_values, self._with_gaps, self._varying = [], [], []
         scaler, learned = SmoothClipScaler(with_mean=True, dtype=self.dtype), []
-        for j in self._columns_of_numbers():
-            x = self._numbers(X, j)
+        for number, (j, cycle) in enumerate(self._quantities):
+            x = self._quantity(X, number)
             missing = np.isnan(x)
             known = x[~missing]
-            self.fill_values_[j] = np.median(known) if known.size else 0.0
-            filled = np.where(missing, self.fill_values_[j], x)
-            if _RARE_GAPS < missing.mean() < 1:
-                self._with_gaps.append(j)
+            self._fill_values.append(np.median(known) if known.size else 0.0)
+            if cycle is None:
+                self.fill_values_[j] = self._fill_values[-1]
+                if _RARE_GAPS < missing.mean() < 1:
+                    self._with_gaps.append(number)
+            filled = np.where(missing, self._fill_values[-1], x)
             if filled.max() > filled.min():
-                self._varying.append(j)
+                self._varying.append(number)
                 learned.append(scaler._learn(filled))
-            if self.kinds_[j] == DATETIME:
-                self._cycles += [(j, cycle) for cycle in changing_cycles(known)]
         self.scaler_ = scaler._keep(learned)
 
     def _fit_bins_and_waves(self, X):
@@ -357,10 +371,10 @@ class TabularEncoder(TransformerMixin, BaseEstimator):
                 scale=self.scale,
                 dtype=self.dtype,
             )
-            learned = {j: encoder._learn(self._filled(X, j)) for j in self._varying}
+            learned = {i: encoder._learn(self._filled(X, i)) for i in self._varying}
             # A single bin would be the scaled number once more.
-            self._in_bins = [j for j, (edges, _) in learned.items() if len(edges) > 2]
-            self.piecewise_linear_ = encoder._keep([learned[j] for j in self._in_bins])
+            self._in_bins = [i for i, (edges, _) in learned.items() if len(edges) > 2]
+            self.piecewise_linear_ = encoder._keep([learned[i] for i in self._in_bins])
         if n_frequencies:
             waves = PeriodicFeatures(
                 n_frequencies,
@@ -411,18 +425,20 @@ class TabularEncoder(TransformerMixin, BaseEstimator):
 
     def _encode(self, X, dtype):
         """Return arrays that stand side by side in the result, as `_outputs` lists them."""
-        numbers = np.full(X.shape, np.nan)
-        for j in self._columns_of_numbers():
-            numbers[:, j] = self._numbers(X, j)
+        numbers = np.empty((X.shape[0], len(self._quantities)))
+        for number in range(len(self._quantities)):
+            numbers[:, number] = self._quantity(X, number)
         missing = np.isnan(numbers)
-        filled = np.where(missing, self.fill_values_, numbers)
+        filled = np.where(missing, self._fill_values, numbers)
         scaled = self.scaler_._encode(filled[:, self._varying], np.float64)
         parts = [missing[:, self._with_gaps], scaled]
         if self.piecewise_linear_ is not None:
             parts.append(self.piecewise_linear_._encode(filled[:, self._in_bins], dtype))
         if self.periodic_ is not None:
             parts.append(self.periodic_._encode(scaled, dtype))
-        parts += [encode_cycle(numbers[:, j], cycle) for j, cycle in self._cycles]
+        for number, (_, cycle) in enumerate(self._quantities):
+            if cycle is not None:
+                parts.append(encode_phase(numbers[:, number]))
         for j, categories in enumerate(self.categories_):
             if categories is not None:
                 parts.append(encode_categories(column(X, j).values(), categories))
@@ -430,16 +446,20 @@ class TabularEncoder(TransformerMixin, BaseEstimator):
 
     def _outputs(self):
         """Yield the origin of each column of the result, and what its name ends with."""
-        yield from ((j, "_missing") for j in self._with_gaps)
-        yield from ((j, "") for j in self._varying)
+        origins = [j for j, _ in self._quantities]
+        names = ["" if cycle is None else f"_{cycle}" for _, cycle in self._quantities]
+        yield from ((origins[i], "_missing") for i in self._with_gaps)
+        yield from ((origins[i], names[i]) for i in self._varying)
         if self.piecewise_linear_ is not None:
-            for j, edges in zip(self._in_bins, self.piecewise_linear_.bin_edges_, strict=True):
-                yield from ((j, f"_bin{t}") for t in range(len(edges) - 1))
+            for i, edges in zip(self._in_bins, self.piecewise_linear_.bin_edges_, strict=True):
+                yield from ((origins[i], f"{names[i]}_bin{t}") for t in range(len(edges) - 1))
         if self.periodic_ is not None:
-            for j in self._varying:
-                yield from ((j, f"_wave{k}") for k in range(self.periodic_.n_frequencies))
-        for j, cycle in self._cycles:
-            yield from ((j, f"_{cycle}_{label}") for label in CYCLE_LABELS)
+            for i in self._varying:
+                for k in range(self.periodic_.n_frequencies):
+                    yield origins[i], f"{names[i]}_wave{k}"
+        for j, cycle in self._quantities:
+            if cycle is not None:
+                yield from ((j, f"_{cycle}_{label}") for label in PHASE_LABELS)
         for j, categories in enumerate(self.categories_):
             if categories is not None:
                 yield from ((j, f"_{label}") for label in category_labels(categories))
