@@ -3,8 +3,8 @@ Members of a committee: who finds which function
 ================================================
 
 The members of a tabular committee see the same table through other encodings. What does each of
-them make of a narrow band, a wave and a straight line? And what makes it see that two more columns are
-noise?
+them make of a narrow band, a wave and a straight line? And what makes it see that five more columns
+are noise?
 """
 
 # %%

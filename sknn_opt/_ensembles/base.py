@@ -246,17 +246,19 @@ class BaseCommittee(MembersMixin, MetaEstimatorMixin, VersionedPickle, BaseEstim
     def _mixture(self, X):
         """Return what the committee makes of the outputs of its networks."""
         check_is_fitted(self)
-        mixture = self._predictions.mixture()
+        mixture, weights = self._predictions.mixture(), self._network_weights
         for number, output in self._outputs(X):
-            mixture.add(self._network_weights[number], output)
+            mixture.add(weights[number], output)
         return mixture
 
     def _mixtures_by_fold(self, X):
         """Return what the committee makes of the outputs in each fold."""
-        mixtures = [self._predictions.mixture() for _ in range(self._n_folds)]
+        n_folds = self._n_folds.min()
+        fold = np.concatenate([np.arange(n) * n_folds // n for n in self._n_folds])
+        mixtures = [self._predictions.mixture() for _ in range(n_folds)]
+        weights = self._network_weights
         for number, output in self._outputs(X):
-            member, fold = divmod(number, self._n_folds)
-            mixtures[fold].add(self.member_weights_[member], output)
+            mixtures[fold[number]].add(weights[number], output)
         return mixtures
 
     def _least_weight(self, coverage):

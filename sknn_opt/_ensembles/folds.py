@@ -65,6 +65,17 @@ def make_folds(cv, data, is_classifier, params):
     return folds
 
 
+def halved(folds):
+    """Return two folds for each of ``folds``, which hold out every other of its rows."""
+    halves = []
+    for fold in folds:
+        for start in (0, 1):
+            others = fold.held_out[1 - start :: 2]
+            train = np.sort(np.concatenate([fold.train, others]))
+            halves.append(Fold(len(halves), train, fold.held_out[start::2]))
+    return halves
+
+
 def _row_numbers(rows):
     rows = np.asarray(rows)
     return np.flatnonzero(rows) if rows.dtype == bool else rows

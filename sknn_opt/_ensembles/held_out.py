@@ -15,7 +15,8 @@ class HeldOut:
     outputs : list of list of ndarray
         Of each member, one a fold.
     folds : list of list of Fold
-        Those of each member; where members differ in them, each holds out every row once.
+        Those of each member. Where members differ in them, each holds out every row once, and
+        those of one are parts of those of the other.
     data : Data
     predictions : Predictions
 
@@ -31,13 +32,13 @@ class HeldOut:
     def __init__(self, outputs, folds, data, predictions):
         self.predictions = predictions
         self._n_samples = len(data)
-        self.rows = _rows(folds[0])
-        self._ends = np.cumsum([len(fold.held_out) for fold in folds[0]])[:-1]
+        fewest = min(folds, key=len)
+        self.rows = _rows(fewest)
+        self._ends = np.cumsum([len(fold.held_out) for fold in fewest])[:-1]
         pairs = zip(outputs, folds, strict=True)
         self._outputs = [self._in_order(np.concatenate(one), own) for one, own in pairs]
         self.y = predictions.encode(data.y[self.rows])
         self.weight = self._shares(data.sample_weight)
-        self._ends = np.cumsum([len(fold.held_out) for fold in folds])[:-1]
         self._sample_weight = data.sample_weight
 
     def _shares(self, sample_weight):

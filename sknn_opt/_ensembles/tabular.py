@@ -13,10 +13,13 @@ from sklearn.utils._param_validation import Interval, StrOptions
 from .._warnings import warn
 from . import recipe
 from .base import BaseCommittee
-from .folds import make_folds
+from .folds import halved, make_folds
 from .members import LARGEST_SEED, encoder_of, make_members, network_of
 from .predictions import NumberPredictions
 from .training import Task, Training
+
+#: Rows that the half of a fold has at least.
+_LEAST_ROWS = 10
 
 #: Time that a network has even when none is left.
 _LEAST_SECONDS = 1e-3
@@ -60,25 +63,24 @@ class TabularCommittee(BaseCommittee):
     def _plan(self, named, data, split_params):
         random_state = check_random_state(self.random_state)
         seed = random_state.randint(LARGEST_SEED)
-        numbers = [self._n_folds_of(name, len(data)) for name, _ in named]
-        folds = {n: self._folds(n, data, seed) for n in set(numbers)}
-        if not isinstance(self.members, list):
-            for (_, member), n in zip(named, numbers, strict=True):
-                recipe.adapt(member, len(folds[n][0].train), self._least_target(data.y))
-        of_named = [folds[n] for n in numbers]
+        folds = self._folds(data, seed)
+        halves = halved(folds)
+        is_recipe = not isinstance(self.members, list)
+        of_named = []
+        for name, member in named:
+            # A fold of very few rows says little.
+            is_halved = name in recipe.MORE_FOLDS and len(halves[0].held_out) >= _LEAST_ROWS
+            of_named.append(halves if is_recipe and is_halved else folds)
+            if is_recipe:
+                n_rows = len(of_named[-1][0].train)
+                recipe.adapt(member, n_rows, self._least_target(data.y))
         return make_members(named, len(named), of_named, None, random_state)
 
-    def _n_folds_of(self, name, n_rows):
-        more = 2 * self.n_folds
-        if isinstance(self.members, list) or name not in recipe.MORE_FOLDS or n_rows < 10 * more:
-            return self.n_folds
-        return more
-
-    def _folds(self, n_folds, data, seed):
+    def _folds(self, data, seed):
         counts = self._class_counts(data.y)
         # Where a class has fewer rows than there are folds, some folds train without it.
-        splitter = KFold if counts is None or counts.min() < n_folds else StratifiedKFold
-        cv = splitter(n_folds, shuffle=True, random_state=seed)
+        splitter = KFold if counts is None or counts.min() < self.n_folds else StratifiedKFold
+        cv = splitter(self.n_folds, shuffle=True, random_state=seed)
         return make_folds(cv, data, False, {})
 
     def _class_counts(self, y):

@@ -69,7 +69,7 @@ def test_predictions_encode_once_what_members_share(counting):
 def encodings_of(factors, n_members, cv):
     data, pairs = Data(X, Y), named(*factors)
     folds = make_folds(cv, data, False, {})
-    members = make_members(pairs, n_members, len(folds), None, np.random.RandomState(0))
+    members = make_members(pairs, n_members, [folds] * len(pairs), None, np.random.RandomState(0))
     tasks = [Task(member, fold) for fold in folds for member in members]
     return Encodings(data, tasks, Routing(None, pairs, X, {})), tasks
 
@@ -93,7 +93,7 @@ def test_encoders_are_fitted_to_the_rows_that_are_trained_on():
     data = Data(X, Y)
     folds = make_folds(2, data, False, {})
     pairs = [("", make_pipeline(StandardScaler(), MLPRegressor()))]
-    members = make_members(pairs, 1, 2, None, np.random.RandomState(0))
+    members = make_members(pairs, 1, [folds], None, np.random.RandomState(0))
     task = Task(members[0], folds[1])
     encoding = Encodings(data, [task], Routing(None, pairs, X, {})).take(task)
     assert_allclose(encoding.encoder[0].mean_, X[folds[1].train].mean(axis=0))
@@ -103,8 +103,9 @@ def test_encoders_are_fitted_to_the_rows_that_are_trained_on():
 
 def test_a_network_takes_features_as_they_are():
     data, pairs = Data(X, Y), [("", MLPRegressor())]
-    (member,) = make_members(pairs, 1, 1, None, np.random.RandomState(0))
-    task = Task(member, make_folds(None, data, False, {})[0])
+    folds = make_folds(None, data, False, {})
+    (member,) = make_members(pairs, 1, [folds], None, np.random.RandomState(0))
+    task = Task(member, folds[0])
     encoding = Encodings(data, [task], Routing(None, pairs, X, {})).take(task)
     assert encoding.encoder is encoding.held_out is None
     assert_array_equal(encoding.train, X)

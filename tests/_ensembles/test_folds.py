@@ -3,7 +3,7 @@ import pytest
 from numpy.testing import assert_array_equal
 from sklearn.model_selection import GroupKFold, StratifiedKFold, TimeSeriesSplit
 
-from sknn_opt._ensembles.folds import Data, bootstrap_rows, make_folds
+from sknn_opt._ensembles.folds import Data, bootstrap_rows, halved, make_folds
 
 X = np.arange(12.0).reshape(-1, 1)
 Y = np.arange(12) % 3
@@ -58,3 +58,14 @@ def test_the_bootstrap_keeps_the_sizes_of_classes():
 def test_the_bootstrap_draws_all_rows_alike():
     drawn = np.bincount(np.concatenate([bootstrap_rows(5, None, i) for i in range(2000)]))
     assert_array_equal(np.abs(drawn - 2000) < 150, True)
+
+
+def test_halves_of_folds_hold_out_each_row_once():
+    data = Data(np.zeros((20, 1)), np.arange(20.0))
+    folds = make_folds(4, data, False, {})
+    halves = halved(folds)
+    assert [half.number for half in halves] == list(range(8))
+    for number, half in enumerate(halves):
+        assert set(half.held_out) < set(folds[number // 2].held_out)
+        assert_array_equal(np.sort(np.r_[half.train, half.held_out]), np.arange(20))
+    assert_array_equal(np.sort(np.concatenate([h.held_out for h in halves])), np.arange(20))

@@ -2,7 +2,7 @@ import numpy as np
 import pytest
 from numpy.testing import assert_allclose, assert_array_equal
 
-from sknn_opt._ensembles.folds import Data, Fold
+from sknn_opt._ensembles.folds import Data, Fold, halved, make_folds
 from sknn_opt._ensembles.held_out import HeldOut
 from sknn_opt._ensembles.predictions import NumberPredictions
 from sknn_opt.losses import SquaredError
@@ -18,7 +18,9 @@ FOLDS = [
 def held_out(outputs, weight=None):
     outputs = [[np.c_[fold, np.zeros(3)][:, np.newaxis] for fold in member] for member in outputs]
     data = Data(Y.reshape(-1, 1), Y, weight)
-    return HeldOut(outputs, FOLDS, data, NumberPredictions(False, [SquaredError()]))
+    return HeldOut(
+        outputs, [FOLDS] * len(outputs), data, NumberPredictions(False, [SquaredError()])
+    )
 
 
 OUTPUTS = [[[2.0, 1.0, 4.0], [2.0, 3.0, 4.0]], [[0.0, 0.0, 0.0], [0.0, 0.0, 0.0]]]
@@ -47,3 +49,18 @@ def test_mixtures_are_by_fold():
 def test_members_without_weight_are_left_out():
     here = held_out([OUTPUTS[0], [[np.nan] * 3, [np.nan] * 3]])
     assert np.isfinite(here.mixtures([1.0, 0.0])[0].output).all()
+
+
+def test_members_whose_folds_are_halves_of_the_others():
+    y = np.arange(8.0)
+    data = Data(y.reshape(-1, 1), y)
+    folds = make_folds(2, data, False, {})
+    of_members = [folds, halved(folds)]
+    outputs = [
+        [np.c_[10 * y[fold.held_out], 0 * y[fold.held_out]][:, np.newaxis] for fold in of_member]
+        for of_member in of_members
+    ]
+    here = HeldOut(outputs, of_members, data, NumberPredictions(False, [SquaredError()]))
+    for prediction in here.member_predictions():
+        assert_array_equal(prediction.ravel(), 10 * y[here.rows])
+    assert_array_equal(here.rows, np.arange(8))

@@ -22,7 +22,8 @@ def pipeline(*steps, **parameters):
 
 def members(estimators, n_members=4, n_folds=2, draws=None, seed=0):
     named = estimators if isinstance(estimators, list) else [("", estimators)]
-    return make_members(named, n_members, n_folds, draws, np.random.RandomState(seed))
+    folds = [[None] * n_folds] * len(named)
+    return make_members(named, n_members, folds, draws, np.random.RandomState(seed))
 
 
 def test_members_are_taken_from_a_list_in_turn():

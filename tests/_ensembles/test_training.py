@@ -231,8 +231,8 @@ def test_tasks_come_fold_by_fold(monkeypatch):
 
     monkeypatch.setattr(Training, "_fit_with", note)
     folds = [Fold(i, np.arange(3), np.arange(3, 5)) for i in range(2)]
-    members = [MemberStandIn(name) for name in "ab"]
-    results = Training(Data(X, Y), None, None, False, None).run(members, folds, None)
+    members = [MemberStandIn(name, folds) for name in "ab"]
+    results = Training(Data(X, Y), None, None, False, None).run(members, None)
     assert [(task.member.view, task.fold.number) for task in order] == [
         ("a", 0),
         ("b", 0),
@@ -244,5 +244,6 @@ def test_tasks_come_fold_by_fold(monkeypatch):
 
 
 class MemberStandIn:
-    def __init__(self, view):
+    def __init__(self, view, folds):
         self.view = view
+        self.folds = folds
