@@ -18,9 +18,8 @@ FOLDS = [
 def held_out(outputs, weight=None):
     outputs = [[np.c_[fold, np.zeros(3)][:, np.newaxis] for fold in member] for member in outputs]
     data = Data(Y.reshape(-1, 1), Y, weight)
-    return HeldOut(
-        outputs, [FOLDS] * len(outputs), data, NumberPredictions(False, [SquaredError()])
-    )
+    predictions = NumberPredictions(False, [SquaredError()])
+    return HeldOut(outputs, [FOLDS] * len(outputs), data, predictions)
 
 
 OUTPUTS = [[[2.0, 1.0, 4.0], [2.0, 3.0, 4.0]], [[0.0, 0.0, 0.0], [0.0, 0.0, 0.0]]]
