@@ -185,7 +185,8 @@ class BaseCommittee(MembersMixin, MetaEstimatorMixin, VersionedPickle, BaseEstim
             "_residual_variance": 0.0,
             **predictions.attributes(),
         }
-        folds = [member.folds for member in members]
+        n_each = len(fitted) // len(members)  # snapshots of one are members of their own
+        folds = [member.folds for member in members for _ in range(n_each)]
         if folds[0][0].held_out is None:
             return attributes
         outputs = [[one.held_out for one in of_member] for of_member in fitted]

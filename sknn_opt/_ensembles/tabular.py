@@ -48,6 +48,7 @@ class TabularCommittee(BaseCommittee):
     cv = "folds"
     draws = None
     bootstrap = False
+    snapshots = None
 
     def _named_members(self):
         if isinstance(self.members, list):
@@ -161,7 +162,7 @@ class TimedTraining(Training):
     """
 
     def __init__(self, data, predictions, routing, max_time, verbose):
-        super().__init__(data, predictions, routing, bootstrap=False)
+        super().__init__(data, predictions, routing, bootstrap=False, snapshots=None)
         self._start = time.perf_counter()
         self._max_time = max_time
         self._verbose = verbose
@@ -182,19 +183,20 @@ class TimedTraining(Training):
     def _fit(self, task, encodings):
         is_first = task.member is self._first
         if self._max_time is not None and not is_first and self._seconds_left() <= 0:
-            return None
-        fitted = super()._fit(task, encodings)
+            return [None], []
+        fitted, warnings = super()._fit(task, encodings)
         if self._verbose:
-            network = network_of(fitted.estimator)
+            network = network_of(fitted[0].estimator)
             print(
                 f"[{time.perf_counter() - self._start:.1f} s] {task.member.name}, fold "
                 f"{task.fold.number + 1} of {len(task.member.folds)}: {network.n_iter_} epochs, "
                 f"loss {np.nanmin(network.history_['validation_loss']):.4f}"
             )
-        return fitted
+        # A schedule that has come to its end, as it was meant to, is nothing to warn of.
+        return fitted, [one for one in warnings if one[1] is not ConvergenceWarning]
 
-    def _network(self, task, seed):
-        network = super()._network(task, seed)
+    def _prepare(self, task, seed):
+        network = super()._prepare(task, seed)
         if self._max_time is not None:
             left = max(self._seconds_left(), _LEAST_SECONDS)
             if task.member is self._first:
@@ -203,9 +205,3 @@ class TimedTraining(Training):
                 left /= self._n_rounds - task.fold.number * self._n_rounds // n_folds
             network.set_params(max_time=left)
         return network
-
-    def _warn(self, fitted):
-        """Warn of all but that a schedule has come to its end, as it was meant to."""
-        for one in filter(None, fitted):
-            one.warnings[:] = [w for w in one.warnings if w[1] is not ConvergenceWarning]
-        super()._warn([one for one in fitted if one is not None])
