@@ -408,6 +408,8 @@ BAD_PARAMETERS = {
     "hidden_layer_sizes": [0, -1, 2.5, "5", None, (5, 0), (-2,), (2.5,), [[3]], ("a",)],
     "activation": [None, 1, ["relu", "tanh"], [1], ACTIVATIONS["relu"]],
     "initializer": [None, 1, SGD()],
+    "input_noise": [-0.1, "0.1", None, np.inf],
+    "mixup": [-0.1, "0.1", None, np.inf],
     "trainable": [
         True,
         1.0,
