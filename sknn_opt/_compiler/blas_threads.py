@@ -25,9 +25,13 @@ BLOCK_ROWS = 256
 #: Cutting rows into blocks smaller than this costs more than it spares.
 _LEAST_ROWS = 64
 
-#: Multiply-adds in float64 from which on two threads are clearly faster than one on an idle
-#: machine; in float32 twice as many, which take the same time.
-_WORTHWHILE = 5e6
+#: Multiply-adds in float64 from which on two threads are faster than one on an idle machine; in
+#: float32 twice as many, which take the same time.
+_WORTHWHILE = 2.5e6
+
+#: As many, from which on they are used unasked: below, a busy machine loses more by them than an
+#: idle one gains.
+_UNASKED = 2e7
 
 
 class Limits(NamedTuple):
@@ -263,7 +267,8 @@ def _cpus():
 
 def thread_number(n_jobs, size, dtype=FLOATS[0]):
     """Return how many threads BLAS may use where the largest product has ``size`` multiply-adds."""
-    if size * dtype.itemsize <= _WORTHWHILE * FLOATS[0].itemsize:
+    least = _UNASKED if n_jobs is None else _WORTHWHILE
+    if size * dtype.itemsize <= least * FLOATS[0].itemsize:
         return 1
     if n_jobs is None:
         return _cpus()
@@ -281,7 +286,7 @@ def plan_rows(
         The fan-in and fan-out of each layer.
     n_rows : int
     n_jobs : int, default=None
-        At most so many threads; None means as many as there are CPUs, where they pay.
+        At most so many threads; None means as many as there are CPUs, for the largest products.
     dtype : numpy.dtype, default=float64
     at_once : bool, default=False
         Whether all rows have to pass at once.

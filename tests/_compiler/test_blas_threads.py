@@ -67,8 +67,16 @@ def test_batches_whose_statistics_count_pass_at_once():
 
 def test_large_products_use_threads_as_n_jobs_allows():
     shapes = [(512, 512), (512, 10)]
-    assert plan_rows([(150, 150)], 256, dtype=np.dtype(np.float64)).n_threads == 4
-    assert plan_rows([(150, 150)], 256, dtype=np.dtype(np.float32)).n_threads == 1
+    for width, n_jobs, dtype, number in (
+        (150, None, np.float64, 1),
+        (150, 4, np.float64, 4),
+        (120, 4, np.float64, 4),
+        (120, 4, np.float32, 1),
+        (300, None, np.float64, 4),
+        (300, None, np.float32, 1),
+    ):
+        plan = plan_rows([(width, width)], 256, n_jobs, dtype=np.dtype(dtype))
+        assert (plan.n_threads or 1) == number
     for n_jobs, number in ((None, 4), (1, 1), (2, 2), (9, 4), (-1, 4), (-2, 3), (-9, 1)):
         assert plan_rows(shapes, 1000, n_jobs) == Plan(BLOCK_ROWS - 6, number)
     assert plan_rows(shapes, 1) == Plan(1)
@@ -105,13 +113,13 @@ def test_no_plan_lets_small_products_wake_threads(at_once, is_sparse):
         elif plan.n_threads == 1:
             assert max(products + transposed) > 2**18
         else:
-            assert plan.max_rows * max(inner[is_sparse:]) > blas_threads._WORTHWHILE
+            assert plan.max_rows * max(inner[is_sparse:]) > blas_threads._UNASKED
 
 
 def test_thread_number_depends_on_nothing_but_sizes():
-    assert [thread_number(None, size) for size in (1e6, 1e7)] == [1, 4]
+    assert [thread_number(None, size) for size in (1e7, 1e8)] == [1, 4]
     with hold(1):
-        assert thread_number(None, 1e7) == 4
+        assert thread_number(None, 1e8) == 4
 
 
 # -- holds -------------------------------------------------------------------------------
@@ -301,7 +309,7 @@ def spy_on(symbol):
         m, n, k = (ctypes.cast(p, ctypes.POINTER(ctypes.c_int))[0] for p in pointers[2:5])
         limit = limits.transposed if (ta, tb) == (b"T", b"N") else limits.plain
         number = blas_threads._libraries()[0][0].n_threads()
-        calls.append((m * n * k > limit, number > 1, m * n * k > blas_threads._WORTHWHILE))
+        calls.append((m * n * k > limit, number > 1, m * n * k > blas_threads._UNASKED))
         real(*pointers)
 
     kept.append(prototype(gemm))
