@@ -270,4 +270,4 @@ class SOAP(FirstOrder):
             for (rows, columns), sides in self._sides(layout)
             for side in sides
         ]
-        return max(LEAST_OF_LAPACK, *products)
+        return max([LEAST_OF_LAPACK, *products])

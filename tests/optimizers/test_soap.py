@@ -5,6 +5,7 @@ import pytest
 from problems import make_layout
 from steps import Stepper, random_steps, soap_step
 
+from sknn_opt import MLPRegressor
 from sknn_opt.optimizers import SOAP, AdamW
 
 SQUARES = [4, 4, 4]
@@ -58,3 +59,11 @@ def test_gradients_without_a_basis(gradient, dtype):
     for _ in range(3):
         stepper.step(np.full(layout.n_parameters, gradient), 0.1)
     assert np.isfinite(stepper.theta).all() == np.isfinite(gradient)
+
+
+def test_a_network_without_any_basis():
+    X, y = np.arange(20.0).reshape(-1, 1) / 20, np.arange(20.0)
+    settings = {"learning_rate": "cosine", "n_iter_no_change": np.inf, "max_iter": 3}
+    for hidden, optimizer in (((), "soap"), ((3,), SOAP(max_side=1))):
+        model = MLPRegressor(hidden, optimizer=optimizer, random_state=0, **settings)
+        assert np.isfinite(model.fit(X, y).loss_)
