@@ -42,7 +42,7 @@ from .training import Training
 from .weights import greedy_weights
 
 #: What only cross-validation leaves on the estimator.
-_OF_HELD_OUT = ("member_losses_", "oof_prediction_", "oof_score_", "_conformity", "_n_conforming")
+OF_HELD_OUT = ("member_losses_", "oof_prediction_", "oof_score_", "_conformity", "_n_conforming")
 
 
 class BaseCommittee(MembersMixin, MetaEstimatorMixin, VersionedPickle, BaseEstimator, ABC):
@@ -165,7 +165,7 @@ class BaseCommittee(MembersMixin, MetaEstimatorMixin, VersionedPickle, BaseEstim
                 for member in members:
                     check_snapshots(member.network, self.snapshots)
             fitted = self._train(members, data, predictions, routing)
-            for name in _OF_HELD_OUT:
+            for name in OF_HELD_OUT:
                 vars(self).pop(name, None)
             vars(self).update(self._combine(fitted, members, data, predictions))
         return self

@@ -5,11 +5,8 @@ import copy
 from sklearn.pipeline import Pipeline
 from sklearn.utils.validation import check_is_fitted
 
-from .._ensembles.base import BaseCommittee
+from .._ensembles.base import OF_HELD_OUT, BaseCommittee
 from .._estimators.base import BaseMLP
-
-#: What a committee knows of the rows that its networks were not trained on.
-_OF_HELD_OUT = ("member_losses_", "oof_prediction_", "oof_score_")
 
 
 def with_networks(estimator, change):
@@ -42,7 +39,7 @@ def with_networks(estimator, change):
         return change(estimator, lambda X: X)
     changed = copy.copy(estimator)
     changed.estimators_ = [with_networks(one, change) for one in estimator.estimators_]
-    for name in _OF_HELD_OUT:  # which the new networks may not be worth
+    for name in OF_HELD_OUT:  # which is about the former networks
         vars(changed).pop(name, None)
     return changed
 

@@ -220,6 +220,19 @@ class QuantizedMLPClassifier(ClassifierMixin, _QuantizedMLP):
     See Also
     --------
     quantize : Makes one from a fitted network.
+
+    Examples
+    --------
+    >>> from sklearn.datasets import load_iris
+    >>> from sknn_opt import MLPClassifier
+    >>> from sknn_opt.compression import quantize
+    >>> X, y = load_iris(return_X_y=True)
+    >>> network = MLPClassifier(
+    ...     (20,), optimizer="lbfgs", tol=0.1, random_state=0
+    ... )
+    >>> quantized = quantize(network.fit(X, y))
+    >>> print(quantized.coefs_[0].dtype, quantized.score(X, y) > 0.9)
+    int8 True
     """
 
     def predict(self, X):
@@ -317,6 +330,19 @@ class QuantizedMLPRegressor(RegressorMixin, _QuantizedMLP):
     See Also
     --------
     quantize : Makes one from a fitted network.
+
+    Examples
+    --------
+    >>> from sklearn.datasets import load_diabetes
+    >>> from sknn_opt import MLPRegressor
+    >>> from sknn_opt.compression import quantize
+    >>> X, y = load_diabetes(return_X_y=True)
+    >>> network = MLPRegressor(
+    ...     (5,), optimizer="lbfgs", tol=1e-3, scale_targets=True, random_state=0
+    ... )
+    >>> quantized = quantize(network.fit(X, y))
+    >>> print(quantized.coefs_[0].dtype, quantized.score(X, y) > 0.3)
+    int8 True
     """
 
     def predict(self, X, return_std=False):

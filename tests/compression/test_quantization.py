@@ -14,7 +14,13 @@ from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import StandardScaler
 from sklearn.utils import get_tags
 
-from sknn_opt import MLPClassifier, MLPEnsembleClassifier, MLPEnsembleRegressor, MLPRegressor
+from sknn_opt import (
+    MLPClassifier,
+    MLPEnsembleClassifier,
+    MLPEnsembleRegressor,
+    MLPRegressor,
+    TabularMLPRegressor,
+)
 from sknn_opt._network.layout import PARAMETERS
 from sknn_opt.compression import (
     QuantizedMLPClassifier,
@@ -25,6 +31,7 @@ from sknn_opt.compression import (
 from sknn_opt.compression.quantization import _pack, _unpack
 from sknn_opt.initializers import FromEstimator
 from sknn_opt.losses import CLASSIFIER_LOSSES, REGRESSOR_LOSSES, Quantile
+from sknn_opt.preprocessing import TabularEncoder
 
 pytestmark = [
     pytest.mark.usefixtures("one_blas_thread"),
@@ -230,6 +237,20 @@ def test_committees_of_regressors(loss):
     mine, theirs = (m.predict(X, return_std=return_std) for m in (quantized, expected))
     assert_array_equal(mine, theirs)
     assert_allclose(quantized.score(X, NUMBERS), expected.score(X, NUMBERS))
+
+
+def test_tabular_committees_give_no_intervals_that_were_another_ones():
+    table = np.column_stack([X, CLASSES]).astype(object)
+    pipeline = make_pipeline(TabularEncoder(random_state=0), MLPRegressor(**SMALL))
+    model = TabularMLPRegressor([("one", pipeline)], n_folds=2, random_state=0)
+    model.fit(table, NUMBERS)
+    for smaller in (quantize(model), prune(model, 0.5), prune(model, 0.5, table, NUMBERS)):
+        assert type(smaller) is TabularMLPRegressor
+        assert smaller.predict(table).shape == (N,)
+        with pytest.raises(ValueError, match="rows that members have not seen"):
+            smaller.predict_interval(table)
+    assert model.predict_interval(table).shape == (N, 2)
+    assert_allclose(quantize(model).predict(table), model.predict(table), atol=0.05)
 
 
 def test_what_cannot_be_quantized():
