@@ -3,7 +3,7 @@
 import numpy as np
 from sklearn.base import ClassifierMixin, RegressorMixin
 from sklearn.utils import column_or_1d
-from sklearn.utils.multiclass import check_classification_targets, type_of_target
+from sklearn.utils.multiclass import check_classification_targets
 from sklearn.utils.validation import _check_y, check_is_fitted
 
 from ._components import resolve
@@ -13,9 +13,24 @@ from ._ensembles.documentation import CLASSIFIER, REGRESSOR
 from ._ensembles.members import network_of
 from ._ensembles.predictions import ClassPredictions, NumberPredictions
 from ._ensembles.weights import temperature, tempered
-from ._estimators.targets import as_indicators, check_dense, check_labels, check_numbers
+from ._estimators.targets import (
+    check_dense,
+    check_labels,
+    check_numbers,
+    indicators,
+    meaning_of,
+)
+from ._network.inputs import check_sparse
 from .estimators import MLPClassifier, MLPRegressor
 from .losses import REGRESSOR_LOSSES, Quantile
+
+#: What is said of targets that single networks learn, but committees don't.
+_NOT_LEARNT = {
+    "multioutput": "Several outputs of several classes each are not supported. Fit a committee for "
+    "each column of y, for example with MultiOutputClassifier.",
+    "probabilities": "Probabilities of classes are not supported as targets of a committee. Fit "
+    "it to the likeliest classes, y.argmax(axis=1).",
+}
 
 #: The smallest variance by which errors are divided.
 _TINY = np.finfo(np.float64).tiny
@@ -52,17 +67,17 @@ class MLPEnsembleClassifier(ClassifierMixin, BaseCommittee):
         self.random_state = random_state
 
     def _read_targets(self, y):
-        y = as_indicators(y)
-        check_labels(y, "y")
+        check_sparse(y)
         y = _check_y(y, multi_output=True, estimator=self)
+        check_labels(y, "y")
         if y.ndim == 2 and y.shape[1] == 1:
             y = column_or_1d(y, warn=True)
+        meaning = meaning_of(y, "auto")
+        if meaning == "multilabel":
+            return indicators(y)
+        if meaning != "classes":
+            raise ValueError(_NOT_LEARNT[meaning])
         check_classification_targets(y)
-        if type_of_target(y).endswith("multioutput"):
-            raise ValueError(
-                "Several outputs of several classes each are not supported. Fit a committee for "
-                "each column of y, for example with MultiOutputClassifier."
-            )
         return y
 
     def _make_predictions(self, y, networks):
@@ -193,7 +208,7 @@ class MLPEnsembleClassifier(ClassifierMixin, BaseCommittee):
             Share of the samples whose class is predicted, or, with several labels, all of
             whose labels are.
         """
-        return super().score(X, as_indicators(y), sample_weight)
+        return super().score(X, indicators(y) if self._is_multilabel else y, sample_weight)
 
     def __sklearn_tags__(self):
         tags = super().__sklearn_tags__()

@@ -3,15 +3,9 @@
 from typing import Self
 
 import numpy as np
-from scipy.special import log_softmax
 from sklearn.base import ClassifierMixin, RegressorMixin, _fit_context
-from sklearn.preprocessing import LabelBinarizer
 from sklearn.utils._param_validation import StrOptions
 from sklearn.utils.metaestimators import available_if
-from sklearn.utils.multiclass import (
-    _check_partial_fit_first_call,
-    is_multilabel,
-)
 from sklearn.utils.validation import assert_all_finite
 
 from ._estimators.base import BaseMLP
@@ -21,13 +15,12 @@ from ._estimators.parameters import keyword_limits
 from ._estimators.state import unchanged_on_error
 from ._estimators.target_scaling import TargetScaling
 from ._estimators.targets import (
-    ClassTargets,
     NumberTargets,
-    as_indicators,
-    check_classes,
     check_dense,
     check_labels,
     check_numbers,
+    fitted_targets,
+    learn_targets,
 )
 from ._network.inputs import check_sparse
 from .losses import CLASSIFIER_LOSSES, REGRESSOR_LOSSES, Loss
@@ -43,6 +36,7 @@ class MLPClassifier(ClassifierMixin, SklearnConversion, BaseMLP):
         "loss": [StrOptions(CLASSIFIER_LOSSES.names), Loss],
         **keyword_limits(CLASSIFIER_LOSSES),
         "class_weight": [StrOptions({"balanced"}), dict, list, None],
+        "targets": [StrOptions({"auto", "multilabel", "multioutput", "probabilities"})],
     }
 
     def __init__(
@@ -92,13 +86,15 @@ class MLPClassifier(ClassifierMixin, SklearnConversion, BaseMLP):
         max_time=None,
         label_smoothing=0.0,
         class_weight=None,
+        targets="auto",
         n_jobs=None,
         dtype=None,
     ):
         self._store(locals())
 
     def _validate_input(self, X, y, dtype, reset):
-        X, y = super()._validate_input(X, as_indicators(y), dtype, reset)
+        check_sparse(y)
+        X, y = super()._validate_input(X, y, dtype, reset)
         check_labels(y, "y")
         return X, y
 
@@ -120,13 +116,15 @@ class MLPClassifier(ClassifierMixin, SklearnConversion, BaseMLP):
         ----------
         X : {array-like, sparse matrix} of shape (n_samples, n_features)
             Features. CSR matrices are trained on as they are, CSC ones converted once.
-        y : array-like of shape (n_samples,) or (n_samples, n_classes)
-            Classes, or an indicator matrix of labels.
+        y : array-like of shape (n_samples,), (n_samples, n_classes) or (n_samples, n_outputs)
+            Classes; or, as `targets` says, labels as an indicator matrix, probabilities of
+            classes, or classes of several outputs.
         sample_weight : array-like of shape (n_samples,), default=None
             Non-negative weights of the samples; None means 1 each.
-        classes : array-like of shape (n_classes,), default=None
+        classes : array-like of shape (n_classes,), or list of array-like, default=None
             All classes, of which ``y`` may lack some, as a fold of rare classes does; None
-            means those of ``y``.
+            means those of ``y``. They name the columns of probabilities, and for several
+            outputs are a list with the classes of each.
         X_val : {array-like, sparse matrix} of shape (n_val, n_features), default=None
             Features to validate on after each epoch or iteration: for `early_stopping`, which
             then holds out no samples of ``X``, or, without it, for `history_` only. In a
@@ -155,21 +153,26 @@ class MLPClassifier(ClassifierMixin, SklearnConversion, BaseMLP):
             )
 
     def _make_targets(self, y, continues, incremental, classes):
-        if classes is not None:
-            classes = check_classes(classes, y)
-        if not (continues or incremental):
-            self._label_binarizer = LabelBinarizer().fit(y if classes is None else classes)
-            self.classes_ = self._label_binarizer.classes_
-        targets = self._targets
+        if not continues:
+            targets = learn_targets(y, self.targets, classes, incremental)
+        else:
+            targets = self._targets
+            if self.targets not in ("auto", targets.meaning):
+                raise ValueError(
+                    f"targets={self.targets!r}, but the network was fitted with targets="
+                    f"{targets.meaning!r}. Fit a clone of the estimator instead."
+                )
+            if incremental and classes is not None:
+                targets.check_named_again(classes)
         if incremental or classes is not None:
             targets.check_known(y)
         if continues and not incremental:
-            targets.check_same(y if classes is None else classes)
+            targets.check_same(y, classes)
         return targets
 
     @property
     def _targets(self):
-        return ClassTargets(self._label_binarizer)
+        return fitted_targets(self)
 
     def predict(self, X):
         """Predict classes.
@@ -180,14 +183,14 @@ class MLPClassifier(ClassifierMixin, SklearnConversion, BaseMLP):
 
         Returns
         -------
-        y : ndarray of shape (n_samples,) or (n_samples, n_classes)
+        y : ndarray of shape (n_samples,), (n_samples, n_classes) or (n_samples, n_outputs)
             Class labels; for multilabel targets an indicator matrix, sparse if the targets
-            of fit were.
+            of fit were; for several outputs a column for each.
         """
         raw = self._raw_outputs(X)
         return self._targets.decode(raw)
 
-    def decision_function(self, X) -> np.ndarray:
+    def decision_function(self, X) -> np.ndarray | list[np.ndarray]:
         """Return how confident the network is of each class.
 
         Parameters
@@ -196,17 +199,15 @@ class MLPClassifier(ClassifierMixin, SklearnConversion, BaseMLP):
 
         Returns
         -------
-        confidence : ndarray of shape (n_samples,) or (n_samples, n_outputs)
+        confidence : ndarray of shape (n_samples,) or (n_samples, n_outputs), or list of these
             For two classes the log odds of the second one; for more the logarithms of
-            their probabilities; for several labels the log odds of each. After training
-            with a margin loss, the margins instead. Positive numbers, or the largest of
-            several classes, decide what is predicted.
+            their probabilities; for several labels the log odds of each; for several outputs
+            the logarithms of the probabilities of all classes, an array for each output. After
+            training with a margin loss, the margins instead. Positive numbers, or the largest
+            of several classes, decide what is predicted.
         """
-        raw = self._raw_outputs(X)
-        if self.out_activation_ == "softmax":
-            # Raw outputs share an arbitrary constant in each row, so they do not compare.
-            return log_softmax(raw, axis=1)
-        return raw.ravel() if raw.shape[1] == 1 else raw
+        raw, targets = self._raw_outputs(X), self._targets
+        return targets.decisions(self._fitted_loss.form(targets.kind), raw)
 
     def score(self, X, y, sample_weight=None) -> float:
         """Return the accuracy of the predictions for ``X``.
@@ -214,16 +215,17 @@ class MLPClassifier(ClassifierMixin, SklearnConversion, BaseMLP):
         Parameters
         ----------
         X : {array-like, sparse matrix} of shape (n_samples, n_features)
-        y : array-like of shape (n_samples,) or (n_samples, n_classes)
+        y : array-like of shape (n_samples,), (n_samples, n_classes) or (n_samples, n_outputs)
+            As in fit. After a fit to probabilities it may also hold classes.
         sample_weight : array-like of shape (n_samples,), default=None
 
         Returns
         -------
         score : float
-            Share of the samples whose class is predicted, or, with several labels, all of
-            whose labels are.
+            Share of the samples whose class is predicted, or, with several labels or outputs,
+            all of whose labels or outputs are. Of probabilities the likeliest class counts.
         """
-        return super().score(X, as_indicators(y), sample_weight)
+        return self._targets.accuracy(y, self.predict(X), sample_weight)
 
     def _check_probabilities(self):
         loss = getattr(self, "_fitted_loss", self.loss)
@@ -237,7 +239,7 @@ class MLPClassifier(ClassifierMixin, SklearnConversion, BaseMLP):
         return True
 
     @available_if(_check_probabilities)
-    def predict_proba(self, X) -> np.ndarray:
+    def predict_proba(self, X) -> np.ndarray | list[np.ndarray]:
         """Predict class probabilities.
 
         Parameters
@@ -246,14 +248,14 @@ class MLPClassifier(ClassifierMixin, SklearnConversion, BaseMLP):
 
         Returns
         -------
-        probabilities : ndarray of shape (n_samples, n_classes)
+        probabilities : ndarray of shape (n_samples, n_classes), or list of ndarray
             In the order of ``classes_``; for multilabel targets the probability of each
-            label.
+            label; for several outputs a list with an array for each.
         """
         return self._predictions(self._raw_outputs(X))
 
     @available_if(_check_probabilities)
-    def predict_log_proba(self, X) -> np.ndarray:
+    def predict_log_proba(self, X) -> np.ndarray | list[np.ndarray]:
         """Predict logarithms of class probabilities.
 
         They are computed from the raw outputs, and finite wherever these are finite.
@@ -264,7 +266,8 @@ class MLPClassifier(ClassifierMixin, SklearnConversion, BaseMLP):
 
         Returns
         -------
-        log_probabilities : ndarray of shape (n_samples, n_classes)
+        log_probabilities : ndarray of shape (n_samples, n_classes), or list of ndarray
+            As `predict_proba`.
         """
         raw = self._raw_outputs(X)
         return self._targets.log_probabilities(raw)
@@ -291,12 +294,13 @@ class MLPClassifier(ClassifierMixin, SklearnConversion, BaseMLP):
         ----------
         X : {array-like, sparse matrix} of shape (n_samples, n_features)
             Features.
-        y : array-like of shape (n_samples,) or (n_samples, n_classes)
-            Targets.
+        y : array-like of shape (n_samples,), (n_samples, n_classes) or (n_samples, n_outputs)
+            Targets, of the kind of the first call; after probabilities they may be classes.
         sample_weight : array-like of shape (n_samples,), default=None
             Non-negative weights of the samples; None means 1 each.
-        classes : array of shape (n_classes,), default=None
-            All classes that any call will see. Required at the first call.
+        classes : array-like of shape (n_classes,), or list of array-like, default=None
+            All classes that any call will see, for several outputs a list with those of each.
+            Required at the first call, except for probabilities, whose columns they name.
         X_val, y_val, sample_weight_val : array-like, default=None
             Data to validate on, for `history_`; see `fit`.
 
@@ -306,13 +310,10 @@ class MLPClassifier(ClassifierMixin, SklearnConversion, BaseMLP):
         """
         context = self._init_callback_context(max_subtasks=1)
         with unchanged_on_error(self):
-            check_sparse(y)
-            if classes is not None:
-                check_labels(classes, "classes")
-            if _check_partial_fit_first_call(self, classes):
-                self._label_binarizer = LabelBinarizer().fit(y if is_multilabel(y) else classes)
             validation = X_val, y_val, sample_weight_val
-            return self._fit(X, y, sample_weight, validation, context, incremental=True)
+            return self._fit(
+                X, y, sample_weight, validation, context, incremental=True, classes=classes
+            )
 
     def __sklearn_tags__(self):
         tags = super().__sklearn_tags__()

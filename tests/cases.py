@@ -65,6 +65,8 @@ def _targets(loss, kind, rng):
         return rng.dirichlet(np.ones(3), N_SAMPLES), 3
     if kind == "multiclass":
         return rng.integers(0, 3, (N_SAMPLES, 1)).astype(float), 3
+    if kind == "multiclass-multioutput":
+        return rng.integers(0, [2, 3], (N_SAMPLES, 2)).astype(float), 5
     if kind == "multilabel-indicator":
         return rng.integers(0, 2, (N_SAMPLES, 2)).astype(float), 2
     return rng.uniform(0.5, 2.0, (N_SAMPLES, 2)), loss.n_outputs(2)
@@ -98,6 +100,7 @@ def make_case(case, seed):
         sample_weight=weight,
         loss=loss,
         form=loss.form(kind),
+        n_classes=(2, 3) if kind == "multiclass-multioutput" else (),
         architecture=Architecture(
             [ACTIVATIONS[name]() for name in names],
             [case["dropout"]] * len(HIDDEN),

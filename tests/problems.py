@@ -18,9 +18,14 @@ TARGETS = {
     "binary-probabilities": lambda random: random.beta(0.2, 0.2, size=(N_ROWS, 1)),
     "multiclass-probabilities": lambda random: random.dirichlet(np.full(N_OUTPUTS, 0.2), N_ROWS),
     "multiclass": lambda random: random.integers(N_OUTPUTS, size=(N_ROWS, 1)),
+    "multiclass-multioutput": lambda random: random.integers([2, N_OUTPUTS], size=(N_ROWS, 2)),
     "multilabel-indicator": lambda random: random.integers(2, size=(N_ROWS, N_OUTPUTS)),
     "continuous": lambda random: random.poisson(1.5, size=(N_ROWS, N_OUTPUTS)) + 0.5,
 }
+#: Numbers of outputs by type, where it is not the same.
+_N_OUTPUTS = {"binary": 1, "binary-probabilities": 1, "multiclass-multioutput": 2 + N_OUTPUTS}
+#: Numbers of classes where outputs have classes of their own.
+_N_CLASSES = {"multiclass-multioutput": (2, N_OUTPUTS)}
 
 
 def make_layout(units, normalization=None):
@@ -47,7 +52,7 @@ def make_problem(
     y = TARGETS[target_type](random).astype(dtype)
     weight = random.uniform(0.1, 2, N_ROWS).astype(dtype) if weighted else None
     loss = REGRESSOR_LOSSES[loss]() if isinstance(loss, str) else loss()
-    n_outputs = 1 if target_type.startswith("binary") else N_OUTPUTS
+    n_outputs = _N_OUTPUTS.get(target_type, N_OUTPUTS)
     if target_type == "continuous":
         n_outputs = loss.n_outputs(N_OUTPUTS)
     layout = make_layout([N_FEATURES, *hidden, n_outputs])
@@ -63,6 +68,7 @@ def make_problem(
         alpha=0.0,
         l1_ratio=0.0,
         row_indices=rows,
+        n_classes=_N_CLASSES.get(target_type, ()),
     )
     return problem, random.normal(scale=0.7, size=layout.n_parameters).astype(dtype)
 

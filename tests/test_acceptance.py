@@ -45,10 +45,17 @@ random = np.random.default_rng(0)
 X = random.normal(size=(N, 3)) * (random.random((N, 3)) < 0.8)
 LINEAR = X @ random.normal(size=(3, 3))
 CLASSES = np.r_[np.zeros(12, int), np.arange(12) % 2 + 1]
-#: Targets of one kind, and of several labels or outputs a sample.
+SHARES = np.exp(LINEAR) / np.exp(LINEAR).sum(axis=1, keepdims=True)
+#: Targets of one kind; of several labels or outputs a sample; and others that only one class has,
+#: each under the name of its column.
 TARGETS = {
-    MLPClassifier: (CLASSES, (LINEAR > 0).astype(int)),
-    MLPRegressor: (LINEAR[:, 0], LINEAR),
+    MLPClassifier: {
+        "one": CLASSES,
+        "multilabel": (LINEAR > 0).astype(int),
+        "probabilities": SHARES,
+        "multioutput": np.column_stack([CLASSES, CLASSES % 2, np.arange(N) % 3]),
+    },
+    MLPRegressor: {"one": LINEAR[:, 0], "multilabel": LINEAR},
 }
 BASE = {
     "hidden_layer_sizes": (3,),
@@ -70,7 +77,10 @@ COLUMNS = {
     "clone_and_pickle": {},
     "to_sklearn": {},
     "multilabel": {},
+    "probabilities": {},
+    "multioutput": {},
 }
+_OF_ONE_CLASS = {"probabilities": MLPClassifier, "multioutput": MLPClassifier}
 
 WORKS, INERT = "works", "inert"
 
@@ -106,6 +116,8 @@ def from_estimator(normalization):
 
 NOT_FULL_BATCH = "does not apply to full-batch optimizers"
 NEEDS_BATCHES = "needs mini-batches"
+ONE_COLUMN = "needs a y of two columns or more"
+NO_SHARES = "of y sums to"
 SGD = {"optimizer": "sgd"}
 EARLY = {"early_stopping": True}
 
@@ -143,7 +155,14 @@ SHARED = {
     "input_noise": [
         row(0.3, full_batch=NOT_FULL_BATCH, csr="does not apply to sparse features"),
     ],
-    "mixup": [row(0.4, full_batch=NOT_FULL_BATCH, csr="does not apply to sparse features")],
+    "mixup": [
+        row(
+            0.4,
+            full_batch=NOT_FULL_BATCH,
+            csr="does not apply to sparse features",
+            multioutput="of multiclass-multioutput targets, which is not that of a mixture",
+        ),
+    ],
     "max_norm": [row(0.5, full_batch=NOT_FULL_BATCH)],
     "normalization": [
         row(
@@ -220,8 +239,35 @@ TABLE = {
         "loss": [row("focal", to_sklearn="lacks the loss Focal")],
         "label_smoothing": [row(0.2)],
         "class_weight": [
-            row({0: 3.0, 1: 1.0, 2: 0.5}, multilabel=Cell([{0: 1.0, 1: 3.0}] * 3)),
+            row(
+                {0: 3.0, 1: 1.0, 2: 0.5},
+                multilabel=Cell([{0: 1.0, 1: 3.0}] * 3),
+                multioutput=Cell([{0: 3.0}, {1: 2.0}, {}]),
+            ),
             row("balanced", partial_fit="'balanced' is not supported for partial_fit"),
+        ],
+        "targets": [
+            row(
+                "multilabel",
+                default=ONE_COLUMN,
+                multilabel=INERT,
+                probabilities="fractions",
+                multioutput=WORKS,
+            ),
+            row(
+                "multioutput",
+                default=ONE_COLUMN,
+                multilabel=WORKS,
+                probabilities="continuous-multioutput",
+                multioutput=INERT,
+            ),
+            row(
+                "probabilities",
+                default=ONE_COLUMN,
+                multilabel=NO_SHARES,
+                probabilities=INERT,
+                multioutput=NO_SHARES,
+            ),
         ],
     },
     MLPRegressor: {
@@ -240,6 +286,7 @@ CELLS = {
     for keyword, variants in rows.items()
     for i, one in enumerate(variants)
     for column in COLUMNS
+    if _OF_ONE_CLASS.get(column, cls) is cls
 }
 
 
@@ -261,7 +308,7 @@ class Run:
     def __init__(self, cls, column, parameters):
         self.column = column
         self.X = sparse.csr_array(X) if column == "csr" else X
-        self.y = TARGETS[cls][column == "multilabel"]
+        self.y = TARGETS[cls].get(column, TARGETS[cls]["one"])
         self.model = cls(**parameters)
         printed = io.StringIO()
         with redirect_stdout(printed):
@@ -302,7 +349,7 @@ def run(cls, column, **parameters):
 
 
 def check_csr(here, parameters):
-    dense = run(type(here.model), "multilabel" if here.y.ndim == 2 else "dense", **parameters)
+    dense = run(type(here.model), "dense", **parameters)
     tolerance = 1e-9 if here.seen[0].dtype == np.float64 else 1e-4
     assert_allclose(here.predictions, dense.predictions, tolerance, tolerance)
 
@@ -351,6 +398,17 @@ def check_multilabel(here, parameters):
     assert here.model.predict(here.X).shape == here.y.shape
 
 
+def check_probabilities(here, parameters):
+    assert here.model.targets_ == "probabilities"
+    likeliest = here.y.argmax(axis=1)
+    assert here.model.score(here.X, here.y) == here.model.score(here.X, likeliest)
+
+
+def check_multioutput(here, parameters):
+    assert here.model.targets_ == parameters.get("targets", "multioutput")
+    assert here.model.predict(here.X).shape == here.y.shape
+
+
 CHECKS = {
     "csr": check_csr,
     "batch_norm": check_running_statistics,
@@ -361,6 +419,8 @@ CHECKS = {
     "clone_and_pickle": check_clone_and_pickle,
     "to_sklearn": check_to_sklearn,
     "multilabel": check_multilabel,
+    "probabilities": check_probabilities,
+    "multioutput": check_multioutput,
 }
 
 
@@ -466,7 +526,7 @@ class CommitteeRun:
     def __init__(self, classes, way, parameters):
         self.way = way
         self.X = sparse.csr_array(X) if way == "csr" else X
-        self.y = TARGETS[classes["network"]][way == "multilabel"]
+        self.y = TARGETS[classes["network"]]["multilabel" if way == "multilabel" else "one"]
         given = {"n_estimators": 2, "random_state": 0, **WAYS[way], **parameters}
         given["estimator"] = members(classes, way, **given.get("estimator", {}))
         self.model = classes["committee"](**given)

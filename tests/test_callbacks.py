@@ -123,6 +123,12 @@ FACTORS = {
     "container": ["dense", "csr"],
     "warm_start": [False, True],
     "X_val": [False, True],
+    "y": ["classes", "probabilities", "outputs"],
+}
+TARGETS = {
+    "classes": Y,
+    "probabilities": np.eye(3)[Y] * 0.7 + 0.1,
+    "outputs": np.column_stack([Y, Y > 0, 2 - Y]),
 }
 
 
@@ -131,6 +137,8 @@ def allowed(case):
     case, optimizer = dict(case), OPTIMIZERS[case["optimizer"]]
     if optimizer.averages_iterates:
         case["averaging"] = None
+    if case["y"] == "outputs":
+        case["mixup"] = 0.0
     if optimizer.needs_all_samples:
         case["batch_size"] = "auto"
         case["normalization"] = case["normalization"] and "layer"
@@ -143,21 +151,22 @@ def allowed(case):
 def test_a_killed_fit_goes_on_to_the_last_bit(case, tmp_path):
     after, every = case.pop("after"), case.pop("every")
     features = X if case.pop("container") == "dense" else sparse.csr_array(X)
-    data = {"X_val": X[:9], "y_val": Y[:9]} if case.pop("X_val") else {}
+    y = TARGETS[case.pop("y")]
+    data = {"X_val": X[:9], "y_val": y[:9]} if case.pop("X_val") else {}
     settings = {"n_iter_no_change": 1 if case["tol"] else np.inf, "alpha": 0.1, **case}
 
     def seeded(seed):
         GLOBAL.seed(seed)
         return make(**settings)
 
-    whole = seeded(1).fit(features, Y, **data)
+    whole = seeded(1).fit(features, y, **data)
     drawn_after_it = GLOBAL.random_sample()
     killed = seeded(1)
-    n_saved = run(killed, tmp_path, after, features, every=every, **data) // every * every
+    n_saved = run(killed, tmp_path, after, features, y, every, **data) // every * every
     is_complete = hasattr(killed, "coefs_")
     # What a file holds does not depend on a new seed.
     resumed = seeded(2 if n_saved or is_complete else 1)
-    n_epochs = run(resumed, tmp_path, X=features, every=every, **data)
+    n_epochs = run(resumed, tmp_path, X=features, y=y, every=every, **data)
     assert n_epochs == (0 if is_complete else whole.n_iter_ - n_saved)
     assert_same(whole, resumed)
     assert case["random_state"] == 0 or GLOBAL.random_sample() == drawn_after_it

@@ -137,7 +137,9 @@ _CHANGES = {
     "class_weight": ({0: 5.0}, {}),
     "dtype": ("float32", {}),
 }
-_WITHOUT_EFFECT_ON_ONE_FIT = {"loss", "n_jobs", "optimizer", "solver", "verbose", "warm_start"}
+_WITHOUT_EFFECT_ON_ONE_FIT = {
+    *("loss", "n_jobs", "optimizer", "solver", "targets", "verbose", "warm_start")
+}
 
 
 def test_each_parameter_is_tried():
@@ -271,7 +273,9 @@ _OF_NORMALIZATION = {
 
 @both
 def test_promised_attributes_are_documented(estimator):
-    own = {"classes_"} if estimator is MLPClassifier else {"target_mean_", "target_scale_"}
+    own = {"target_mean_", "target_scale_"}
+    if estimator is MLPClassifier:
+        own = {"classes_", "targets_"}
     assert set(_entries(estimator, "Attributes")) == _PROMISED | _OF_NORMALIZATION | own
 
 

@@ -245,11 +245,11 @@ def test_a_pickle_holds_no_kernels():
         assert name not in content
 
 
-@pytest.mark.parametrize("version", [None, 0, 1, 3, "2"])
+@pytest.mark.parametrize("version", [None, 0, 1, 2, 4, "3"])
 def test_a_pickle_of_another_format_is_refused(version):
     estimator, _, _ = fit("adam")
     state = estimator.__getstate__()
-    assert state["_pickle_format"] == 2
+    assert state["_pickle_format"] == 3
     if version is None:
         del state["_pickle_format"]
     else:
@@ -262,7 +262,7 @@ def test_a_pickle_of_another_format_is_refused(version):
 
 @pytest.mark.parametrize("name", FORMAT_1)
 def test_a_pickle_of_format_1_is_refused_with_what_to_do(name):
-    sentence = r"has format 1; this version of sknn_opt reads format 2\. Load it with the version"
+    sentence = r"has format 1; this version of sknn_opt reads format 3\. Load it with the version"
     with pytest.raises(ValueError, match=sentence):
         pickle.loads(FORMAT_1[name])
 

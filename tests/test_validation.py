@@ -194,8 +194,8 @@ class TestData:
 @pytest.mark.usefixtures("no_training")
 @pytest.mark.parametrize(
     "y",
-    [_linear[:, 0], np.c_[Y["classifier"], Y["classifier"] + 1], np.full(N, {}, object)],
-    ids=["continuous", "several columns of classes", "objects"],
+    [_linear[:, 0], np.full(N, {}, object)],
+    ids=["continuous", "objects"],
 )
 def test_targets_that_are_no_classes(y, prepare):
     _in_the_words_of_scikit_learn(prepare, "classifier", X, y)
@@ -466,6 +466,7 @@ BAD_PARAMETERS = {
     "max_time": [0.0, -1.0, "1"],
     "n_jobs": [1.5, "1"],
     "class_weight": [1, "uniform", ("balanced",)],
+    "targets": ["labels", "classes", None, 1],
     "dtype": ["float16", "double", int, np.float16, 64],
 }
 
@@ -505,6 +506,7 @@ NAMES = {
     ("classifier", "batch_size"): ["auto", "full"],
     ("classifier", "learning_rate_init"): ["auto"],
     ("classifier", "class_weight"): ["balanced"],
+    ("classifier", "targets"): ["auto", "multilabel", "multioutput", "probabilities"],
     ("classifier", "dtype"): ["float32", "float64"],
 }
 

@@ -199,13 +199,16 @@ class _Trial:
             if estimator._fitted_loss.form("continuous").has_variances:
                 self._check_deviations(predicted)
             return
-        multilabel = estimator._label_binarizer.y_type_ == "multilabel-indicator"
-        if not multilabel and not np.isin(predicted, estimator.classes_).all():
-            raise Failure("predict returns labels that are no classes")
-        decision = self._call(estimator.decision_function, X)
-        self._check_finite(decision, "decision_function")
-        if hasattr(estimator, "predict_proba") and np.isfinite(decision).all():
-            self._check_probabilities(decision, predicted, multilabel)
+        multilabel = estimator.targets_ == "multilabel"
+        names = ["decision_function"]
+        if hasattr(estimator, "predict_proba"):
+            names += ["predict_proba", "predict_log_proba"]
+        outputs = [self._call(getattr(estimator, name), X) for name in names]
+        if estimator.targets_ != "multioutput":
+            self._check_output(predicted, estimator.classes_, outputs, multilabel)
+            return
+        for column, classes, *each in zip(predicted.T, estimator.classes_, *outputs, strict=True):
+            self._check_output(column, classes, each, multilabel)
 
     def _check_deviations(self, predicted):
         mean, std = self._call(self.estimator.predict, self.data.X, return_std=True)
@@ -213,10 +216,18 @@ class _Trial:
         if not same(mean, predicted) or mean.shape != std.shape or not (std >= 0).all():
             raise Failure("predict(return_std=True) contradicts predict")
 
-    def _check_probabilities(self, decision, predicted, multilabel):
-        estimator, X = self.estimator, self.data.X
-        probabilities = self._call(estimator.predict_proba, X)
-        logarithms = self._call(estimator.predict_log_proba, X)
+    def _check_output(self, predicted, classes, outputs, multilabel):
+        """Check what methods return for one output: decisions, and maybe probabilities."""
+        if not multilabel and not np.isin(predicted, classes).all():
+            raise Failure("predict returns labels that are no classes")
+        decision, *others = outputs
+        self._check_finite(decision, "decision_function")
+        if others and np.isfinite(decision).all():
+            self._check_probabilities(decision, predicted, classes, *others, multilabel)
+
+    def _check_probabilities(
+        self, decision, predicted, classes, probabilities, logarithms, multilabel
+    ):
         tolerance = 1e-4 if probabilities.dtype == np.float32 else 1e-9
         if not ((probabilities >= 0) & (probabilities <= 1)).all():
             raise Failure("probabilities outside [0, 1]")
@@ -226,11 +237,9 @@ class _Trial:
             return
         if not np.allclose(probabilities.sum(axis=1), 1, atol=tolerance):
             raise Failure("probabilities do not sum to 1")
-        if len(estimator.classes_) == 1:
+        if len(classes) == 1:
             return  # two columns, as in scikit-learn
-        chosen = (predicted[:, np.newaxis] == estimator.classes_) @ np.arange(
-            len(estimator.classes_)
-        )
+        chosen = (predicted[:, np.newaxis] == classes) @ np.arange(len(classes))
         likelihood = np.take_along_axis(probabilities, chosen[:, np.newaxis], axis=1).ravel()
         if (likelihood < probabilities.max(axis=1) - tolerance).any():
             raise Failure("predict is not the most probable class")

@@ -279,6 +279,8 @@ _OWN_DRAWS = {
     "scoring": _draw_scoring,
     "trainable": _draw_trainable,
     "solver": lambda random, drawn: drawn.pop("optimizer", None) and "lbfgs",
+    # What is wrong with y beside the others is not known here.
+    "targets": lambda random, drawn: _one_of(random, ["auto", "probabilities"]),
     "validation_fraction": lambda random, drawn: _one_of(random, [0.1, 0.2, 0.5, 0.9, 0.0]),
 }
 
@@ -454,6 +456,8 @@ def _draw_labels(random, n_rows):
     codes = random.integers(n_classes, size=n_rows)
     if _chance(random, 0.3):
         return _draw_indicators(random, n_rows)
+    if _chance(random, 0.2):
+        return _draw_columns(random, n_rows)
     if _chance(random, 0.1):
         codes = np.minimum(np.arange(n_rows), n_classes - 1)  # all classes but one have one row
     kind, change, wrong = _draw_kind(random, _LABELS, _REFUSED_LABELS)
@@ -475,6 +479,42 @@ _REFUSED_LABELS = {
     "with None": lambda codes: np.where(np.arange(len(codes)) == 0, None, codes),
     "with a NaN": lambda codes: np.where(np.arange(len(codes)) == 0, np.nan, codes),
     "three dimensions": lambda codes: codes[:, np.newaxis, np.newaxis],
+}
+
+
+def _draw_columns(random, n_rows):
+    """Probabilities of classes, or classes of several outputs."""
+    n_columns = int(random.integers(2, 5))
+    if _chance(random, 0.5):
+        shares = random.dirichlet(np.full(n_columns, _one_of(random, [0.1, 1.0])), n_rows)
+        kind, change, wrong = _draw_kind(random, _SHARES, _REFUSED_SHARES)
+        return change(shares), f"probabilities {shares.shape}, {kind}", wrong, None
+    codes = random.integers(_one_of(random, [3, 5]), size=(n_rows, n_columns))
+    codes[:1, :2] = 1, 2  # by three values they are told from labels
+    codes[1:2, -1] = 0
+    kind, change, wrong = _draw_kind(random, _OUTPUTS, _REFUSED_OUTPUTS)
+    return change(codes), f"several outputs {codes.shape}, {kind}", wrong, None
+
+
+_SHARES = {
+    "float64": lambda shares: shares,
+    "float32": lambda shares: shares.astype(np.float32),
+    "a list": lambda shares: shares.tolist(),
+}
+_REFUSED_SHARES = {
+    "rows that sum to 0.9": lambda shares: 0.9 * shares + 1e-9,
+    "a negative one": lambda shares: np.c_[shares + 0.25, np.full(len(shares), -0.75)],
+}
+_OUTPUTS = {
+    "integers": lambda codes: codes,
+    "strings": lambda codes: np.array(list("abcde"))[codes],
+    "objects": lambda codes: np.array(list("abcde"), object)[codes],
+    "whole floats": lambda codes: codes.astype(np.float32),
+    "a list": lambda codes: codes.tolist(),
+}
+_REFUSED_OUTPUTS = {
+    "continuous": lambda codes: codes + 0.5,
+    "sparse": sparse.csr_array,
 }
 
 

@@ -15,7 +15,7 @@ from ..losses import LogLoss, Poisson, SquaredError
 from ..optimizers import LBFGS, OPTIMIZERS, SGD, Adam
 from ..schedules import SCHEDULES, Adaptive, Constant, InvScaling
 from .parameters import Configuration, optimizer_choice
-from .targets import NumberTargets
+from .targets import Classes, Indicators, NumberTargets
 
 # Their names for our classes.
 _ACTIVATIONS = {Identity: "identity", Logistic: "logistic", Tanh: "tanh", ReLU: "relu"}
@@ -141,11 +141,19 @@ class SklearnConversion:
             _first_loss=None,
             best_iter_=ours.n_iter_,
             n_parameters_=sum(map(np.size, (*ours.coefs_, *ours.intercepts_))),
+            **_targets_of(ours).fitted_attributes(),
         )
-        if not is_classifier(ours):
-            vars(ours).update(NumberTargets().fitted_attributes())
         ours._fitted_parameters()
         return ours
+
+
+def _targets_of(estimator):
+    """Return the targets that scikit-learn's estimator was fitted to."""
+    if not is_classifier(estimator):
+        return NumberTargets()
+    binarizer = estimator._label_binarizer
+    several = binarizer.y_type_ == "multilabel-indicator"
+    return Indicators(binarizer) if several else Classes(binarizer)
 
 
 def _their_class(cls):
@@ -166,6 +174,8 @@ def _lacking(estimator, parameters, theirs):
     shapes = [layer["coefs"].shape for layer in parameters[:-1]]
     if architecture.residual and any(fan_in == fan_out for fan_in, fan_out in shapes):
         yield "residual connections"
+    if getattr(estimator, "targets_", None) == "multioutput":
+        yield "several outputs of several classes"
     known = _CLASSIFIER_LOSSES if is_classifier(estimator) else _REGRESSOR_LOSSES
     # Up to 1.6 the regressor's only loss is the squared error.
     has_losses = "loss" in theirs().get_params() or isinstance(loss, LogLoss | SquaredError)

@@ -396,12 +396,10 @@ def _paragraphs(*parts):
 CLASSIFIER = _paragraphs(
     """Multilayer perceptron classifier.
 
-Learns two or more classes, or several labels for each sample, and can replace
-:class:`sklearn.neural_network.MLPClassifier`: with the same keywords and `random_state`
-the model is the same up to rounding. The user guide lists the exceptions.
-
-For several labels a sample, the targets are a matrix with a column for each label: 1 (or any
-other number except 0) where a sample has the label, and 0 where it does not.
+Learns two or more classes, and can replace :class:`sklearn.neural_network.MLPClassifier`: with
+the same keywords and `random_state` the model is the same up to rounding. The user guide lists
+the exceptions. It also learns several labels for each sample, probabilities of classes, and
+several outputs that have classes of their own; see `targets`.
 """,
     _OBJECTIVE,
     _HIDDEN,
@@ -418,7 +416,7 @@ loss : str or Loss, default='log_loss'
     ),
     _fill(
         _OPTIMIZER,
-        SPLIT="All classes keep their\n    shares, except for several labels a sample; "
+        SPLIT="All classes keep their\n    shares, except for several labels or outputs; "
         "if that is impossible, the split is\n    random, with a warning.",
         SCORE="the accuracy",
     ),
@@ -430,14 +428,40 @@ label_smoothing : float, default=0.0
 class_weight : dict or 'balanced', default=None
     Weight of each class. It multiplies the sample weights in training, but not in
     validation scores. 'balanced' is ``n_samples / (n_classes * bincount(y))``, where a
-    sample counts as many times as its weight says. For several labels a sample: 'balanced'
-    or a list of dicts. Optimizers: all.
+    sample counts as many times as its weight says. For several labels a sample, and for
+    several outputs: 'balanced' or a list of dicts, whose weights are multiplied. A sample of
+    probabilities has the expected weight of its class. Optimizers: all.
+
+targets : {'auto', 'multilabel', 'multioutput', 'probabilities'}, default='auto'
+    What a ``y`` of several columns means; one of a single column always has a class for each
+    sample. `targets_` is what it was taken for at the first fit, and so it stays: for
+    validation data, scores, warm starts and later calls of partial_fit.
+
+    - 'multilabel': a column for each label, 0 where a sample does not have it and any other
+      number where it does.
+    - 'multioutput': a column for each output, which has classes of its own. One network
+      predicts them all, with a softmax for each output; their losses are added. Methods that
+      return an array of probabilities or decisions return a list of arrays, and `classes_` is
+      a list. A sample counts as right where all of its outputs are.
+    - 'probabilities': a column for each class, as ``classes`` in fit names them, or else 0, 1,
+      2 and so on; rows of numbers >= 0 that sum to 1 (to within 0.0003), such as the
+      predictions of another model. Scores and stratification take the likeliest class.
+      Losses: 'log_loss', 'squared_error' and 'focal'.
+    - 'auto': 'multilabel' if the values are 0 and no more than one other number, or 1 only;
+      'probabilities' if there are fractions; 'multioutput' if there are three values or more. All
+      else could mean several things, and is a ValueError.
+
+    Optimizers: all.
 """,
     _DTYPE,
     _fill(_ATTRIBUTES, LINKS="'logistic' (two classes, or labels)\n    or 'softmax'"),
     """
-classes_ : ndarray of shape (n_classes,)
-    Class labels.
+classes_ : ndarray of shape (n_classes,), or list of ndarray
+    Class labels, sorted. A list has those of each of several outputs.
+
+targets_ : {'classes', 'multilabel', 'multioutput', 'probabilities'}
+    What the ``y`` of the first fit was taken for; see `targets`. 'classes' is one for each
+    sample.
 """,
     _RAISES,
     """

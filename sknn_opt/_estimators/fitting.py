@@ -74,17 +74,17 @@ class Fit:
     def _bind_data(self, X, y, sample_weight, classes):
         estimator = self.estimator
         dtype = self.fitted[0]["coefs"].dtype if self.continues else estimator._wanted_dtype()
-        self.X, self.y = estimator._validate_input(X, y, dtype, reset=not self.continues)
+        self.X, y = estimator._validate_input(X, y, dtype, reset=not self.continues)
         self.configuration.augmentation.check_features(self.X)
-        self.targets = estimator._make_targets(self.y, self.continues, self.incremental, classes)
-        columns = self._columns(self.targets.encode(self.y))
+        self.targets = estimator._make_targets(y, self.continues, self.incremental, classes)
+        self.y, columns = self.targets.read(y), self._columns(self.targets.encode(y))
         self.sample_weight = check_weights(sample_weight, self.X)
         self.targets = self.targets.with_scale(
             estimator, self.configuration.loss, columns, self.sample_weight
         )
         self.encoded = self._scaled(columns)
         weight = self.targets.weights(
-            estimator, self.y, self.encoded, self.sample_weight, self.incremental
+            estimator, y, self.encoded, self.sample_weight, self.incremental
         )
         self.weight = None if weight is None else without_subnormals(weight)
 
@@ -111,7 +111,7 @@ class Fit:
                     f"y_val has {columns.shape[1]} outputs, but y has {self.encoded.shape[1]}."
                 )
             weight = check_weights(sample_weight_val, X, "sample_weight_val")
-            self.held_out = ValidationSet(X, y, self._scaled(columns), weight)
+            self.held_out = ValidationSet(X, self.targets.read(y), self._scaled(columns), weight)
         elif estimator.scoring is not None and not estimator.early_stopping:
             raise ValueError(
                 f"scoring={estimator.scoring!r} has nothing to score: set early_stopping=True, "
@@ -135,16 +135,19 @@ class Fit:
             alpha=estimator.alpha,
             l1_ratio=estimator.l1_ratio,
             mixture_form=self._mixture_form(),
+            n_classes=self.targets.n_classes,
         )
 
     def _mixture_form(self):
         mixup, loss, kind = self.estimator.mixup, self.configuration.loss, self.targets.kind
         form = loss.mixture_form(kind) if mixup else None
         if mixup and form is None:
+            others = "."  # no other loss mixes these targets
+            if not loss._mixtures:
+                others = ", or choose loss='squared_error' or, for classes, 'log_loss' or 'focal'."
             raise ValueError(
                 f"mixup={mixup} does not apply to the loss {type(loss).__name__} of {kind} "
-                "targets, which is not that of a mixture. Set mixup to 0.0, or choose "
-                "loss='squared_error' or, for classes, 'log_loss' or 'focal'."
+                f"targets, which is not that of a mixture. Set mixup to 0.0{others}"
             )
         return form
 
@@ -266,9 +269,7 @@ class Fit:
         estimator, problem = self.estimator, self.problem
         if estimator.early_stopping and self.held_out is None:
             codes = self.targets.codes(self.encoded)
-            problem.row_indices, held_out = split(
-                estimator, codes, len(self.encoded), self.targets.kind, random_state
-            )
+            problem.row_indices, held_out = split(estimator, codes, len(self.encoded), random_state)
             weight = None if self.sample_weight is None else self.sample_weight[held_out]
             self.held_out = ValidationSet(
                 self.X, self.y[held_out], self.encoded[held_out], weight, held_out

@@ -24,9 +24,9 @@ def check_given(X_val, y_val, sample_weight_val):
     return True
 
 
-def split(estimator, codes, n_rows, kind, random_state):
+def split(estimator, codes, n_rows, random_state):
     """Return the indices of the rows to train on and of those held out for early stopping."""
-    stratify = None if codes is None else _stratification(estimator, codes, kind)
+    stratify = None if codes is None else _stratification(estimator, codes)
     rows, held_out = train_test_split(
         np.arange(n_rows, dtype=np.int64),
         random_state=random_state,
@@ -41,15 +41,15 @@ def split(estimator, codes, n_rows, kind, random_state):
     return rows, held_out
 
 
-def _stratification(estimator, codes, kind):
+def _stratification(estimator, codes):
     """Return ``codes`` if each class has a place on both sides of the split."""
     counts = np.bincount(codes.ravel())
     counts = counts[counts > 0]
     n_held_out = math.ceil(estimator.validation_fraction * len(codes))
     if not 2 <= n_held_out < len(codes):
-        # Such a split is an error in any case. scikit-learn's message for two classes is that of
-        # a stratified split.
-        return codes if kind == "binary" else None
+        # Such a split is an error in any case. scikit-learn's message for two classes, whose codes
+        # are bools, is that of a stratified split.
+        return codes if codes.dtype == bool else None
     if counts.min() > 1 and len(counts) <= min(n_held_out, len(codes) - n_held_out):
         return codes
     warn(

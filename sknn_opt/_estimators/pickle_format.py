@@ -2,7 +2,7 @@
 
 import sys
 
-FORMAT = 2
+FORMAT = 3
 
 #: Modules that pickles of format 1 name and that are no more: their classes have moved.
 _FORMER_MODULES = frozenset(

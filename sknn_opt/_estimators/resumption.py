@@ -80,7 +80,6 @@ def _name(fit):
     history = getattr(estimator, "history_", {}) if fit.continues else {}
     return fingerprint(
         estimator,
-        getattr(estimator, "classes_", None),
         fit.targets.fitted_attributes(),
         [fit.X, fit.encoded, fit.sample_weight],
         validation,

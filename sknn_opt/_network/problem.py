@@ -65,6 +65,8 @@ class Problem:
         The rows to train on; None means all.
     mixture_form : Form or None
         The same as ``form`` for mixtures of such targets; None where there are none.
+    n_classes : tuple of int
+        The numbers of classes of several outputs that have classes of their own.
     """
 
     X: Features
@@ -78,6 +80,7 @@ class Problem:
     l1_ratio: float
     row_indices: np.ndarray | None = None
     mixture_form: Form | None = None
+    n_classes: tuple = ()
 
     @property
     def n_rows(self):
@@ -113,10 +116,15 @@ class Problem:
             other=other,
         )
 
+    def loss_parameters(self):
+        """Return what the kernels of the loss read, a vector of float64."""
+        outputs = [len(self.n_classes), *self.n_classes] if self.n_classes else []
+        return np.concatenate([outputs, self.loss.kernel_parameters()])
+
     def mean_loss(self, raw, y, sample_weight):
         """Return the weighted mean of the loss, without penalty, for raw outputs and targets."""
         arrays = raw, y, sample_weight, np.empty_like(raw)
-        parameters = self.loss.kernel_parameters()
+        parameters = self.loss_parameters()
         total = self.form.evaluate(
             raw.dtype, *map(address, arrays), *raw.shape, 1.0, address(parameters)
         )
@@ -183,7 +191,7 @@ class Evaluator:
         keep = self.network.keep
         fields = self.loss[0]
         fields["evaluate"] = form.evaluate.address(self.dtype)
-        fields["parameters"] = keep(problem.loss.kernel_parameters())
+        fields["parameters"] = keep(problem.loss_parameters())
         fields["y"], fields["n_columns"] = keep(problem.y), problem.y.shape[1]
         fields["sample_weight"] = keep(problem.sample_weight)
         fields["order"] = keep(order)

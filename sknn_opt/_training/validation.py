@@ -16,7 +16,7 @@ class ValidationSet:
     ----------
     X : ndarray or CSR matrix
     y : ndarray
-        As the user gave it.
+        As scorers read it.
     targets : ndarray of shape (n_samples, n_columns)
         As the loss reads it, of X's dtype.
     sample_weight : ndarray of shape (n_samples,) or None

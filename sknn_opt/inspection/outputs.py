@@ -40,9 +40,9 @@ def mc_dropout_predict(estimator, X, n_samples=100, random_state=None, *, return
 
     Returns
     -------
-    mean : ndarray
+    mean : ndarray, or list of ndarray
         Of the shape of ``predict_proba(X)``; for a regressor of ``predict(X)``.
-    std : ndarray of the same shape
+    std : ndarray, or list of ndarray, of the same shape
         Only with `return_std`.
 
     Raises
@@ -80,11 +80,17 @@ def mc_dropout_predict(estimator, X, n_samples=100, random_state=None, *, return
         network.draw_masks(random_state)
         raw = network.raw_outputs()
         squares = squares + _learnt_variances(estimator, raw)
-        sample = estimator._predictions(raw)
+        predictions = estimator._predictions(raw)
+        several = isinstance(predictions, list)  # an array for each of several outputs
+        sample = np.hstack(predictions) if several else predictions
         change = sample - mean
         mean = mean + change / (i + 1)
         squares = squares + change * (sample - mean)
-    return (mean, np.sqrt(squares / n_samples)) if return_std else mean
+    std = np.sqrt(squares / n_samples)
+    if several:
+        ends = np.cumsum([one.shape[1] for one in predictions])[:-1]
+        mean, std = (np.split(moment, ends, axis=1) for moment in (mean, std))
+    return (mean, std) if return_std else mean
 
 
 def _learnt_variances(estimator, raw):
@@ -147,8 +153,9 @@ def input_gradients(estimator, X, target=None):
     X : {array-like, sparse matrix} of shape (n_samples, n_features)
     target : default=None
         The output to differentiate: one of ``classes_``, or for a regressor or several
-        labels its column. For two classes the raw output is the logit of the second one,
-        and minus that of the first. With ``loss="gaussian_nll"`` the columns are those of
+        labels its column, or for several outputs of several classes a tuple of the output's
+        number and one of its classes. For two classes the raw output is the logit of the second
+        one, and minus that of the first. With ``loss="gaussian_nll"`` the columns are those of
         the means, then those of the logarithms of the variances. None means all outputs.
         After training with `scale_targets` they are on the user's scale.
 
@@ -185,7 +192,10 @@ def input_gradients(estimator, X, target=None):
 def _direction(estimator, target):
     """Return the derivative of the target by the raw outputs."""
     n_outputs = estimator.n_outputs_
-    targets = list(getattr(estimator, "classes_", range(n_outputs)))
+    targets = getattr(estimator, "classes_", range(n_outputs))
+    if isinstance(targets, list):
+        targets = [(i, one) for i, classes in enumerate(targets) for one in classes.tolist()]
+    targets = list(targets)
     if target not in targets:
         raise ValueError(f"target={target!r} is none of {targets}.")
     number = targets.index(target)

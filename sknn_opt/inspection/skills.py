@@ -6,6 +6,7 @@ import numpy as np
 from sklearn.base import is_classifier
 from sklearn.dummy import DummyClassifier, DummyRegressor
 from sklearn.linear_model import Ridge, RidgeClassifier
+from sklearn.multioutput import MultiOutputClassifier
 from sklearn.preprocessing import StandardScaler
 
 
@@ -35,11 +36,12 @@ class Skills:
 
 def measure_skills(estimator, training, validation):
     """Return the `Skills` of a fitted network; data are X, y and the weights or None."""
-    classifies = is_classifier(estimator)
-    X, y, weight = training
-    constant = DummyClassifier(strategy="most_frequent") if classifies else DummyRegressor()
+    targets = estimator._targets
+    (X, y, weight), held_out = (
+        (X, targets.read(y), weight) for X, y, weight in (training, validation)
+    )
+    constant, linear = _simple_models(estimator)
     constant.fit(X, y, weight)
-    linear = RidgeClassifier() if classifies else Ridge()
     # What overflows here is another finding. Means stay: sparse features stay sparse.
     with np.errstate(all="ignore"):
         scaler = StandardScaler(with_mean=False).fit(X)
@@ -47,9 +49,28 @@ def measure_skills(estimator, training, validation):
         scores = (
             estimator.score(*training),
             estimator.score(*validation),
-            linear.score(scaler.transform(validation[0]), *validation[1:]),
+            _score(estimator, linear, scaler.transform(held_out[0]), *held_out[1:]),
         )
-        constants = np.array([constant.score(*data) for data in (training, validation, validation)])
+        constants = np.array(
+            [_score(estimator, constant, *data) for data in ((X, y, weight), held_out, held_out)]
+        )
         # Where a constant is always right there is nothing to learn: NaN is no finding.
         skills = (scores - constants) / (1 - constants)
     return Skills(*map(float, skills), *map(float, scores))
+
+
+def _simple_models(estimator):
+    """Return a constant and a linear model for targets of the same kind, not fitted."""
+    if not is_classifier(estimator):
+        return DummyRegressor(), Ridge()
+    linear = RidgeClassifier()
+    if estimator.targets_ == "multioutput":
+        linear = MultiOutputClassifier(linear)
+    return DummyClassifier(strategy="most_frequent"), linear
+
+
+def _score(estimator, model, X, y, weight):
+    """Return the score of a simple model, as that of the network is computed."""
+    if not is_classifier(estimator):
+        return model.score(X, y, weight)
+    return estimator._targets.accuracy(y, model.predict(X), weight)

@@ -6,7 +6,7 @@ to classes.
 """
 
 from .._components import Registry
-from .base import EVALUATE, HESSIAN_PRODUCT, LINK, ByRow, Form, Loss, Separable
+from .base import EVALUATE, HESSIAN_PRODUCT, LINK, ByRow, Form, Loss, OfEachOutput, Separable
 from .classification import Focal, LogLoss, SquaredError
 from .gaussian import GaussianNLL
 from .margin import Hinge, SquaredHinge
@@ -29,6 +29,7 @@ __all__ = [
     "LogCosh",
     "LogLoss",
     "Loss",
+    "OfEachOutput",
     "Poisson",
     "Quantile",
     "Separable",

@@ -12,6 +12,7 @@ from .._compiler.declarations import (
     inline_template,
     instantiate,
     named_doubles,
+    offset,
     real,
     user_function,
 )
@@ -164,6 +165,73 @@ class ByRow(Rule):
         return Form(evaluate, self.link, self.out_activation, product, self.has_variances)
 
 
+_one = None  # in the templates below: that of a single output, a row of it at a time
+
+
+def _evaluate_each(raw, y, weight, delta, rows, outputs, scale, parameters):
+    n = np.int64(parameters[0])
+    own = offset(parameters, 1 + n)
+    total = 0.0
+    for i in range(rows):
+        first = i * outputs
+        for k in range(n):
+            n_classes = np.int64(parameters[1 + k])
+            if n_classes > 1:
+                total += _one(
+                    offset(raw, first), offset(y, i * n + k), offset(weight, i),
+                    offset(delta, first), 1, n_classes, scale, own,
+                )  # fmt: skip
+            else:  # a single class leaves nothing to learn; NaN stays NaN
+                delta[first] = real(0) * raw[first]
+                total += delta[first]
+            first += n_classes
+    return total
+
+
+def _hessian_product_of_each(raw, y, weight, tangent, rows, outputs, scale, parameters):
+    n = np.int64(parameters[0])
+    own = offset(parameters, 1 + n)
+    for i in range(rows):
+        first = i * outputs
+        for k in range(n):
+            n_classes = np.int64(parameters[1 + k])
+            if n_classes > 1:
+                _one(
+                    offset(raw, first), offset(y, i * n + k), offset(weight, i),
+                    offset(tangent, first), 1, n_classes, scale, own,
+                )  # fmt: skip
+            else:
+                tangent[first] *= real(0) * raw[first]
+            first += n_classes
+
+
+class OfEachOutput(Rule):
+    """A loss of one output of several classes, summed over outputs with classes of their own.
+
+    The raw outputs for the classes of the first one come first. The vector of parameters starts
+    with the number of outputs and that of the classes of each.
+
+    Parameters
+    ----------
+    one : ByRow
+        The rule for one output. Its link applies to the raw outputs of one at a time.
+    """
+
+    def __init__(self, one):
+        self.one = one
+
+    def _make_kernels(self, parameters):
+        one, product = self.one, None
+        helpers = {**one.helpers, "_parameters": named_doubles(*parameters)}
+        if one.hessian_product is not None:
+            of_one = inline_template(one.hessian_product, **helpers)
+            product = instantiate(_hessian_product_of_each, HESSIAN_PRODUCT, _one=of_one)
+        evaluate = instantiate(
+            _evaluate_each, EVALUATE, _one=inline_template(one.evaluate, **helpers)
+        )
+        return Form(evaluate, one.link, one.out_activation, product)
+
+
 class Loss(Component):
     """Base of the losses.
 
@@ -172,14 +240,16 @@ class Loss(Component):
     At a kink the derivative is 0 if the subdifferential contains 0; otherwise the class says
     which element of it is taken. NaN in, NaN out.
 
-    Targets have one column for each output, except for "multiclass": one column of class
-    indices. Those that end in "-probabilities" have the probability of the second one of two
-    classes, or those of all of several classes, and where these are 0 and 1 the loss is that of
-    the class.
+    Targets have one column for each output. Those of "multiclass" have one column of class
+    indices, and those of "multiclass-multioutput" one for each of several outputs that have
+    classes of their own. Those that end in "-probabilities" have the probability of the second
+    one of two classes, or those of all of several classes; where these are 0 and 1, the loss is
+    that of the class.
     """
 
     #: The rule for each type of target: "binary", "binary-probabilities", "multiclass",
-    #: "multiclass-probabilities", "multilabel-indicator" or "continuous".
+    #: "multiclass-probabilities", "multiclass-multioutput", "multilabel-indicator" or
+    #: "continuous".
     _forms = {}
 
     #: For each type of target the type of their mixtures, for which the loss is, up to a constant,

@@ -10,7 +10,7 @@ from .._compiler.declarations import inline, kernel, real
 from .._compiler.elementary import exp as _exp
 from .._compiler.elementary import log1p as _log1p
 from .._compiler.elementary import logistic as _logistic
-from .base import LINK, ByRow, Loss, Separable
+from .base import LINK, ByRow, Loss, OfEachOutput, Separable
 from .margin import highest_rival
 
 #: Types of targets with those of their mixtures; the rules for labels take any probability.
@@ -205,11 +205,13 @@ class LogLoss(Loss):
     _parameter_constraints = {"label_smoothing": [Interval(Real, 0, 1, closed="left")]}
     _estimator_keywords = ("label_smoothing",)
     _binary = Separable(_logistic_log_loss, _logistic_link, "logistic")
+    _several = ByRow(_softmax_log_loss, _softmax_log_loss_product, _softmax_link, "softmax")
     _forms = {
         "binary": _binary,
         "binary-probabilities": _binary,
         "multilabel-indicator": _binary,
-        "multiclass": ByRow(_softmax_log_loss, _softmax_log_loss_product, _softmax_link, "softmax"),
+        "multiclass": _several,
+        "multiclass-multioutput": OfEachOutput(_several),
         "multiclass-probabilities": ByRow(
             _soft_log_loss, _softmax_log_loss_product, _softmax_link, "softmax"
         ),
@@ -417,11 +419,13 @@ class Focal(Loss):
 
     _parameter_constraints = {"gamma": [Interval(Real, 0, None, closed="left")]}
     _binary = Separable(_logistic_focal, _logistic_link, "logistic")
+    _several = ByRow(_softmax_focal, _softmax_focal_product, _softmax_link, "softmax")
     _forms = {
         "binary": _binary,
         "binary-probabilities": _binary,
         "multilabel-indicator": _binary,
-        "multiclass": ByRow(_softmax_focal, _softmax_focal_product, _softmax_link, "softmax"),
+        "multiclass": _several,
+        "multiclass-multioutput": OfEachOutput(_several),
         "multiclass-probabilities": ByRow(
             _soft_focal, _soft_focal_product, _softmax_link, "softmax"
         ),
@@ -556,11 +560,13 @@ class SquaredError(Loss):
     """
 
     _binary = Separable(_logistic_squared_error, _logistic_link, "logistic")
+    _several = _squared_error_of(_certain_share)
     _forms = {
         "binary": _binary,
         "binary-probabilities": _binary,
         "multilabel-indicator": _binary,
-        "multiclass": _squared_error_of(_certain_share),
+        "multiclass": _several,
+        "multiclass-multioutput": OfEachOutput(_several),
         "multiclass-probabilities": _squared_error_of(_given_share),
         "continuous": Separable(_squared_error),
     }

@@ -7,7 +7,7 @@ import numpy as np
 from sklearn.utils._param_validation import Interval, StrOptions
 
 from .._compiler.declarations import inline, inline_template, real
-from .base import ByRow, Loss, Separable
+from .base import ByRow, Loss, OfEachOutput, Separable
 
 # In the templates below: what a violation of the margin costs, and the parameters by name.
 _cost = _parameters = None
@@ -156,12 +156,17 @@ _MULTICLASS = {
 
 
 def _rules(cost, twice):
-    """The rules of a margin loss with this cost of a violation, the one for labels first."""
-    several = {
+    """The rules of a margin loss with this cost of a violation.
+
+    That for labels; those for several classes by their names; the same for several outputs.
+    """
+    of_labels = Separable(inline_template(_label, _cost=cost), twice=twice)
+    of_classes = {
         name: ByRow(evaluate, product if twice else None, _cost=cost)
         for name, (evaluate, product) in _MULTICLASS.items()
     }
-    return {"labels": Separable(inline_template(_label, _cost=cost), twice=twice), **several}
+    of_outputs = {name: OfEachOutput(rule) for name, rule in of_classes.items()}
+    return of_labels, of_classes, of_outputs
 
 
 class _MarginLoss(Loss):
@@ -180,9 +185,12 @@ class _MarginLoss(Loss):
 
     @property
     def _forms(self):
-        labels = self._rules["labels"]
-        several = self._rules[self.multiclass]
-        return {"binary": labels, "multilabel-indicator": labels, "multiclass": several}
+        return {
+            "binary": self._of_labels,
+            "multilabel-indicator": self._of_labels,
+            "multiclass": self._of_classes[self.multiclass],
+            "multiclass-multioutput": self._of_outputs[self.multiclass],
+        }
 
 
 class Hinge(_MarginLoss):
@@ -236,7 +244,8 @@ class Hinge(_MarginLoss):
     True
     """
 
-    _rules = _rules(_linear, twice=False)  # linear between its kinks
+    # Linear between its kinks.
+    _of_labels, _of_classes, _of_outputs = _rules(_linear, twice=False)
 
 
 class SquaredHinge(_MarginLoss):
@@ -274,4 +283,4 @@ class SquaredHinge(_MarginLoss):
     True
     """
 
-    _rules = _rules(_quadratic, twice=True)
+    _of_labels, _of_classes, _of_outputs = _rules(_quadratic, twice=True)

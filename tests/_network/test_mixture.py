@@ -150,7 +150,8 @@ def linear(case, batch_size=20, **parameters):
 
 
 def partial_fit(model, X, y, weight=None):
-    classes = {"classes": np.arange(y.max() + 1)} if isinstance(model, MLPClassifier) else {}
+    n_classes = y.shape[1] if y.ndim == 2 else int(y.max()) + 1
+    classes = {"classes": np.arange(n_classes)} if isinstance(model, MLPClassifier) else {}
     return model.partial_fit(X, y, weight, **classes)
 
 

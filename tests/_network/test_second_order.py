@@ -102,7 +102,7 @@ def test_gauss_newton_product_is_that_of_the_jacobian(case):
     tangent = np.ascontiguousarray(jacobian @ vector)
     weight = problem.sample_weight
     weight = np.ones(N_SAMPLES) if weight is None else weight
-    raw, parameters = _raw_outputs(problem, theta), problem.loss.kernel_parameters()
+    raw, parameters = _raw_outputs(problem, theta), problem.loss_parameters()
     problem.form.hessian_product(
         "float64", *(a.ctypes.data for a in (raw, problem.y, weight, tangent)), *raw.shape, 1.0,
         parameters.ctypes.data,

@@ -297,7 +297,9 @@ def test_skills_are_shares_of_what_a_constant_leaves():
     assert skills.linear == pytest.approx((skills.linear_score - constant) / (1 - constant))
 
 
-@pytest.mark.parametrize("labels", ["strings", "several", "one class", "sparse"])
+@pytest.mark.parametrize(
+    "labels", ["strings", "several", "probabilities", "outputs", "one class", "sparse"]
+)
 def test_all_kinds_of_targets_and_features_are_scored(labels):
     X, X_val, y, y_val = HALVED["breast_cancer"]
     if labels == "sparse":
@@ -305,6 +307,8 @@ def test_all_kinds_of_targets_and_features_are_scored(labels):
     change = {
         "strings": lambda y: np.array(["no", "yes"])[y],
         "several": lambda y: np.c_[y, 1 - y],
+        "probabilities": lambda y: np.c_[0.1 + 0.8 * y, 0.9 - 0.8 * y],
+        "outputs": lambda y: np.c_[y, 2 * (1 - y)],
         "one class": lambda y: 0 * y,
         "sparse": lambda y: y,
     }[labels]

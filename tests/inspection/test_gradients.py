@@ -18,7 +18,10 @@ _rng = np.random.default_rng(0)
 X = _rng.normal(size=(12, 4))
 TARGETS = {
     "binary": np.arange(12) % 2,
+    "binary-probabilities": _rng.dirichlet(np.ones(2), 12),
     "multiclass": np.arange(12) % 3,
+    "multiclass-probabilities": _rng.dirichlet(np.ones(3), 12),
+    "multiclass-multioutput": np.column_stack([np.arange(12) % 3, np.arange(12) % 2]),
     "multilabel-indicator": _rng.integers(2, size=(12, 3)),
     "continuous": _rng.uniform(0.5, 2, size=(12, 2)),
 }

@@ -135,6 +135,17 @@ def test_a_target_is_a_column():
         input_gradients(several, X, 2)
 
 
+def test_a_target_is_a_class_of_an_output():
+    several = fit(MLPClassifier, (5,), "tanh", y=np.column_stack([Y, Y > 0]))
+    every = input_gradients(several, X)
+    _assert_differentiated(every, partial(forward, several), X)
+    pairs = [(0, 0), (0, 1), (0, 2), (1, 0), (1, 1)]
+    for i, pair in enumerate(pairs):
+        np.testing.assert_array_equal(input_gradients(several, X, pair), every[:, i])
+    with pytest.raises(ValueError, match=r"target=2 is none of \[\(0, 0\)"):
+        input_gradients(several, X, 2)
+
+
 def test_input_gradients_of_more_rows_than_a_block():
     network = fit(MLPClassifier, (5,), dtype="float32")
     many = np.tile(X, (8, 1))
@@ -247,8 +258,13 @@ def test_moments_are_those_of_all_masks():
 
 @pytest.mark.parametrize(
     ("y", "shape"),
-    [(Y, (150, 3)), (Y > 0, (150, 2)), (np.column_stack([Y > 0, Y > 1]), (150, 2))],
-    ids=["multiclass", "binary", "multilabel"],
+    [
+        (Y, (150, 3)),
+        (Y > 0, (150, 2)),
+        (np.column_stack([Y > 0, Y > 1]), (150, 2)),
+        (np.eye(3)[Y] * 0.7 + 0.1, (150, 3)),
+    ],
+    ids=["multiclass", "binary", "multilabel", "probabilities"],
 )
 @pytest.mark.parametrize("container", [np.asarray, sparse.csr_array])
 @pytest.mark.parametrize("normalization", [None, *NORMALIZATIONS, ["layer", "batch"]], ids=str)
@@ -260,6 +276,15 @@ def test_mean_probabilities_are_near_those_predicted(normalization, container, y
     assert mean.shape == std.shape == shape
     np.testing.assert_allclose(mean, network.predict_proba(X), atol=0.1)
     assert 0 < std.max() < 0.3
+
+
+def test_each_of_several_outputs_has_its_moments():
+    network = fit(MLPClassifier, (20,), y=np.column_stack([Y, Y > 0]), dropout=0.02)
+    moments = mc_dropout_predict(network, X, n_samples=50, random_state=0)
+    for mean, std, predicted in zip(*moments, network.predict_proba(X), strict=True):
+        assert mean.shape == std.shape == predicted.shape
+        np.testing.assert_allclose(mean, predicted, atol=0.1)
+        assert 0 < std.max() < 0.3
 
 
 def test_dropout_of_half_the_units_makes_predictions_uncertain():

@@ -2,10 +2,11 @@ import math
 import pickle
 from decimal import Decimal, localcontext
 from functools import partial
+from itertools import pairwise
 
 import numpy as np
 import pytest
-from evaluation import curve, evaluate
+from evaluation import N_CLASSES, curve, evaluate
 from scipy.special import expit, huber, log_expit, log_softmax, softmax, xlogy
 from scipy.stats import norm
 from sklearn.base import clone
@@ -76,6 +77,10 @@ TARGETS = {
     "binary-probabilities": (1, lambda random: _shares(random, 2)[:, 1:]),
     "multiclass-probabilities": (N_OUTPUTS, lambda random: _shares(random, N_OUTPUTS)),
     "multiclass": (N_OUTPUTS, lambda random: random.integers(N_OUTPUTS, size=(N_ROWS, 1))),
+    "multiclass-multioutput": (
+        sum(N_CLASSES),
+        lambda random: random.integers(N_CLASSES, size=(N_ROWS, len(N_CLASSES))),
+    ),
     "multilabel-indicator": (
         N_OUTPUTS,
         lambda random: random.integers(2, size=(N_ROWS, N_OUTPUTS)),
@@ -83,7 +88,7 @@ TARGETS = {
     "continuous": (N_OUTPUTS, lambda random: random.poisson(1.0, size=(N_ROWS, N_OUTPUTS))),
 }
 TARGET_TYPES = {
-    "classifier": ["binary", "multiclass", "multilabel-indicator"],
+    "classifier": ["binary", "multiclass", "multiclass-multioutput", "multilabel-indicator"],
     "regressor": ["continuous"],
 }
 SOFT = ["binary-probabilities", "multiclass-probabilities"]
@@ -176,10 +181,29 @@ PROBABILITIES = {
     "multiclass": lambda raw: softmax(raw, axis=1),
 }
 PROBABILITIES |= {f"{t}-probabilities": PROBABILITIES[t] for t in ("binary", "multiclass")}
+PROBABILITIES["multiclass-multioutput"] = PROBABILITIES["multiclass"]
+
+
+def _of_each_output(function, *arrays):
+    """What a function of arrays of one output makes of the columns of each, in a list."""
+    starts = np.cumsum((0, *N_CLASSES))
+    return [
+        function(*(a[:, [k]] if a.shape[1] == len(N_CLASSES) else a[:, start:stop] for a in arrays))
+        for k, (start, stop) in enumerate(pairwise(starts))
+    ]
+
+
+def _sum_over_outputs(of_classes, y, raw):
+    losses = _of_each_output(of_classes, y, raw)
+    return sum(losses[:-1])  # the last output has a single class
 
 
 def _classifier(choice, of_labels, of_classes, of_shares=None, links=PROBABILITIES):
-    losses = {"multiclass": of_classes, "multiclass-probabilities": of_shares}
+    losses = {
+        "multiclass": of_classes,
+        "multiclass-multioutput": partial(_sum_over_outputs, of_classes),
+        "multiclass-probabilities": of_shares,
+    }
     return {
         ("classifier", choice, t): (losses.get(t, of_labels), links[t])
         for t in TARGET_TYPES["classifier"] + SOFT * (of_shares is not None)
@@ -322,6 +346,14 @@ def make(key, dtype="float64"):
     return loss, loss.form(target_type), y, raw, weight
 
 
+def predictions_of(form, target_type, raw):
+    """What the link makes of raw outputs, for several outputs of each by itself."""
+    if target_type == "multiclass-multioutput":
+        blocks = _of_each_output(lambda block: form.predictions(block.copy()), raw)
+        return np.hstack(blocks)
+    return form.predictions(raw.copy())
+
+
 def evaluate_one(loss, target_type, y, raw):
     """Return loss and derivative of a single row."""
     raw = np.atleast_2d(np.asarray(raw))
@@ -343,8 +375,11 @@ def test_sum_of_weighted_losses(dtype, key):
 @every_dtype
 def test_predictions(dtype, key):
     _, form, _, raw, _ = make(key, dtype)
-    expected = REFERENCES[key][1](raw.astype("float64"))
-    predictions = form.predictions(raw.copy())
+    link = REFERENCES[key][1]
+    exact = raw.astype("float64")
+    several = key[2] == "multiclass-multioutput"
+    expected = np.hstack(_of_each_output(link, exact)) if several else link(exact)
+    predictions = predictions_of(form, key[2], raw)
     assert predictions.dtype == dtype
     np.testing.assert_allclose(predictions, expected, rtol=TOLERANCE[dtype])
 
@@ -397,7 +432,7 @@ def test_far_outputs_have_finite_losses(sign, dtype, key):
     loss, form, y, raw, _ = make(key, dtype)
     raw[:, 0] = sign * 1e4
     total, delta = evaluate(loss, form, y, raw, np.ones(N_ROWS, dtype))
-    assert not np.isnan(form.predictions(raw.copy())).any()
+    assert not np.isnan(predictions_of(form, key[2], raw)).any()
     if sign in _overflows(key):
         assert total == np.inf
         assert not np.isnan(delta).any()
@@ -771,7 +806,10 @@ def test_parameters_are_validated(loss, message):
 
 
 def test_a_loss_says_which_targets_it_learns():
-    message = "Hinge is not defined for continuous targets, only for binary, multiclass, multilabel"
+    message = (
+        "Hinge is not defined for continuous targets, only for binary, multiclass, "
+        "multiclass-multioutput, multilabel"
+    )
     with pytest.raises(ValueError, match=message):
         Hinge().form("continuous")
 
