@@ -15,9 +15,10 @@ from sklearn.model_selection import GridSearchCV
 from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import StandardScaler
 
-from sknn_opt import MLPClassifier, MLPRegressor
+from sknn_opt import MLPClassifier, MLPEnsembleClassifier, MLPRegressor
 from sknn_opt.activations import ACTIVATIONS
 from sknn_opt.averaging import AVERAGINGS
+from sknn_opt.compression import distill, prune, quantize
 from sknn_opt.initializers import INITIALIZERS
 from sknn_opt.losses import CLASSIFIER_LOSSES, REGRESSOR_LOSSES
 from sknn_opt.normalizations import NORMALIZATIONS
@@ -110,6 +111,14 @@ def test_search_over_an_optimizers_parameters():
     search = GridSearchCV(pipeline, grid, cv=2, error_score="raise").fit(X, CLASSES)
     assert search.best_params_["mlpclassifier__optimizer__momentum"] == 0.9
     assert search.score(X, CLASSES) > 0.5
+
+
+def test_smaller_networks():
+    committee = MLPEnsembleClassifier(MLPClassifier(**SMALL), 2, random_state=0).fit(X, CLASSES)
+    student = distill(MLPClassifier(**SMALL), committee, X, CLASSES, hard_weight=0.2)
+    smallest = pickle.loads(pickle.dumps(quantize(prune(student, 0.5, X, CLASSES))))
+    assert smallest.predict_proba(X).shape == (40, 3)
+    assert_array_equal(smallest.classes_, [0, 1, 2])
 
 
 def test_a_raw_table():
