@@ -158,6 +158,9 @@ VARIANTS = {
 #: The gradient of intercepts before batch normalization is rounding, which these make large.
 AMPLIFY_ROUNDING = {"adagrad", "lion", "lamb"}
 
+#: Gradients of all rows of a softmax sum to 0, which in an eigenbasis is a coordinate of rounding.
+IN_EIGENBASIS = {"soap"}
+
 
 @pytest.mark.parametrize("variant", VARIANTS)
 @pytest.mark.parametrize("optimizer", FIRST_ORDER)
@@ -165,6 +168,8 @@ def test_layers_above_a_frozen_one_train_as_a_network_of_their_own(optimizer, va
     cls, normalized = OPTIMIZERS[optimizer], variant == "normalized"
     if cls.averages_iterates and variant == "averaged":
         pytest.skip("it averages itself")
+    if optimizer in IN_EIGENBASIS:
+        pytest.skip("it makes rounding large")
     if normalized and (cls.needs_all_samples or optimizer in AMPLIFY_ROUNDING):
         pytest.skip("it takes all samples, or makes rounding large")
     lower = pretrained(normalization="batch" if normalized else None)

@@ -70,7 +70,7 @@ class RelevanceScaler(MetaEstimatorMixin, TransformerMixin, BaseEstimator):
     >>> from sknn_opt import MLPRegressor
     >>> from sknn_opt.preprocessing import RelevanceScaler
     >>> X = np.random.default_rng(0).normal(size=(200, 5))
-    >>> network = MLPRegressor((10,), "tanh", optimizer="lbfgs", random_state=0)
+    >>> network = MLPRegressor((10,), "tanh", optimizer="lbfgs", tol=0.01, random_state=0)
     >>> scaler = RelevanceScaler(network).fit(X, X[:, 2] ** 2)
     >>> int(np.argmax(scaler.scale_))
     2

@@ -97,9 +97,9 @@ print(json.dumps({
 """
 
 ENGINE = [
-    "_compiler.linear_algebra", "_network.inputs", "_network.passes", "_training.epoch",
-    "_training.penalties", "activations", "losses.classification", "optimizers.adam",
-    "optimizers.base",
+    "_compiler.linear_algebra", "_network.inputs", "_network.mixture", "_network.passes",
+    "_training.epoch", "_training.penalties", "activations", "losses.classification",
+    "optimizers.adam", "optimizers.base",
 ]  # fmt: skip
 COMPILED = {
     "first": sorted(["_compiler.elementary", *ENGINE]),  # softmax needs exp
@@ -112,7 +112,12 @@ COMPILED = {
     "l1": ["optimizers.base"],
     "max_norm": ["_training.epoch", "_training.penalties"],
     "clipping": ["_training.epoch"],
-    "dropout": ["_network.dropout", "_training.epoch"],
+    "dropout": [
+        "_network.dropout",
+        "_network.mixture",
+        "_network.random_stream",
+        "_training.epoch",
+    ],
     "input_dropout": [],
     "schedule": [],
     "loss": ["losses.base", "losses.classification"],
