@@ -43,7 +43,7 @@ snapshots : int, default=None
 _RANDOM = """
 n_jobs : int, default=None
     Number of networks that are trained at a time, in threads. None means 1, or what
-    :func:`joblib.parallel_config` says; -1 means all processors. Networks whose own `n_jobs`
+    ``joblib.parallel_config`` says; -1 means all processors. Networks whose own `n_jobs`
     is None are trained on a single thread each.
 
 random_state : int, RandomState instance or None, default=None

@@ -33,7 +33,7 @@ max_time : float, default=None
 _END = """
 n_jobs : int, default=None
     Number of networks that are trained at a time, in threads. None means 1, or what
-    :func:`joblib.parallel_config` says; -1 means all processors. The result does not depend on
+    ``joblib.parallel_config`` says; -1 means all processors. The result does not depend on
     it.
 
 random_state : int, RandomState instance or None, default=None

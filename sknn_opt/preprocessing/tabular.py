@@ -62,8 +62,7 @@ class TabularEncoder(TransformerMixin, BaseEstimator):
 
     Parameters
     ----------
-    categorical_features : {'from_dtype'}, array-like of {bool, int, str} or None, \
-            default='from_dtype'
+    categorical_features : 'from_dtype', array-like or None, default='from_dtype'
         Which columns are categorical: a mask, their positions, or their names if the table is a
         frame. All others then have to hold numbers, datetimes or durations. 'from_dtype' goes by
         the type of each column, and by the values where the type is object. None means that no
