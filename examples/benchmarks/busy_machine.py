@@ -10,7 +10,7 @@ import contextlib
 import warnings
 
 import numpy as np
-from conditions import CONDITIONS, beside_a_busy_process, measure
+from conditions import CONDITIONS, beside_a_busy_process, measure_under
 from sklearn.exceptions import ConvergenceWarning
 
 from sknn_opt import MLPClassifier, MLPRegressor
@@ -82,7 +82,7 @@ def main():
     print("| case | one thread, ms | all threads | busy | busy, one thread |")
     print("|---|---|---|---|---|")
     for name, function in {**small_cases(), **large_cases(None), **large_cases(1)}.items():
-        times = measure({name: function}, arguments.repeats, conditions)
+        times = measure_under({name: function}, arguments.repeats, conditions)
         one, *others = (times[name, condition] for condition in conditions)
         ratios = " | ".join(f"{other / one:.2f}" for other in others)
         print(f"| {name} | {1e3 * one:.1f} | {ratios} |", flush=True)

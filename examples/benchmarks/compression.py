@@ -9,7 +9,7 @@ import pickle
 import warnings
 
 import numpy as np
-from conditions import measure
+from conditions import measure_under
 from sklearn.base import clone
 from sklearn.datasets import load_diabetes, load_digits
 from sklearn.exceptions import ConvergenceWarning
@@ -107,7 +107,7 @@ def times(models, X, repeats):
         for name, model in models.items()
         for n, X in rows.items()
     }
-    seconds = measure(functions, repeats, {"one thread": lambda: threadpool_limits(1)})
+    seconds = measure_under(functions, repeats, {"one thread": lambda: threadpool_limits(1)})
     first = next(iter(models))
     return {
         name: [seconds[(name, n), "one thread"] / seconds[(first, n), "one thread"] for n in rows]

@@ -14,7 +14,7 @@ import math
 import warnings
 
 import numpy as np
-from conditions import CONDITIONS, measure
+from conditions import CONDITIONS, measure_under
 from peers import PEERS
 from sklearn import neural_network
 from sklearn.exceptions import ConvergenceWarning
@@ -99,7 +99,7 @@ def run_case(case, repeats, peers):
             name: peers[name](X, y, units, batch_size, epochs, activation) for name in peers
         }
     steps = epochs * -(-n_samples // (batch_size or n_samples))
-    return {key: 1e6 * s / steps for key, s in measure(functions, repeats).items()}
+    return {key: 1e6 * s / steps for key, s in measure_under(functions, repeats).items()}
 
 
 def cells(times, names):

@@ -8,7 +8,7 @@ import argparse
 import warnings
 
 import numpy as np
-from fit_speed import measure
+from conditions import measure
 from sklearn.exceptions import ConvergenceWarning
 
 import sknn_opt

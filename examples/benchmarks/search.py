@@ -10,7 +10,7 @@ import warnings
 
 import joblib
 import numpy as np
-from fit_speed import measure
+from conditions import measure
 from sklearn import neural_network
 from sklearn.datasets import load_digits
 from sklearn.exceptions import ConvergenceWarning

@@ -8,7 +8,7 @@ import argparse
 import warnings
 
 import numpy as np
-from fit_speed import measure
+from conditions import measure
 from scipy import sparse
 from sklearn import neural_network
 from sklearn.exceptions import ConvergenceWarning

@@ -13,7 +13,7 @@ import tempfile
 import warnings
 
 import numpy as np
-from fit_speed import measure
+from conditions import measure
 from sklearn.exceptions import ConvergenceWarning
 
 from sknn_opt import MLPClassifier
