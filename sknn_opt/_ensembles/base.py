@@ -22,6 +22,7 @@ from sklearn.utils.validation import (
     validate_data,
 )
 
+from .._estimators.callbacks import CallbackSupportMixin
 from .._estimators.pickle_format import VersionedPickle
 from .._estimators.state import unchanged_on_error
 from .._network.inputs import check_sparse
@@ -36,6 +37,7 @@ from .members import (
     make_members,
     network_of,
 )
+from .reports import Reports
 from .routing import Routing, routing_of
 from .snapshots import check_snapshots
 from .training import Training
@@ -45,7 +47,9 @@ from .weights import greedy_weights
 OF_HELD_OUT = ("member_losses_", "oof_prediction_", "oof_score_", "_conformity", "_n_conforming")
 
 
-class BaseCommittee(MembersMixin, MetaEstimatorMixin, VersionedPickle, BaseEstimator, ABC):
+class BaseCommittee(
+    MembersMixin, MetaEstimatorMixin, CallbackSupportMixin, VersionedPickle, BaseEstimator, ABC
+):
     """Base of the committees."""
 
     _parameter_constraints = {
@@ -147,6 +151,7 @@ class BaseCommittee(MembersMixin, MetaEstimatorMixin, VersionedPickle, BaseEstim
         if self.calibrate and self.cv is None:
             raise ValueError("calibrate=True needs rows that members have not seen: set cv.")
         named = self._check_members()
+        context = self._init_callback_context(max_subtasks=None, sequential_subtasks=False)
         with unchanged_on_error(self):
             X = self._validate_features(X, [one for _, one in named], reset=True)
             if y is None:
@@ -164,15 +169,18 @@ class BaseCommittee(MembersMixin, MetaEstimatorMixin, VersionedPickle, BaseEstim
             if self.snapshots is not None:
                 for member in members:
                     check_snapshots(member.network, self.snapshots)
-            fitted = self._train(members, data, predictions, routing)
+            reports = Reports(self, context, data)
+            fitted = self._train(members, data, predictions, routing, reports)
+            attributes = self._combine(fitted, members, data, predictions)
             for name in OF_HELD_OUT:
                 vars(self).pop(name, None)
-            vars(self).update(self._combine(fitted, members, data, predictions))
+            vars(self).update(attributes)
+            reports.end_fit(attributes)
         return self
 
-    def _train(self, members, data, predictions, routing):
+    def _train(self, members, *context):
         """Return what is fitted, a list with one entry a fold for each member."""
-        training = Training(data, predictions, routing, self.bootstrap, self.snapshots)
+        training = Training(*context, self.bootstrap, self.snapshots)
         return training.run(members, self.n_jobs)
 
     def _combine(self, fitted, members, data, predictions):

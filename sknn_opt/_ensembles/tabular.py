@@ -92,8 +92,8 @@ class TabularCommittee(BaseCommittee):
         """Return the least number of the targets, or None for classes."""
         return None
 
-    def _train(self, members, data, predictions, routing):
-        training = TimedTraining(data, predictions, routing, self.max_time, self.verbose)
+    def _train(self, members, *context):
+        training = TimedTraining(*context, self.max_time, self.verbose)
         fitted = training.run(members, self.n_jobs)
         complete = [i for i, of_member in enumerate(fitted) if None not in of_member]
         if len(complete) < len(members):
@@ -156,13 +156,14 @@ class TimedTraining(Training):
     data : Data
     predictions : Predictions
     routing : Routing
+    reports : Reports
     max_time : float or None
         Seconds. The first member is trained in any case, if need be for fewer epochs.
     verbose : bool
     """
 
-    def __init__(self, data, predictions, routing, max_time, verbose):
-        super().__init__(data, predictions, routing, bootstrap=False, snapshots=None)
+    def __init__(self, data, predictions, routing, reports, max_time, verbose):
+        super().__init__(data, predictions, routing, reports, bootstrap=False, snapshots=None)
         self._start = time.perf_counter()
         self._max_time = max_time
         self._verbose = verbose
@@ -180,17 +181,17 @@ class TimedTraining(Training):
     def _seconds_left(self):
         return self._start + self._max_time - time.perf_counter()
 
-    def _fit(self, task, encodings):
+    def _fit(self, number, task, encodings):
         is_first = task.member is self._first
         if self._max_time is not None and not is_first and self._seconds_left() <= 0:
             return [None], []
-        fitted, warnings = super()._fit(task, encodings)
+        fitted, warnings = super()._fit(number, task, encodings)
         if self._verbose:
             network = network_of(fitted[0].estimator)
             print(
-                f"[{time.perf_counter() - self._start:.1f} s] {task.member.name}, fold "
-                f"{task.fold.number + 1} of {len(task.member.folds)}: {network.n_iter_} epochs, "
-                f"loss {np.nanmin(network.history_['validation_loss']):.4f}"
+                f"[{time.perf_counter() - self._start:.1f} s] {task} of "
+                f"{len(task.member.folds)}: {network.n_iter_} epochs, loss "
+                f" {np.nanmin(network.history_['validation_loss']):.4f}"
             )
         # A schedule that has come to its end, as it was meant to, is nothing to warn of.
         return fitted, [one for one in warnings if one[1] is not ConvergenceWarning]

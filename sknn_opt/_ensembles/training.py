@@ -25,6 +25,10 @@ class Task:
     member: Member
     fold: Fold
 
+    def __str__(self):
+        fold = "" if self.fold.held_out is None else f", fold {self.fold.number + 1}"
+        return f"{self.member.name or 'member'}{fold}"
+
     @property
     def seeds(self):
         """The seeds of the network and of the rows that are drawn for it."""
@@ -55,14 +59,16 @@ class Training:
     data : Data
     predictions : Predictions
     routing : Routing
+    reports : Reports
     bootstrap : bool
     snapshots : int or None
     """
 
-    def __init__(self, data, predictions, routing, bootstrap, snapshots):
+    def __init__(self, data, predictions, routing, reports, bootstrap, snapshots):
         self._data = data
         self._predictions = predictions
         self._routing = routing
+        self._reports = reports
         self._bootstrap = bootstrap
         self._snapshots = snapshots
         self._stop = threading.Event()
@@ -80,10 +86,12 @@ class Training:
         """
         tasks = self._ordered(members)
         encodings = Encodings(self._data, tasks, self._routing)
+        self._reports.begin_fit(len(tasks))
         config = get_config()
         try:
             of_tasks = Parallel(n_jobs=n_jobs, require="sharedmem")(
-                delayed(self._fit_with)(config, task, encodings) for task in tasks
+                delayed(self._fit_with)(config, number, task, encodings)
+                for number, task in enumerate(tasks)
             )
         except BaseException:
             self._stop.set()
@@ -94,11 +102,11 @@ class Training:
             of_members[id(task.member)].append(networks)
         return [list(one) for folds in of_members.values() for one in zip(*folds, strict=True)]
 
-    def _fit_with(self, config, task, encodings):
+    def _fit_with(self, config, number, task, encodings):
         with config_context(**config):  # which each thread has its own of
-            return self._fit(task, encodings)
+            return self._fit(number, task, encodings)
 
-    def _fit(self, task, encodings):
+    def _fit(self, number, task, encodings):
         """Return what becomes of a task, with one entry a snapshot, and its warnings."""
         member, fold, y = task.member, task.fold, self._data.y
         encoding = encodings.take(task)
@@ -113,8 +121,9 @@ class Training:
             params |= {"X_val": encoding.held_out, "y_val": y[fold.held_out]}
             seen_by_none = self._routing.of_network(member, fold.held_out)
             params |= {f"{name}_val": value for name, value in seen_by_none.items()}
+        report = self._reports.of_network(number, str(task), network, rows)
         with collected_warnings() as warnings:
-            networks = self._train(network, X, y[rows], params)
+            networks = self._train(network, X, y[rows], params, report)
         return [self._fitted(member, encoding, one) for one in networks], warnings
 
     def _prepare(self, task, seed):
@@ -129,13 +138,13 @@ class Training:
             network.set_params(early_stopping=True, scoring=scoring)
         return network
 
-    def _train(self, network, X, y, params):
+    def _train(self, network, X, y, params, report):
         """Return the trained network, or its snapshots."""
         if self._snapshots is None:
-            with watched(network, lambda _: self._stop.is_set()):
+            with report, watched(network, lambda _: self._stop.is_set()):
                 return [network.fit(X, y, **params)]
         watch = SnapshotWatch(self._stop.is_set, network.max_iter // self._snapshots)
-        with watched(network, watch):
+        with report, watched(network, watch):
             network.fit(X, y, **params)
         return watch.networks(network)
 

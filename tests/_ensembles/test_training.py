@@ -12,6 +12,7 @@ from sklearn.preprocessing import StandardScaler
 
 from sknn_opt import MLPClassifier, MLPEnsembleClassifier, MLPEnsembleRegressor, MLPRegressor
 from sknn_opt._ensembles.folds import Data, Fold
+from sknn_opt._ensembles.reports import Reports
 from sknn_opt._ensembles.training import Training
 
 pytestmark = pytest.mark.usefixtures("one_blas_thread")
@@ -225,14 +226,16 @@ def test_threads_know_scikit_learns_configuration():
 def test_tasks_come_fold_by_fold(monkeypatch):
     order = []
 
-    def note(self, config, task, encodings):
+    def note(self, config, number, task, encodings):
         order.append(task)
         return [task], []
 
     monkeypatch.setattr(Training, "_fit_with", note)
     folds = [Fold(i, np.arange(3), np.arange(3, 5)) for i in range(2)]
     members = [MemberStandIn(name, folds) for name in "ab"]
-    results = Training(Data(X, Y), None, None, False, None).run(members, None)
+    data = Data(X, Y)
+    reports = Reports(None, None, data)
+    results = Training(data, None, None, reports, False, None).run(members, None)
     assert [(task.member.view, task.fold.number) for task in order] == [
         ("a", 0),
         ("b", 0),
