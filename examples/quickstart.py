@@ -10,6 +10,7 @@ import pickle
 import time
 
 import numpy as np
+from joblib import parallel_config
 from sklearn import neural_network
 from sklearn.datasets import load_digits
 from sklearn.model_selection import GridSearchCV, train_test_split
@@ -54,12 +55,16 @@ GRID = [
 
 
 def search(classifier, grid, X, y, n_jobs):
-    """Return the fitted grid search over a scaler and ``classifier``, and its seconds."""
+    """Return the fitted grid search over a scaler and ``classifier``, and its seconds.
+
+    joblib shows its progress on the standard error.
+    """
     step = type(classifier).__name__.lower()
     grid = [{f"{step}__{name}": values for name, values in part.items()} for part in grid]
     pipeline = make_pipeline(StandardScaler(), classifier)
     start = time.perf_counter()
-    found = GridSearchCV(pipeline, grid, cv=3, n_jobs=n_jobs).fit(X, y)
+    with parallel_config(verbose=8):
+        found = GridSearchCV(pipeline, grid, cv=3, n_jobs=n_jobs).fit(X, y)
     return found, time.perf_counter() - start
 
 
@@ -90,9 +95,10 @@ def main(grid=GRID, n_jobs=-1):
     X_train, X_test, y_train, y_test = train_test_split(X, y, stratify=y, random_state=0)
     print(f"Digits: {len(X_train)} images to learn from, {len(X_test)} to test on.")
 
+    print("The first fit on a machine compiles kernels for some seconds ...", flush=True)
     start = time.perf_counter()
     sknn_opt.MLPClassifier(**SETTINGS).fit(X_train, y_train)
-    print(f"First fit, with loading or compiling the kernels: {time.perf_counter() - start:.2f} s")
+    print(f"First fit: {time.perf_counter() - start:.2f} s", flush=True)
 
     found, seconds = search(sknn_opt.MLPClassifier(**SETTINGS), grid, X_train, y_train, n_jobs)
     n_candidates = len(found.cv_results_["params"])
@@ -109,15 +115,16 @@ def main(grid=GRID, n_jobs=-1):
     reloaded = pickle.loads(pickled)
     if not np.array_equal(best.predict_proba(X_test), reloaded.predict_proba(X_test)):
         raise AssertionError("The reloaded model predicts otherwise.")
-    print(f"Pickled to {len(pickled) / 1000:.0f} kB and reloaded: equal predictions.")
+    print(f"Pickled to {len(pickled) / 1000:.0f} kB and reloaded: equal predictions.\n")
 
+    print("Now the candidates without l1_ratio, in both libraries:", flush=True)
     shared = without("l1_ratio", grid)
     ours, our_seconds = search(sknn_opt.MLPClassifier(**SETTINGS), shared, X_train, y_train, n_jobs)
     theirs, their_seconds = search(
         neural_network.MLPClassifier(**SETTINGS), with_solver(shared), X_train, y_train, n_jobs
     )
     our_scores, their_scores = (s.cv_results_["mean_test_score"] for s in (ours, theirs))
-    print(f"\nThe {len(our_scores)} candidates without l1_ratio, searched by both:\n")
+    print()
     print(f"  sknn_opt      {our_seconds:6.1f} s   best accuracy {our_scores.max():.3f}")
     print(f"  scikit-learn  {their_seconds:6.1f} s   best accuracy {their_scores.max():.3f}")
     print(f"  ratio         {their_seconds / our_seconds:6.1f}")

@@ -12,6 +12,7 @@ import time
 
 import sknn_opt
 
+from ._compiler.announcement import announced_if
 from ._compiler.declarations import declared_kernels
 
 _DTYPES = ("float64", "float32")
@@ -30,11 +31,12 @@ def main(arguments=None):
     parser.add_argument("--dtype", choices=[*_DTYPES, "both"], default="both")
     dtype = parser.parse_args(arguments).dtype
     start = time.perf_counter()
-    machines = [
-        kernel.for_dtype(one)
-        for one in (_DTYPES if dtype == "both" else [dtype])
-        for kernel in kernels()
-    ]
+    with announced_if(True):
+        machines = [
+            kernel.for_dtype(one)
+            for one in (_DTYPES if dtype == "both" else [dtype])
+            for kernel in kernels()
+        ]
     folder = machines[0].cache_folder
     if folder is None:
         print("There is no safe folder: set NUMBA_CACHE_DIR to one of your own.", file=sys.stderr)

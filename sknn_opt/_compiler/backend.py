@@ -15,6 +15,7 @@ from numba.core.errors import NumbaError
 from numba.core.registry import cpu_target
 
 from . import cache, intrinsics
+from .announcement import announce
 from .prototypes import FAST
 from .routines import take_unlinked
 
@@ -53,6 +54,7 @@ def callback(function, prototype, dtype, bind, identity=None):
         name, serialized = stored
         library = codegen.unserialize_library(serialized)
     else:
+        announce()
         bind()
         compiled = CFunc(function, (arguments, returned), {}, {"nopython": True, **_options(FAST)})
         compiled.compile()

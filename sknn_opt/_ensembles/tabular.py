@@ -10,6 +10,7 @@ from sklearn.model_selection import KFold, StratifiedKFold
 from sklearn.utils import check_random_state
 from sklearn.utils._param_validation import Interval, StrOptions
 
+from .._compiler.announcement import announced_if
 from .._warnings import warn
 from . import recipe
 from .base import BaseCommittee
@@ -94,7 +95,8 @@ class TabularCommittee(BaseCommittee):
 
     def _train(self, members, *context):
         training = TimedTraining(*context, self.max_time, self.verbose)
-        fitted = training.run(members, self.n_jobs)
+        with announced_if(self.verbose):
+            fitted = training.run(members, self.n_jobs)
         complete = [i for i, of_member in enumerate(fitted) if None not in of_member]
         if len(complete) < len(members):
             warn(

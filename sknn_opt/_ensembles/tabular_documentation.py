@@ -40,7 +40,8 @@ random_state : int, RandomState instance or None, default=None
     Source of the folds, the networks and the waves of the encoders.
 
 verbose : bool, default=False
-    Whether to print a line for each network that is trained.
+    Whether to print a line for each network that is trained, and one where kernels have to be
+    compiled first.
 
 Attributes
 ----------

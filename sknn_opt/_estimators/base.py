@@ -18,6 +18,7 @@ from sklearn.utils import column_or_1d
 from sklearn.utils._param_validation import validate_parameter_constraints
 from sklearn.utils.validation import check_is_fitted, validate_data
 
+from .._compiler.announcement import announced_if
 from .._compiler.blas_threads import plan_rows
 from .._network.inputs import check_sparse
 from .._network.layout import FLOATS, PARAMETERS, Architecture, check_parameters
@@ -114,14 +115,15 @@ class BaseMLP(CallbackSupportMixin, VersionedPickle, BaseEstimator, ABC):
             return self._fit(X, y, sample_weight, validation, context, incremental=False)
 
     def _fit(self, X, y, sample_weight, validation, context, incremental, classes=None):
-        fit = Fit(self, X, y, sample_weight, validation, incremental, classes)
-        trainer = fit.trainer(context)
-        try:
-            trainer.callbacks.begin_fit()
-            theta = fit.train(trainer)
-        except BaseException:
-            fit.progress.undo()
-            raise
+        with announced_if(self.verbose):
+            fit = Fit(self, X, y, sample_weight, validation, incremental, classes)
+            trainer = fit.trainer(context)
+            try:
+                trainer.callbacks.begin_fit()
+                theta = fit.train(trainer)
+            except BaseException:
+                fit.progress.undo()
+                raise
         # After fit nothing reads the state of the optimizer; it would only make pickles larger.
         state = trainer.state.to_dict() if incremental else None
         vars(self).update(fit.attributes(theta), _optimizer_state_=state)

@@ -167,7 +167,8 @@ tol : float, default=0.0001
     in an iteration does not). Optimizers: all.
 
 verbose : bool or int, default=False
-    Whether to print the progress of training. Optimizers: all.
+    Whether to print the loss of each epoch, and a line where kernels have to be compiled
+    first. Optimizers: all.
 
 warm_start : bool, default=False
     Whether fit goes on from the parameters of the last fit, with a fresh optimizer.
