@@ -17,10 +17,14 @@ from ._estimators.target_scaling import TargetScaling
 from ._estimators.targets import (
     NumberTargets,
     check_dense,
+    check_known_columns,
     check_labels,
     check_numbers,
     fitted_targets,
     learn_targets,
+    score_known,
+    with_missing,
+    without_missing,
 )
 from ._network.inputs import check_sparse
 from .losses import CLASSIFIER_LOSSES, REGRESSOR_LOSSES, Loss
@@ -330,6 +334,7 @@ class MLPRegressor(RegressorMixin, SklearnConversion, BaseMLP):
         **BaseMLP._parameter_constraints,
         "loss": [StrOptions(REGRESSOR_LOSSES.names), Loss],
         "scale_targets": ["boolean"],
+        "missing_targets": [StrOptions({"error", "ignore"})],
     }
 
     def __init__(
@@ -378,6 +383,7 @@ class MLPRegressor(RegressorMixin, SklearnConversion, BaseMLP):
         max_fun=15000,
         max_time=None,
         scale_targets=False,
+        missing_targets="error",
         n_jobs=None,
         dtype=None,
     ):
@@ -385,14 +391,19 @@ class MLPRegressor(RegressorMixin, SklearnConversion, BaseMLP):
 
     def _validate_input(self, X, y, dtype, reset):
         check_dense(y)
+        missing = None
+        if self.missing_targets == "ignore":
+            y, missing = without_missing(y)
         X, y = super()._validate_input(X, y, dtype, reset)
         check_numbers(y)
         with np.errstate(over="ignore"):
             assert_all_finite(y.astype(X.dtype, copy=False), input_name="y")
-        return X, y
+        return X, with_missing(y, missing)
 
     def _make_targets(self, y, continues, incremental, classes):
         if not continues:
+            if not incremental or self.scale_targets:
+                check_known_columns(y)
             return NumberTargets()
         if self.scale_targets != (self.target_scale_ is not None):
             raise ValueError(
@@ -458,8 +469,11 @@ class MLPRegressor(RegressorMixin, SklearnConversion, BaseMLP):
         score : float
             R²; with a list of quantiles minus the mean pinball loss.
         """
-        predictions = self.predict(X)
-        return self._fitted_loss.score(y, predictions, sample_weight)
+        score, predictions = self._fitted_loss.score, self.predict(X)
+        if self.missing_targets == "ignore":
+            y = with_missing(*without_missing(y))
+            return score_known(score, y, predictions, sample_weight)
+        return score(y, predictions, sample_weight)
 
     @available_if(BaseMLP._check_partial_fit)
     @_fit_context(prefer_skip_nested_validation=True)

@@ -17,7 +17,8 @@ FACTORS = {
     "loss": [
         *((cls, kind) for cls in CLASSIFIER_LOSSES.values() for kind in cls()._forms
           if kind != "continuous"),
-        *((cls, "continuous") for cls in REGRESSOR_LOSSES.values()),
+        *((cls, kind) for cls in REGRESSOR_LOSSES.values()
+          for kind in ("continuous", "continuous, some missing")),
     ],
     "activation": [*ACTIVATIONS, "a list"],
     "normalization": [None, *NORMALIZATIONS, ("batch", None, "layer")],
@@ -69,7 +70,15 @@ def _targets(loss, kind, rng):
         return rng.integers(0, [2, 3], (N_SAMPLES, 2)).astype(float), 5
     if kind == "multilabel-indicator":
         return rng.integers(0, 2, (N_SAMPLES, 2)).astype(float), 2
-    return rng.uniform(0.5, 2.0, (N_SAMPLES, 2)), loss.n_outputs(2)
+    y = rng.uniform(0.5, 2.0, (N_SAMPLES, 2))
+    if kind.endswith("missing"):
+        y[[0, 2], 0] = y[3, 1] = y[5] = np.nan
+    return y, loss.n_outputs(2)
+
+
+def form_of(loss, kind):
+    """The kernels of a loss for a kind of targets, of which some may be missing."""
+    return loss.form(kind.removesuffix(", some missing"))
 
 
 def make_case(case, seed):
@@ -99,7 +108,7 @@ def make_case(case, seed):
         y=y,
         sample_weight=weight,
         loss=loss,
-        form=loss.form(kind),
+        form=form_of(loss, kind),
         n_classes=(2, 3) if kind == "multiclass-multioutput" else (),
         architecture=Architecture(
             [ACTIVATIONS[name]() for name in names],

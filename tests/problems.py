@@ -22,6 +22,15 @@ TARGETS = {
     "multilabel-indicator": lambda random: random.integers(2, size=(N_ROWS, N_OUTPUTS)),
     "continuous": lambda random: random.poisson(1.5, size=(N_ROWS, N_OUTPUTS)) + 0.5,
 }
+
+
+def _some_missing(random):
+    y = TARGETS["continuous"](random)
+    y[0, 1] = y[2:4, 0] = y[5] = np.nan
+    return y
+
+
+TARGETS["continuous, some missing"] = _some_missing
 #: Numbers of outputs by type, where it is not the same.
 _N_OUTPUTS = {"binary": 1, "binary-probabilities": 1, "multiclass-multioutput": 2 + N_OUTPUTS}
 #: Numbers of classes where outputs have classes of their own.
@@ -53,7 +62,7 @@ def make_problem(
     weight = random.uniform(0.1, 2, N_ROWS).astype(dtype) if weighted else None
     loss = REGRESSOR_LOSSES[loss]() if isinstance(loss, str) else loss()
     n_outputs = _N_OUTPUTS.get(target_type, N_OUTPUTS)
-    if target_type == "continuous":
+    if target_type.startswith("continuous"):
         n_outputs = loss.n_outputs(N_OUTPUTS)
     layout = make_layout([N_FEATURES, *hidden, n_outputs])
     activations = [ACTIVATIONS[activation]() for _ in hidden]
@@ -62,7 +71,7 @@ def make_problem(
         y=y,
         sample_weight=weight,
         loss=loss,
-        form=loss.form(target_type),
+        form=loss.form(target_type.removesuffix(", some missing")),
         architecture=Architecture(activations, [0.0] * len(hidden), [None] * len(hidden)),
         layout=layout,
         alpha=0.0,

@@ -55,7 +55,11 @@ TARGETS = {
         "probabilities": SHARES,
         "multioutput": np.column_stack([CLASSES, CLASSES % 2, np.arange(N) % 3]),
     },
-    MLPRegressor: {"one": LINEAR[:, 0], "multilabel": LINEAR},
+    MLPRegressor: {
+        "one": LINEAR[:, 0],
+        "multilabel": LINEAR,
+        "missing": np.where(np.arange(3 * N).reshape(N, 3) % 5, LINEAR, np.nan),
+    },
 }
 BASE = {
     "hidden_layer_sizes": (3,),
@@ -79,8 +83,13 @@ COLUMNS = {
     "multilabel": {},
     "probabilities": {},
     "multioutput": {},
+    "missing": {"missing_targets": "ignore"},
 }
-_OF_ONE_CLASS = {"probabilities": MLPClassifier, "multioutput": MLPClassifier}
+_OF_ONE_CLASS = {
+    "probabilities": MLPClassifier,
+    "multioutput": MLPClassifier,
+    "missing": MLPRegressor,
+}
 
 WORKS, INERT = "works", "inert"
 
@@ -277,6 +286,9 @@ TABLE = {
             row("gaussian_nll", to_sklearn="lacks the loss GaussianNLL"),
         ],
         "scale_targets": [row(True)],
+        "missing_targets": [
+            row("ignore", default=INERT, missing=Cell("error", "Input y contains NaN")),
+        ],
     },
 }
 
@@ -404,6 +416,12 @@ def check_probabilities(here, parameters):
     assert here.model.score(here.X, here.y) == here.model.score(here.X, likeliest)
 
 
+def check_missing(here, parameters):
+    score = here.model.score(here.X, here.y)
+    assert np.isfinite([score, *here.model.loss_curve_]).all()
+    assert here.model.predict(here.X).shape == here.y.shape
+
+
 def check_multioutput(here, parameters):
     assert here.model.targets_ == parameters.get("targets", "multioutput")
     assert here.model.predict(here.X).shape == here.y.shape
@@ -421,6 +439,7 @@ CHECKS = {
     "multilabel": check_multilabel,
     "probabilities": check_probabilities,
     "multioutput": check_multioutput,
+    "missing": check_missing,
 }
 
 

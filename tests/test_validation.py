@@ -432,6 +432,7 @@ BAD_PARAMETERS = {
     "normalization": ["group", 1, [1], ["batch", "layer"], [None, None], (), BatchNorm],
     "residual": [None, "yes"],
     "scale_targets": [None, "yes", "auto"],
+    "missing_targets": ["drop", None, True],
     "clip_norm": [0.0, -1.0, "1"],
     "clip_value": [0.0, -1.0, "1"],
     "warmup": [-1, 1.5, None, "long"],

@@ -87,7 +87,11 @@ def draw(seed):
         name = _one_of(random, sorted(cls._get_param_names()))
         parameters[name] = _one_of(random, _NONSENSE)
     steps = tuple(str(step) for step in random.permutation(STEPS)[: random.integers(2, 6)])
-    return Case(seed, cls, parameters, _draw_data(random, cls), steps)
+    data = _draw_data(random, cls)
+    if cls is MLPRegressor and data.broken is None and _chance(random, 0.15):
+        parameters["missing_targets"] = "ignore"
+        data = _with_gaps(random, data)
+    return Case(seed, cls, parameters, data, steps)
 
 
 def _chance(random, probability):
@@ -280,6 +284,7 @@ _OWN_DRAWS = {
     "trainable": _draw_trainable,
     "solver": lambda random, drawn: drawn.pop("optimizer", None) and "lbfgs",
     # What is wrong with y beside the others is not known here.
+    "missing_targets": lambda random, drawn: "error",
     "targets": lambda random, drawn: _one_of(random, ["auto", "probabilities"]),
     "validation_fraction": lambda random, drawn: _one_of(random, [0.1, 0.2, 0.5, 0.9, 0.0]),
 }
@@ -555,6 +560,15 @@ def _draw_numbers(random, n_rows):
     normal = random.normal(size=shape)
     kind, change, wrong = _draw_kind(random, _NUMBERS, _REFUSED_NUMBERS)
     return change(normal), f"{normal.shape}, {kind}", wrong, None
+
+
+def _with_gaps(random, data):
+    """Leave out some targets, where there are several a sample."""
+    if not isinstance(data.y, np.ndarray) or data.y.ndim == 1 or data.y.shape[1] == 1:
+        return data
+    y = data.y.astype(float)
+    y[random.random(y.shape) < 0.3] = np.nan
+    return replace(data, y=y, description=f"{data.description}; some of y missing")
 
 
 _NUMBERS = {

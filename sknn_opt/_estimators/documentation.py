@@ -534,6 +534,12 @@ scale_targets : bool, default=False
     The losses in `history_` and `coefs_` are those of this training; predictions and
     scores are on the scale of ``y``. Warm starts and partial_fit keep the scale of the
     first call. Optimizers: all.
+
+missing_targets : {'error', 'ignore'}, default='error'
+    What a NaN in a ``y`` of several outputs is. With 'ignore' it is a target that is not known:
+    it adds nothing to the loss of its sample, from which the network then learns the other
+    outputs. The loss is still divided by the weights of all samples. Scores are the mean over
+    outputs of that of the samples whose target is known. Optimizers: all.
 """,
     _DTYPE,
     _fill(_ATTRIBUTES, LINKS="'identity' or 'exp'"),

@@ -64,10 +64,11 @@ def check_held_out(estimator, data, loss):
     scores_by_r2 = estimator.scoring == "r2"
     if is_regressor(estimator) and estimator.scoring is None:
         scores_by_r2 = loss._scores_by_r2 and not loss.validates_by_loss
-    if scores_by_r2 and len(data) < 2:
+    n_known = np.count_nonzero(~np.isnan(data.targets), axis=0).max()
+    if scores_by_r2 and n_known < 2:
         raise ValueError(
             "The validation set is too small. R² needs at least two samples, X_val has "
-            f"{len(data)}: pass more, or set scoring to 'loss'."
+            f"{n_known}: pass more, or set scoring to 'loss'."
         )
     if data.sample_weight is not None and not data.sample_weight.any():
         raise ValueError(

@@ -273,12 +273,17 @@ class HessianProduct(Evaluator):
 
 @inline
 def _start_of_output(last, output, terms, rows, scale):
-    """Let the last layer's delta be the derivative of one output, times the roots of weights."""
-    delta, outputs = reals(last.delta), last.fan_out
+    """Let the last layer's delta be the derivative of one output, times the roots of weights.
+
+    Where the target is missing, NaN, it is 0.
+    """
+    delta, outputs, y = reals(last.delta), last.fan_out, reals(terms.y_block)
     for row in range(rows):
         for j in range(outputs):
             delta[row * outputs + j] = real(0)
-        delta[row * outputs + output] = math.sqrt(real(scale) * reals(terms.weight_block)[row])
+        here = row * outputs + output
+        root = math.sqrt(real(scale) * reals(terms.weight_block)[row])
+        delta[here] = root if y[here] == y[here] else real(0)
 
 
 @inline

@@ -108,7 +108,7 @@ def measure(estimator, X, y, sample_weight, max_samples, random_state):
         measured = Measurements(
             layers=_measure_layers(probe),
             features=Spread(problem.X),
-            targets=Spread(problem.y) if predicts_targets else None,
+            targets=Spread(np.ma.masked_invalid(problem.y)) if predicts_targets else None,
             alpha=problem.alpha,
             objective=objective,
             batch_weight=float(total_weight),

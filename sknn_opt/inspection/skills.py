@@ -3,11 +3,15 @@
 from dataclasses import dataclass
 
 import numpy as np
-from sklearn.base import is_classifier
+from sklearn.base import clone, is_classifier
 from sklearn.dummy import DummyClassifier, DummyRegressor
 from sklearn.linear_model import Ridge, RidgeClassifier
+from sklearn.metrics import r2_score
 from sklearn.multioutput import MultiOutputClassifier
 from sklearn.preprocessing import StandardScaler
+from sklearn.utils import _safe_indexing
+
+from .._estimators.targets import score_known
 
 
 @dataclass
@@ -40,7 +44,7 @@ def measure_skills(estimator, training, validation):
     (X, y, weight), held_out = (
         (X, targets.read(y), weight) for X, y, weight in (training, validation)
     )
-    constant, linear = _simple_models(estimator)
+    constant, linear = _simple_models(estimator, y)
     constant.fit(X, y, weight)
     # What overflows here is another finding. Means stay: sparse features stay sparse.
     with np.errstate(all="ignore"):
@@ -59,10 +63,11 @@ def measure_skills(estimator, training, validation):
     return Skills(*map(float, skills), *map(float, scores))
 
 
-def _simple_models(estimator):
+def _simple_models(estimator, y):
     """Return a constant and a linear model for targets of the same kind, not fitted."""
     if not is_classifier(estimator):
-        return DummyRegressor(), Ridge()
+        models = DummyRegressor(), Ridge()
+        return map(_OfKnown, models) if np.isnan(np.asarray(y, float)).any() else models
     linear = RidgeClassifier()
     if estimator.targets_ == "multioutput":
         linear = MultiOutputClassifier(linear)
@@ -72,5 +77,28 @@ def _simple_models(estimator):
 def _score(estimator, model, X, y, weight):
     """Return the score of a simple model, as that of the network is computed."""
     if not is_classifier(estimator):
-        return model.score(X, y, weight)
+        return score_known(_r2, y, model.predict(X), weight)
     return estimator._targets.accuracy(y, model.predict(X), weight)
+
+
+def _r2(y, predictions, weight):
+    return r2_score(y, predictions, sample_weight=weight)
+
+
+class _OfKnown:
+    """A model for each column of y, fitted to the samples whose target is known."""
+
+    def __init__(self, model):
+        self._model = model
+
+    def fit(self, X, y, weight):
+        y = np.asarray(y, float)
+        self._models = []
+        for j, known in enumerate(~np.isnan(y).T):
+            weights = None if weight is None else np.asarray(weight)[known]
+            model = clone(self._model).fit(_safe_indexing(X, known), y[known, j], weights)
+            self._models.append(model)
+        return self
+
+    def predict(self, X):
+        return np.column_stack([model.predict(X) for model in self._models])

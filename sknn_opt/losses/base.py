@@ -78,8 +78,9 @@ def _evaluate(raw, y, weight, delta, rows, outputs, scale, parameters):
         loss = 0.0
         for j in range(i * outputs, (i + 1) * outputs):
             derivatives = _element(y[j], raw[j], p)
-            loss += derivatives[0]
-            delta[j] = factor * derivatives[1]
+            is_known = y[j] == y[j]  # a target that is missing is NaN
+            loss += derivatives[0] if is_known else real(0)
+            delta[j] = factor * derivatives[1] if is_known else real(0)
         total += weight[i] * loss
     return total
 
@@ -90,7 +91,7 @@ def _hessian_product(raw, y, weight, tangent, rows, outputs, scale, parameters):
         factor = real(scale) * weight[i]
         for j in range(i * outputs, (i + 1) * outputs):
             derivatives = _element(y[j], raw[j], p)
-            tangent[j] *= factor * derivatives[2]
+            tangent[j] *= factor * derivatives[2] if y[j] == y[j] else real(0)
 
 
 class Separable(Rule):
@@ -238,7 +239,9 @@ class Loss(Component):
     The loss of a data set is the weighted mean over samples of the sum over outputs. It is
     computed from the raw outputs, before the link, so that no probability has to be clipped.
     At a kink the derivative is 0 if the subdifferential contains 0; otherwise the class says
-    which element of it is taken. NaN in, NaN out.
+    which element of it is taken. A raw output that is NaN makes the loss NaN, but a number to
+    predict that is NaN is missing: it adds nothing to the sum over outputs. A rule of a single
+    output need not know of that.
 
     Targets have one column for each output. Those of "multiclass" have one column of class
     indices, and those of "multiclass-multioutput" one for each of several outputs that have

@@ -25,9 +25,12 @@ def _gaussian_nll(raw, y, weight, delta, rows, outputs, scale, parameters):
         loss = 0.0
         for j in range(n_targets):
             mean, spread = i * outputs + j, i * outputs + n_targets + j
-            log_variance = raw[spread]
+            target, log_variance = y[i * n_targets + j], raw[spread]
+            delta[mean] = delta[spread] = real(0)
+            if target != target:  # it is missing
+                continue
             inverse_std = _exp(real(-0.5) * log_variance)
-            r = (raw[mean] - y[i * n_targets + j]) * inverse_std
+            r = (raw[mean] - target) * inverse_std
             loss += _HALF_LOG_TAU + 0.5 * (log_variance + r * r)
             share = factor * _exp(beta * log_variance)
             delta[mean] = share * r * inverse_std
@@ -42,8 +45,13 @@ def _gaussian_nll_product(raw, y, weight, tangent, rows, outputs, scale, paramet
         factor = real(scale) * weight[i]
         for j in range(n_targets):
             mean, spread = i * outputs + j, i * outputs + n_targets + j
+            target = y[i * n_targets + j]
+            if target != target:  # it is missing
+                tangent[mean] *= real(0)
+                tangent[spread] *= real(0)
+                continue
             inverse_std = _exp(real(-0.5) * raw[spread])
-            r = (raw[mean] - y[i * n_targets + j]) * inverse_std
+            r = (raw[mean] - target) * inverse_std
             # Common factors come last, so that no difference is one of infinities.
             by_mean, by_spread = inverse_std * tangent[mean], tangent[spread]
             tangent[mean] = factor * inverse_std * (by_mean - r * by_spread)

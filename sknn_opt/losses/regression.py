@@ -277,8 +277,9 @@ class Quantile(Loss):
         )
 
 
-def _check_range(valid, loss, condition):
-    if not np.all(valid):
+def _check_range(outside, loss, condition):
+    # Those that are missing, NaN, are not outside.
+    if np.any(outside):
         raise ValueError(
             f"Some value(s) of y are out of the valid range of the loss {loss!r}: "
             f"y has to be {condition}."
@@ -317,7 +318,7 @@ class Poisson(Loss):
     _forms = {"continuous": Separable(_poisson, _exponential_link, "exp")}
 
     def check_targets(self, y):
-        _check_range(y >= 0, "poisson", "non-negative")
+        _check_range(y < 0, "poisson", "non-negative")
 
 
 @inline
@@ -346,7 +347,7 @@ class Gamma(Loss):
     _forms = {"continuous": Separable(_gamma, _exponential_link, "exp")}
 
     def check_targets(self, y):
-        _check_range(y > 0, "gamma", "strictly positive")
+        _check_range(y <= 0, "gamma", "strictly positive")
 
 
 @inline
@@ -439,6 +440,6 @@ class Tweedie(Loss):
 
     def check_targets(self, y):
         if self.power >= 2:
-            _check_range(y > 0, "tweedie", f"strictly positive for power={self.power}")
+            _check_range(y <= 0, "tweedie", f"strictly positive for power={self.power}")
         elif self.power >= 1:
-            _check_range(y >= 0, "tweedie", f"non-negative for power={self.power}")
+            _check_range(y < 0, "tweedie", f"non-negative for power={self.power}")

@@ -738,6 +738,37 @@ def test_the_cache_on_disk_tells_all_kernels_apart():
     assert len(files) == len(kernels)
 
 
+NUMBERS = [key for key in REFERENCES if key[2] == "continuous"]
+
+
+@every_dtype
+@pytest.mark.parametrize("key", NUMBERS, ids=_name)
+def test_a_missing_target_has_no_loss(key, dtype):
+    loss, form, y, raw, weight = make(key, dtype)
+    _, delta = evaluate(loss, form, y, raw, weight, 0.3)
+    tangent = draw_tangent(raw)
+    missing = np.zeros(y.shape, bool)
+    missing[1], missing[4:6, 0] = True, True
+    gone = np.where(missing, np.nan, y)
+    if y.shape[1] < raw.shape[1] and not form.has_variances:
+        return  # several quantiles have one target
+    per_output = raw.shape[1] // y.shape[1]
+    expected = 0.0
+    for j in range(y.shape[1]):
+        columns = [j + i * y.shape[1] for i in range(per_output)]
+        known = ~missing[:, j]
+        single = evaluate(loss, form, y[known, j : j + 1], raw[known][:, columns], weight[known])
+        expected += single[0]
+    found, delta_of_known = evaluate(loss, form, gone, raw, weight, 0.3)
+    assert found == pytest.approx(expected, rel=10 * TOLERANCE[dtype])
+    is_gone = np.tile(missing, per_output)
+    np.testing.assert_array_equal(delta_of_known, np.where(is_gone, 0, delta))
+    if form.hessian_product is not None:
+        product = curve(loss, form, y, raw, weight, tangent)
+        of_known = curve(loss, form, gone, raw, weight, tangent)
+        np.testing.assert_array_equal(of_known, np.where(is_gone, 0, product))
+
+
 @every_form
 def test_weights_stand_for_repeated_rows(key):
     loss, form, y, raw, _ = make(key)

@@ -1,11 +1,12 @@
 """The meaning of y: how targets are encoded for the loss, and outputs decoded for the user."""
 
-from .base import check_dense
+from .base import check_dense, check_numbers
 from .classes import Classes, Probabilities
 from .classifier import ClassTargets
-from .continuous import NumberTargets, check_numbers
+from .continuous import NumberTargets
 from .labels import Indicators
 from .meaning import check_labels, indicators, meaning_of
+from .missing import check_known_columns, score_known, with_missing, without_missing
 from .outputs import SeveralOutputs
 
 __all__ = [
@@ -14,12 +15,16 @@ __all__ = [
     "Indicators",
     "NumberTargets",
     "check_dense",
+    "check_known_columns",
     "check_labels",
     "check_numbers",
     "fitted_targets",
     "indicators",
     "learn_targets",
     "meaning_of",
+    "score_known",
+    "with_missing",
+    "without_missing",
 ]
 
 _MEANINGS = {cls.meaning: cls for cls in (Classes, Probabilities, Indicators, SeveralOutputs)}

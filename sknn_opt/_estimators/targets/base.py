@@ -85,3 +85,12 @@ def check_dense(y):
             "convert to a dense numpy array."
         )
     return np.asarray(y)
+
+
+def check_numbers(y):
+    """Raise ValueError for targets of regression, an array, that are no numbers."""
+    if y.dtype.kind not in "biuf":
+        raise ValueError(
+            f"Targets of regression must be numbers, but y holds {y.dtype}. Convert them, "
+            "for example by y.astype(float)."
+        )

@@ -7,6 +7,7 @@ import numpy as np
 from ..._warnings import warn
 from ..target_scaling import TargetScaling
 from .base import Targets
+from .missing import score_known
 
 
 class NumberTargets(Targets):
@@ -76,7 +77,7 @@ class NumberTargets(Targets):
         if not np.isfinite(predictions).all():
             return np.nan
         y = np.reshape(data.y, data.targets.shape)
-        return problem.loss.score(y, predictions, data.sample_weight)
+        return score_known(problem.loss.score, y, predictions, data.sample_weight)
 
 
 def _warn_of_overflow(values, name):
@@ -91,12 +92,3 @@ def _warn_of_overflow(values, name):
 def _as_targets(columns):
     """Return a single column as a vector, as targets are given."""
     return columns.ravel() if columns.shape[1] == 1 else columns
-
-
-def check_numbers(y):
-    """Raise ValueError for targets of regression, an array, that are no numbers."""
-    if y.dtype.kind not in "biuf":
-        raise ValueError(
-            f"Targets of regression must be numbers, but y holds {y.dtype}. Convert them, "
-            "for example by y.astype(float)."
-        )

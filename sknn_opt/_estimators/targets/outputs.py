@@ -6,6 +6,7 @@ import numpy as np
 from scipy.special import log_softmax
 from sklearn.preprocessing import LabelEncoder
 from sklearn.utils.class_weight import compute_sample_weight
+from sklearn.utils.validation import _check_sample_weight
 
 from .base import check_dense
 from .classifier import (
@@ -121,7 +122,8 @@ class SeveralOutputs(ClassTargets):
     def accuracy(self, y, predictions, sample_weight):
         y = self.read(y)
         self._check_dimensions(y)
-        return np.average((y == predictions).all(axis=1), weights=sample_weight)
+        weight = _check_sample_weight(sample_weight, y)
+        return float(np.average((y == predictions).all(axis=1), weights=weight))
 
     def _weighted(self, class_weight, y, encoded):
         # As with labels, rows are added that have all classes.

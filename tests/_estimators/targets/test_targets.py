@@ -379,6 +379,9 @@ def test_a_sample_is_right_where_all_of_its_outputs_are(weight):
     assert 0.2 < expected < 1
     assert model.score(X, OUTPUTS, weight) == pytest.approx(expected, rel=1e-12)
     assert model.best_validation_score_ == pytest.approx(expected, rel=1e-12)
+    assert model.score(X, OUTPUTS, 2.0) == model.score(X, OUTPUTS) == right.mean()
+    with pytest.raises(ValueError, match=r"sample_weight\.shape"):
+        model.score(X, OUTPUTS, WEIGHT[1:])
 
 
 @pytest.mark.parametrize("optimizer", CORE)
