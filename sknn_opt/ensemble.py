@@ -32,6 +32,9 @@ _NOT_LEARNT = {
     "it to the likeliest classes, y.argmax(axis=1).",
 }
 
+#: The largest target, whose square is far from overflowing.
+_LARGEST = 1e150
+
 #: The smallest variance by which errors are divided.
 _TINY = np.finfo(np.float64).tiny
 
@@ -248,6 +251,11 @@ class MLPEnsembleRegressor(RegressorMixin, BaseCommittee):
         check_dense(y)
         y = _check_y(y, multi_output=True, y_numeric=True, estimator=self)
         check_numbers(y)
+        if np.abs(y, dtype=np.float64).max() > _LARGEST:
+            raise ValueError(
+                f"The squares of targets above {_LARGEST:g} overflow, and with them the errors by "
+                "which members are weighed. Scale the targets."
+            )
         return column_or_1d(y, warn=True) if y.ndim == 2 and y.shape[1] == 1 else y
 
     def _make_predictions(self, y, networks):
@@ -271,11 +279,11 @@ class MLPEnsembleRegressor(RegressorMixin, BaseCommittee):
         if not held_out.predictions.has_variances:
             found["_residual_variance"] = np.average(squares, axis=0, weights=held_out.weight)
             variance = variance + found["_residual_variance"]
+        variance = np.maximum(variance, _TINY)
         if self.calibrate:
             ratios = (squares / variance).mean(axis=1)
             found["temperature_"] = float(np.sqrt(np.average(ratios, weights=held_out.weight)))
-        scales = np.sqrt(np.maximum(variance, _TINY))
-        return found | held_out.conformity(np.sqrt(squares) / scales)
+        return found | held_out.conformity(np.sqrt(squares / variance))
 
     def predict(self, X, return_std=False):
         """Predict targets.

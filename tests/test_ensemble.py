@@ -559,6 +559,15 @@ def test_class_weights_are_those_of_the_networks():
     assert balanced.predict(X).sum() > plain.predict(X).sum()
 
 
+def test_errors_of_nothing_give_standard_deviations_of_nothing():
+    given = network(MLPEnsembleRegressor, optimizer="lbfgs")
+    model = committee(MLPEnsembleRegressor, estimator=given, cv=2, calibrate=True)
+    model.fit(np.zeros((20, 2)), np.zeros(20))
+    mean, std = model.predict(np.zeros((3, 2)), return_std=True)
+    assert_allclose(std, 0, atol=1e-6)
+    assert_allclose(model.predict_interval(np.zeros((3, 2))), np.c_[mean, mean], atol=1e-5)
+
+
 # -- what is refused ---------------------------------------------------------------------
 
 REFUSED = {
@@ -579,6 +588,7 @@ REFUSED = {
     ),
     "sparse numbers": (MLPEnsembleRegressor, sparse.csr_array(NUMBERS), {}, "Sparse data"),
     "strings": (MLPEnsembleRegressor, THREE, {}, "must be numbers|convert string"),
+    "huge numbers": (MLPEnsembleRegressor, NUMBER * 1e160, {}, "squares of targets above 1e\\+150"),
     "continuous": (MLPEnsembleClassifier, NUMBER, {}, "Unknown label type"),
     "several outputs": (MLPEnsembleClassifier, np.c_[THREE, THREE], {}, "Several outputs"),
     "None": (MLPEnsembleClassifier, np.r_[[None], THREE[1:]], {}, "None"),

@@ -2,7 +2,7 @@
 
 import pytest
 from sklearn.pipeline import make_pipeline
-from sklearn.preprocessing import StandardScaler
+from sklearn.preprocessing import MinMaxScaler
 from sklearn.utils.estimator_checks import parametrize_with_checks
 
 from sknn_opt import MLPClassifier, MLPEnsembleClassifier, MLPEnsembleRegressor, MLPRegressor
@@ -20,7 +20,7 @@ def committees():
         small = network((10,), learning_rate_init=0.02)
         full_batch = network((5,), optimizer="lbfgs", alpha=1.0, max_iter=20)
         yield committee(small, 3)
-        yield committee(make_pipeline(StandardScaler(), small), 2, bootstrap=True)
+        yield committee(make_pipeline(MinMaxScaler(), small), 2, bootstrap=True)
         yield committee(small, 2, cv=3)
         yield committee(
             [("adam", small), ("lbfgs", full_batch)],

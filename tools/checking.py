@@ -358,6 +358,35 @@ class _Trial:
             if not all(learns or same(before, after) for before, after, learns in pairs):
                 raise Failure(f"{name} of a frozen layer changed")
 
+    def _committee(self):
+        """Fit a committee of such networks, and the same in two threads."""
+        random, data = self.random, self.data
+        of_classes = hasattr(self.estimator, "classes_")
+        cls = sknn_opt.MLPEnsembleClassifier if of_classes else sknn_opt.MLPEnsembleRegressor
+        given = {
+            "n_estimators": int(random.integers(1, 4)),
+            "bootstrap": bool(random.random() < 0.3),
+            "cv": [None, 2, 3][random.integers(3)],
+            "snapshots": [None, 1, 3][random.integers(3)],
+            "calibrate": bool(random.random() < 0.3),
+            "random_state": 0,
+        }
+        committee, twin = (cls(self.case.estimator(), **given, n_jobs=n) for n in (1, 2))
+        self._call(committee.fit, data.X, data.y, data.sample_weight)
+        self.n_fits += 1
+        weights = committee.member_weights_
+        if not (np.isclose(weights.sum(), 1) and (weights >= 0).all()):
+            raise Failure(f"weights of members: {weights}")
+        name = "predict_proba" if of_classes else "predict"
+        predicted = self._call(getattr(committee, name), data.X)
+        self._check_finite(predicted, f"{name} of a committee")
+        if self.estimator.max_time is None:
+            self._call(twin.fit, data.X, data.y, data.sample_weight)
+            if not same(predicted, self._call(getattr(twin, name), data.X)):
+                raise Failure("another committee from two threads")
+        if given["cv"]:
+            self._call(committee.predict_interval, data.X, 0.5)
+
 
 #: What is put in the place of a fitted array, and whether that may be accepted.
 _REPLACEMENTS = {

@@ -30,6 +30,7 @@ _NONSENSE = (-1, 0, 7, 1.5, -0.5, np.nan, np.inf, None, True, "nonsense", (), [1
 STEPS = (
     "predict", "score", "pickle", "clone", "same_seed", "plain_indicators", "warm_start",
     "partial_fit", "other_features", "broken_rows", "assign", "to_sklearn", "transfer",
+    "committee",
 )  # fmt: skip
 
 

@@ -21,7 +21,8 @@ def effective_number(sample_weight, n_rows):
     """Return the number of rows of equal weight that tell as much (Kish)."""
     if sample_weight is None:
         return float(n_rows)
-    return float(np.sum(sample_weight) ** 2 / np.sum(np.square(sample_weight)))
+    shares = sample_weight / sample_weight.max()  # whose squares don't underflow
+    return float(np.sum(shares) ** 2 / np.sum(np.square(shares)))
 
 
 def summarize(scores, weight):

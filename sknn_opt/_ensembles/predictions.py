@@ -204,8 +204,9 @@ class NumberMixture:
         self._weight += weight
         change = numbers - self._mean
         self._mean = self._mean + weight / self._weight * change
-        spread = change * (numbers - self._mean)
-        self._squares = self._squares + weight * (spread + variances)
+        with np.errstate(over="ignore"):  # of numbers far from all data
+            spread = change * (numbers - self._mean)
+            self._squares = self._squares + weight * (spread + variances)
 
     @property
     def output(self):

@@ -87,3 +87,4 @@ def test_the_effective_number_of_rows():
     assert effective_number(None, 7) == 7
     assert_allclose(effective_number(np.full(7, 0.3), 7), 7)
     assert_allclose(effective_number(np.array([1.0, 1.0, 0.0, 0.0]), 4), 2)
+    assert_allclose(effective_number(np.full(7, 1e-300), 7), 7)
