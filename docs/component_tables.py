@@ -30,6 +30,20 @@ _KINDS = {
 }
 
 
+# Headings over the classes in the list of pages beside the reference.
+_CAPTIONS = {
+    "first_order_optimizers": "First-order optimizers",
+    "full_batch_optimizers": "Full-batch optimizers",
+    "schedules": "Learning rate schedules",
+    "activations": "Activations",
+    "initializers": "Initializers",
+    "classifier_losses": "Losses of classification",
+    "regressor_losses": "Losses of regression",
+    "averagings": "Averages of the parameters",
+    "normalizations": "Normalizations",
+}
+
+
 def pages():
     """Return the text of each file that pages include, by its name."""
     texts = {}
@@ -43,7 +57,7 @@ def pages():
         for group, classes in groups.items():
             texts[f"{group}_table"] = _table(module, registry, classes)
             texts[f"{group}_formulas"] = _formulas(module, classes)
-            texts[f"{group}_reference"] = _reference(module, classes)
+            texts[f"{group}_reference"] = _reference(module, classes, _CAPTIONS[group])
     texts["keywords"] = _keywords()
     return texts
 
@@ -158,9 +172,10 @@ def _formulas(module, classes):
     return "\n\n".join(entries)
 
 
-def _reference(module, classes):
+def _reference(module, classes, caption):
     """The entries of the API reference, each with a page of its own."""
-    head = ".. autosummary::\n   :toctree: generated\n   :nosignatures:\n   :template: component\n"
+    options = ["toctree: generated", f"caption: {caption}", "nosignatures:", "template: component"]
+    head = "\n".join([".. autosummary::", *(f"   :{option}" for option in options), ""])
     names = dict.fromkeys(f"   {module}.{cls.__name__}" for cls in classes.values())
     return "\n".join([".. currentmodule:: sknn_opt\n", head, *names])
 

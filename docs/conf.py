@@ -6,7 +6,9 @@ are written to ``generated/`` from the registries at each build; see ``component
 
 import logging
 import re
+import shutil
 import sys
+from importlib.util import find_spec
 from pathlib import Path
 
 from sphinx.ext.autosummary.generate import generate_autosummary_docs
@@ -30,6 +32,8 @@ extensions = [
     "sphinx.ext.mathjax",
     "numpydoc",
     "myst_parser",
+    "sphinx_copybutton",
+    "sphinx_design",
     "sphinx_gallery.gen_gallery",
 ]
 exclude_patterns = ["_build", "_templates"]
@@ -40,19 +44,33 @@ myst_heading_anchors = 2
 html_theme = "pydata_sphinx_theme"
 html_static_path = ["_static"]
 html_css_files = ["site.css"]
+html_favicon = "_static/favicon.svg"
 html_show_sourcelink = False
 # Pages without pages below them need no list of these.
-html_sidebars = {page: [] for page in ("quick_tour", "textbook", "contributing")}
+html_sidebars = {page: [] for page in ("index", "quick_tour", "textbook", "contributing")}
 html_theme_options = {
+    "logo": {
+        "text": project,
+        "image_light": "_static/logo.svg",
+        "image_dark": "_static/logo.svg",
+    },
     "header_links_before_dropdown": 6,
     "navbar_end": ["theme-switcher"],
     "show_toc_level": 2,
     "footer_start": ["copyright"],
     "footer_end": [],
+    # Examples in auto_examples have no sections to list: their code takes the room.
+    "secondary_sidebar_items": {"*": ["page-toc"], "generated/*": ["page-toc"]},
 }
+
+# The browser finds MathJax beside the pages, where `_copy_mathjax` puts it.
+mathjax_path = "mathjax/tex-chtml.js"
+# What is copied can be run: without prompts and what they printed.
+copybutton_exclude = ".linenos, .gp, .go, .gt"
 
 autosummary_generate = True
 autodoc_typehints = "none"
+python_maximum_signature_line_length = 88
 toc_object_entries_show_parents = "hide"
 numpydoc_show_class_members = False
 extlinks = {"arxiv": ("https://arxiv.org/abs/%s", "arXiv:%s")}
@@ -65,6 +83,7 @@ sphinx_gallery_conf = {
     "backreferences_dir": "generated/backreferences",
     "doc_module": "sknn_opt",
     "reference_url": {"sknn_opt": None},
+    "thumbnail_size": (480, 320),
     "download_all_examples": False,
     "show_memory": False,
     "write_computation_times": False,
@@ -115,11 +134,22 @@ def _write_component_tables(app):
             generate_autosummary_docs([str(file)], output_dir=str(_GENERATED), app=app)
 
 
+def _copy_mathjax(app, exception):
+    """Copy what a browser needs of MathJax, a tenth of the package that brings it."""
+    if exception is None:
+        package = Path(find_spec("sphinx-mathjax-offline").origin).parent
+        source, target = package / "static" / "mathjax", Path(app.outdir) / "_static" / "mathjax"
+        fonts = "output/chtml/fonts/woff-v2"
+        shutil.copytree(source / fonts, target / fonts, dirs_exist_ok=True)
+        shutil.copy(source / "tex-chtml.js", target)
+
+
 def setup(app):
     # Before autosummary lists the sources.
     app.connect("builder-inited", _write_component_tables, priority=400)
     app.connect("autodoc-process-docstring", _add_facts, priority=400)  # before numpydoc
     app.connect("autodoc-process-docstring", _keep_initials, priority=900)  # after it
+    app.connect("build-finished", _copy_mathjax)
 
 
 def _without_network(record):

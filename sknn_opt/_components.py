@@ -12,6 +12,8 @@ import numpy as np
 from sklearn.base import BaseEstimator
 from sklearn.utils._param_validation import Interval, Options, StrOptions
 
+from ._documentation_link import DocumentationLinkMixin
+
 # Limits that many parameters share.
 FRACTION = [Interval(Real, 0, 1, closed="both")]
 DECAY = [Interval(Real, 0, 1, closed="left")]
@@ -24,7 +26,7 @@ FLOAT_TYPE = [
 ]
 
 
-class Component(BaseEstimator):
+class Component(DocumentationLinkMixin, BaseEstimator):
     """A choice with parameters of its own. Never changed by fit.
 
     Kernels read the constructor's numbers and flags by name, in the constructor's order.

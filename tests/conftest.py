@@ -29,6 +29,12 @@ def empty_cache(tmp_path, monkeypatch):
 
 
 @pytest.fixture
+def compilation_is_announced(monkeypatch):
+    """As in a process that has said that kernels compile, and does not say it again."""
+    monkeypatch.setattr("sknn_opt._compiler.announcement._is_said", True)
+
+
+@pytest.fixture
 def package_copy(tmp_path):
     """Folder with a copy of the package, whose files may be edited."""
     shutil.copytree(PACKAGE, tmp_path / "sknn_opt", ignore=shutil.ignore_patterns("__pycache__"))

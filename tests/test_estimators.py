@@ -1296,6 +1296,7 @@ def test_interrupted_line_search_goes_back(n_evaluations, monkeypatch):
     assert model.n_iter_ < n_evaluations
 
 
+@pytest.mark.usefixtures("compilation_is_announced")
 @pytest.mark.parametrize("early_stopping", [False, True])
 def test_lbfgs_is_verbose(early_stopping, capsys):
     params = {"optimizer": "lbfgs", "early_stopping": early_stopping, "n_iter_no_change": 2}

@@ -14,7 +14,7 @@ PACKAGE = Path(sknn_opt.__file__).parent
 
 #: From the ground up: a module imports from its own floor and from those below.
 FLOORS = [
-    ["_signals", "_warnings"],
+    ["_documentation_link", "_signals", "_warnings"],
     ["_compiler", "kernels"],
     ["_components"],
     [

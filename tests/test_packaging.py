@@ -5,6 +5,7 @@ import tomllib
 from pathlib import Path
 
 import sknn_opt
+from sknn_opt._documentation_link import SITE
 
 ROOT = Path(__file__).parents[1]
 PROJECT = tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))["project"]
@@ -34,4 +35,11 @@ def test_the_citation_is_of_this_version():
     citation = text("CITATION.cff")
     assert f"version: {sknn_opt.__version__}\n" in citation
     assert f"license: {PROJECT['license']}\n" in citation
+    assert f"url: {PROJECT['urls']['Documentation']}\n" in citation
+    assert f"repository-code: {PROJECT['urls']['Source']}\n" in citation
     assert PROJECT["authors"] == [{"name": re.search(r"- name: (.*)", citation)[1]}]
+
+
+def test_the_site_is_where_the_metadata_says():
+    assert PROJECT["urls"]["Documentation"] == SITE
+    assert PROJECT["urls"]["Changelog"].startswith(PROJECT["urls"]["Source"])

@@ -13,6 +13,8 @@ from sknn_opt.kernels import address
 pytestmark = pytest.mark.usefixtures("one_blas_thread")
 
 ROOT = Path(__file__).parents[1]
+PROJECT = tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))["project"]
+URLS = PROJECT["urls"]
 README = (ROOT / "README.md").read_text(encoding="utf-8")
 
 
@@ -100,16 +102,43 @@ def test_continuous_integration_runs_the_readme_test_command():
     assert script.stat().st_mode & 0o111
 
 
+def _file_of(target):
+    """The file of this project that a link leads to; None where it leads elsewhere."""
+    if target.startswith(f"{URLS['Documentation']}/"):
+        page = target.removeprefix(f"{URLS['Documentation']}/").partition("#")[0]
+        return f"docs/{page.removesuffix('.html')}.rst" if page else "docs/index.rst"
+    if target.startswith(f"{URLS['Source']}/blob/main/"):
+        return target.removeprefix(f"{URLS['Source']}/blob/main/")
+    return None if "://" in target else target
+
+
+def test_links_work_outside_the_repository():
+    targets = re.findall(r"\]\((.*?)\)", README)
+    assert targets
+    assert all(target.startswith("https://") for target in targets)
+
+
 @pytest.mark.parametrize("name", ["README.md", "CONTRIBUTING.md"])
 def test_files_that_are_named_exist(name):
     text = (ROOT / name).read_text(encoding="utf-8")
-    linked = [target for target in re.findall(r"\]\((.*?)\)", text) if "://" not in target]
+    linked = [_file_of(target) for target in re.findall(r"\]\((.*?)\)", text)]
+    linked = [target for target in linked if target is not None]
     run = re.findall(r"^python (\S+\.py)", text, re.MULTILINE)
     missing = [target for target in linked + run if not (ROOT / target).exists()]
     assert not missing
 
 
 def test_python_version_is_that_of_the_metadata():
-    project = tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))["project"]
-    assert project["requires-python"] == ">=3.11"
+    assert PROJECT["requires-python"] == ">=3.11"
     assert "Python 3.11 or later" in README
+
+
+def test_figures_stand_alike_in_the_readme_and_on_the_site():
+    means = re.search(r"^\| geometric mean \|.*", README, re.MULTILINE)[0]
+    over_sklearn, over_torch = re.findall(r"\| ([\d.]+) /", means)
+    page = (ROOT / "docs" / "index.rst").read_text(encoding="utf-8")
+    assert f"{over_sklearn} × faster" in page
+    assert f"{over_torch} × faster than PyTorch" in page.replace("\n      ", " ")
+    tabular = (ROOT / "docs" / "tabular.rst").read_text(encoding="utf-8")
+    ratios = re.search(r"``TabularMLPRegressor\(\"fast\"\)``\n +- (\.\d+)", tabular)
+    assert f"{float(ratios[1]):.2f} times those of" in README

@@ -225,6 +225,7 @@ def test_max_time_leaves_the_first_member(estimator):
     assert len(model.member_weights_) == 2
 
 
+@pytest.mark.usefixtures("compilation_is_announced")
 def test_verbose(capsys):
     fast(TabularMLPClassifier, verbose=True).fit(X, CLASSES)
     lines = capsys.readouterr().out.splitlines()

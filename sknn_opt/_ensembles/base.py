@@ -22,6 +22,7 @@ from sklearn.utils.validation import (
     validate_data,
 )
 
+from .._documentation_link import DocumentationLinkMixin
 from .._estimators.callbacks import CallbackSupportMixin
 from .._estimators.pickle_format import VersionedPickle
 from .._estimators.state import unchanged_on_error
@@ -48,7 +49,13 @@ OF_HELD_OUT = ("member_losses_", "oof_prediction_", "oof_score_", "_conformity",
 
 
 class BaseCommittee(
-    MembersMixin, MetaEstimatorMixin, CallbackSupportMixin, VersionedPickle, BaseEstimator, ABC
+    DocumentationLinkMixin,
+    MembersMixin,
+    MetaEstimatorMixin,
+    CallbackSupportMixin,
+    VersionedPickle,
+    BaseEstimator,
+    ABC,
 ):
     """Base of the committees."""
 

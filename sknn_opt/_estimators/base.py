@@ -20,6 +20,7 @@ from sklearn.utils.validation import check_is_fitted, validate_data
 
 from .._compiler.announcement import announced_if
 from .._compiler.blas_threads import plan_rows
+from .._documentation_link import DocumentationLinkMixin
 from .._network.inputs import check_sparse
 from .._network.layout import FLOATS, PARAMETERS, Architecture, check_parameters
 from .._network.network import Network
@@ -32,7 +33,7 @@ from .state import unchanged_on_error
 _sections = attrgetter(*(f"{name}_" for name in PARAMETERS))
 
 
-class BaseMLP(CallbackSupportMixin, VersionedPickle, BaseEstimator, ABC):
+class BaseMLP(DocumentationLinkMixin, CallbackSupportMixin, VersionedPickle, BaseEstimator, ABC):
     """Base of the classifier and the regressor."""
 
     _parameter_constraints = LIMITS

@@ -8,6 +8,7 @@ from sklearn.base import BaseEstimator, ClassifierMixin, RegressorMixin, is_clas
 from sklearn.utils.metaestimators import available_if
 from sklearn.utils.validation import check_is_fitted
 
+from .._documentation_link import DocumentationLinkMixin
 from .._estimators.pickle_format import VersionedPickle
 from .._network.layout import PARAMETERS
 from .networks import with_networks
@@ -90,7 +91,7 @@ def quantize(estimator, bits=8):
     return with_networks(estimator, quantized)
 
 
-class _QuantizedMLP(VersionedPickle, BaseEstimator):
+class _QuantizedMLP(DocumentationLinkMixin, VersionedPickle, BaseEstimator):
     """Base of the quantized networks, which predict as the network of float32 would."""
 
     @classmethod

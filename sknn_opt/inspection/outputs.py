@@ -13,6 +13,7 @@ from sklearn.frozen import FrozenEstimator
 from sklearn.utils import check_random_state, get_tags
 from sklearn.utils.validation import check_is_fitted
 
+from .._documentation_link import DocumentationLinkMixin
 from .probe import FittedNetwork
 
 
@@ -205,7 +206,11 @@ def _direction(estimator, target):
 
 
 class HiddenActivations(
-    ClassNamePrefixFeaturesOutMixin, MetaEstimatorMixin, TransformerMixin, BaseEstimator
+    DocumentationLinkMixin,
+    ClassNamePrefixFeaturesOutMixin,
+    MetaEstimatorMixin,
+    TransformerMixin,
+    BaseEstimator,
 ):
     """Transformer to the outputs of a hidden layer: a network as a feature extractor.
 

@@ -12,6 +12,7 @@ from sklearn.utils._param_validation import Interval
 from sklearn.utils.validation import _check_feature_names_in, check_is_fitted, validate_data
 
 from .._components import FLOAT_TYPE, FRACTION, POSITIVE
+from .._documentation_link import DocumentationLinkMixin
 
 # The interquartile range of a standard normal distribution.
 _NORMAL_RANGE = 1.349
@@ -28,7 +29,7 @@ def row_chunks(n_samples, n_columns):
     return gen_batches(n_samples, max(1, _CHUNK // max(1, n_columns)))
 
 
-class NumericEncoder(TransformerMixin, BaseEstimator):
+class NumericEncoder(DocumentationLinkMixin, TransformerMixin, BaseEstimator):
     """Base of the transformers that encode each numeric feature on its own.
 
     A subclass has `_learn`, what is learnt of one column without its missing values; `_keep`,

@@ -8,11 +8,12 @@ from sklearn.utils import get_tags
 from sklearn.utils._param_validation import HasMethods, Interval
 from sklearn.utils.validation import _check_feature_names_in, check_is_fitted, validate_data
 
+from .._documentation_link import DocumentationLinkMixin
 from .._network.layout import FLOATS
 from ..inspection import input_gradients
 
 
-class RelevanceScaler(MetaEstimatorMixin, TransformerMixin, BaseEstimator):
+class RelevanceScaler(DocumentationLinkMixin, MetaEstimatorMixin, TransformerMixin, BaseEstimator):
     r"""Encode a table, and scale what comes of each feature by the feature's relevance.
 
     A network with many inputs learns from all of them alike at first, however few matter. So a

@@ -9,6 +9,7 @@ from sklearn.utils._param_validation import HasMethods, Interval, StrOptions
 from sklearn.utils.validation import _check_feature_names_in, check_is_fitted, validate_data
 
 from .._components import FLOAT_TYPE, FRACTION, POSITIVE
+from .._documentation_link import DocumentationLinkMixin
 from .calendar import PHASE_LABELS, changing_cycles, encode_phase, phase
 from .categories import (
     category_labels,
@@ -27,7 +28,7 @@ _COUNT = [Interval(Integral, 0, None, closed="left")]
 _AT_LEAST_ONE = [Interval(Integral, 1, None, closed="left")]
 
 
-class TabularEncoder(TransformerMixin, BaseEstimator):
+class TabularEncoder(DocumentationLinkMixin, TransformerMixin, BaseEstimator):
     r"""Turn a raw table into inputs that a network learns well from.
 
     The table is a frame of pandas or Polars, or an array. Nothing in it has to be scaled, encoded

@@ -65,6 +65,7 @@ def test_float32_stays(optimizer):
 
 @each
 @unfinished
+@pytest.mark.usefixtures("compilation_is_announced")
 def test_an_entry_an_iteration(optimizer, capsys):
     model = make(optimizer, max_iter=6, verbose=True).fit(X, y)
     assert model.n_iter_ == 6
