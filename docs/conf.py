@@ -79,7 +79,7 @@ sphinx_gallery_conf = {
     "examples_dirs": "../examples",
     "gallery_dirs": "auto_examples",
     "filename_pattern": "/plot_",
-    "ignore_pattern": "quickstart|export_to_onnx",
+    "ignore_pattern": "quickstart|export_to_onnx|dask_cluster",
     "backreferences_dir": "generated/backreferences",
     "doc_module": "sknn_opt",
     "reference_url": {"sknn_opt": None},

@@ -15,13 +15,17 @@ import sknn_opt
 from ._compiler.announcement import announced_if
 from ._compiler.declarations import declared_kernels
 
+#: How the names of modules start that need an extra. They have no kernels.
+WITH_EXTRAS = ("sknn_opt._distributed", "sknn_opt.dask")
+
 _DTYPES = ("float64", "float32")
 
 
 def kernels():
     """Return all kernels of the package, those of every component included."""
     for module in pkgutil.walk_packages(sknn_opt.__path__, f"{sknn_opt.__name__}."):
-        importlib.import_module(module.name)
+        if not module.name.startswith(WITH_EXTRAS):
+            importlib.import_module(module.name)
     return declared_kernels(sknn_opt.__name__)
 
 

@@ -8,6 +8,7 @@ import pkgutil
 import re
 from pathlib import Path
 
+import extras
 import numpy as np
 import pytest
 from sklearn.datasets import load_iris
@@ -21,6 +22,7 @@ from sknn_opt import (
 )
 from sknn_opt.activations import ACTIVATIONS
 from sknn_opt.averaging import AVERAGINGS
+from sknn_opt.compile import WITH_EXTRAS
 from sknn_opt.initializers import INITIALIZERS
 from sknn_opt.losses import CLASSIFIER_LOSSES, REGRESSOR_LOSSES
 from sknn_opt.normalizations import NORMALIZATIONS
@@ -31,7 +33,11 @@ pytestmark = pytest.mark.usefixtures("one_blas_thread")
 
 DOCS = Path(__file__).parents[1] / "docs"
 PAGES = sorted(DOCS.glob("*.rst"))
-MODULES = [module.name for module in pkgutil.walk_packages(sknn_opt.__path__, "sknn_opt.")]
+MODULES = [
+    module.name
+    for module in pkgutil.walk_packages(sknn_opt.__path__, "sknn_opt.")
+    if not module.name.startswith(WITH_EXTRAS)
+]
 
 X, Y = load_iris(as_frame=True, return_X_y=True)
 
@@ -311,7 +317,9 @@ def test_estimators_have_examples(estimator):
     assert doctest.DocTestFinder().find(estimator)[0].examples
 
 
-@pytest.mark.parametrize("page", PAGES, ids=lambda page: page.stem)
+@pytest.mark.parametrize(
+    "page", [p for p in PAGES if p.stem not in extras.PAGES], ids=lambda page: page.stem
+)
 def test_examples_in_the_user_guide(page):
     text = page.read_text(encoding="utf-8")
     _run_doctests(doctest.DocTestParser().get_doctest(text, {}, page.name, str(page), 0))

@@ -14,7 +14,7 @@ PACKAGE = Path(sknn_opt.__file__).parent
 
 #: From the ground up: a module imports from its own floor and from those below.
 FLOORS = [
-    ["_documentation_link", "_signals", "_warnings"],
+    ["_containers", "_documentation_link", "_signals", "_warnings"],
     ["_compiler", "kernels"],
     ["_components"],
     [
@@ -34,7 +34,7 @@ FLOORS = [
     ["preprocessing"],
     # The package itself shows the estimators.
     ["_ensembles", "ensemble", "tabular", ""],
-    ["compile", "compression"],
+    ["_distributed", "compile", "compression", "dask"],
 ]
 
 

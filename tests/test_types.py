@@ -18,12 +18,17 @@ from sknn_opt._network.problem import Loss
 from sknn_opt._training.full_batch import Minimizer
 from sknn_opt._training.mini_batch import Optimizer
 from sknn_opt.activations import ACTIVATIONS
+from sknn_opt.compile import WITH_EXTRAS
 from sknn_opt.losses import CLASSIFIER_LOSSES, REGRESSOR_LOSSES
 from sknn_opt.normalizations import NORMALIZATIONS
 from sknn_opt.optimizers import OPTIMIZERS, FirstOrder
 
 PACKAGE = Path(sknn_opt.__file__).parent
-MODULES = [module.name for module in pkgutil.walk_packages(sknn_opt.__path__, "sknn_opt.")]
+MODULES = [
+    module.name
+    for module in pkgutil.walk_packages(sknn_opt.__path__, "sknn_opt.")
+    if not module.name.startswith(WITH_EXTRAS)
+]
 
 
 def protocol_of(cls):

@@ -22,6 +22,7 @@ from sklearn.utils.validation import (
     validate_data,
 )
 
+from .._containers import check_in_memory
 from .._documentation_link import DocumentationLinkMixin
 from .._estimators.callbacks import CallbackSupportMixin
 from .._estimators.pickle_format import VersionedPickle
@@ -227,6 +228,7 @@ class BaseCommittee(
         Networks alone need numbers, checked once for all of them. The encoders of pipelines may
         want a frame, and check what they get themselves.
         """
+        check_in_memory(X)
         check_sparse(X)
         if all(encoder_of(estimator) is None for estimator in estimators):
             return validate_data(self, X, accept_sparse="csr", dtype=FLOATS, reset=reset)

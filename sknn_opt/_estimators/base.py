@@ -20,6 +20,7 @@ from sklearn.utils.validation import check_is_fitted, validate_data
 
 from .._compiler.announcement import announced_if
 from .._compiler.blas_threads import plan_rows
+from .._containers import check_in_memory
 from .._documentation_link import DocumentationLinkMixin
 from .._network.inputs import check_sparse
 from .._network.layout import FLOATS, PARAMETERS, Architecture, check_parameters
@@ -118,15 +119,19 @@ class BaseMLP(DocumentationLinkMixin, CallbackSupportMixin, VersionedPickle, Bas
     def _fit(self, X, y, sample_weight, validation, context, incremental, classes=None):
         with announced_if(self.verbose):
             fit = Fit(self, X, y, sample_weight, validation, incremental, classes)
-            trainer = fit.trainer(context)
-            try:
-                trainer.callbacks.begin_fit()
-                theta = fit.train(trainer)
-            except BaseException:
-                fit.progress.undo()
-                raise
+            return self._carry_out(fit, context)
+
+    def _carry_out(self, fit, context):
+        """Train as a `Fit` says and set what it leads to."""
+        trainer = fit.trainer(context)
+        try:
+            trainer.callbacks.begin_fit()
+            theta = fit.train(trainer)
+        except BaseException:
+            fit.progress.undo()
+            raise
         # After fit nothing reads the state of the optimizer; it would only make pickles larger.
-        state = trainer.state.to_dict() if incremental else None
+        state = trainer.state.to_dict() if fit.incremental else None
         vars(self).update(fit.attributes(theta), _optimizer_state_=state)
         trainer.callbacks.end_fit(fit.final_state(trainer))
         return self
@@ -137,6 +142,7 @@ class BaseMLP(DocumentationLinkMixin, CallbackSupportMixin, VersionedPickle, Bas
         return FLOATS if self.dtype is None else np.dtype(self.dtype)
 
     def _validate_input(self, X, y, dtype, reset):
+        check_in_memory(X, y)
         check_sparse(X)
         X, y = validate_data(
             self,
@@ -191,6 +197,7 @@ class BaseMLP(DocumentationLinkMixin, CallbackSupportMixin, VersionedPickle, Bas
         """Return features to predict on, as kernels read them."""
         if self._is_plainly_valid(X, dtype):
             return X
+        check_in_memory(X)
         check_sparse(X)
         return validate_data(self, X, accept_sparse="csr", dtype=dtype, reset=False)
 

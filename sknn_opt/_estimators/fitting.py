@@ -8,12 +8,14 @@ from sklearn.utils import check_random_state
 from sklearn.utils.validation import _check_sample_weight
 
 from .._compiler.memory import aligned_zeros
+from .._containers import check_in_memory
 from .._network.layout import PARAMETERS, Layout, describe
 from .._network.problem import Problem, without_subnormals
 from .._training.full_batch import FullBatchTrainer
 from .._training.mini_batch import MiniBatchTrainer
 from .._training.optimizer_state import OptimizerState
 from .._training.progress import Progress
+from .._training.row_sums import RowSums
 from .._training.validation import Validation, ValidationSet
 from ..activations import Identity
 from .callbacks import CallbackRunner
@@ -87,6 +89,11 @@ class Fit:
             estimator, y, self.encoded, self.sample_weight, self.incremental
         )
         self.weight = None if weight is None else without_subnormals(weight)
+        self.given = self.X, self.y, self.sample_weight
+
+    def data_identity(self):
+        """Return what tells the data of this fit from others."""
+        return [self.X, self.encoded, self.sample_weight]
 
     def _columns(self, encoded):
         """Return encoded targets in columns; raise ValueError where the loss cannot learn them."""
@@ -174,7 +181,7 @@ class Fit:
         callbacks = CallbackRunner(
             estimator,
             context,
-            (self.X, self.y, self.sample_weight),
+            self.given,
             problem.row_indices,
             lambda: {
                 **self._attributes_now(),
@@ -220,7 +227,7 @@ class Fit:
             n_jobs=estimator.n_jobs,
         )
 
-    def _full_batch_trainer(self, observed):
+    def _full_batch_trainer(self, observed, make_sums=RowSums):
         estimator, optimizer = self.estimator, self.configuration.optimizer
         optimizer.check(self.problem)
         return FullBatchTrainer(
@@ -230,6 +237,7 @@ class Fit:
             max_iter=estimator.max_iter,
             max_fun=estimator.max_fun,
             n_jobs=estimator.n_jobs,
+            make_sums=make_sums,
         )
 
     def _start(self, random_state):
@@ -329,6 +337,7 @@ def check_weights(sample_weight, X, name="sample_weight"):
     """Return sample weights of X's type, checked; None means 1 each."""
     if sample_weight is None:
         return None
+    check_in_memory(sample_weight)
     try:
         sample_weight = _check_sample_weight(
             sample_weight, X, dtype=X.dtype, ensure_non_negative=True

@@ -81,7 +81,7 @@ def _name(fit):
     return fingerprint(
         estimator,
         fit.targets.fitted_attributes(),
-        [fit.X, fit.encoded, fit.sample_weight],
+        fit.data_identity(),
         validation,
         fit.fitted,
         {name: column for name, column in history.items() if name != "time"},

@@ -123,12 +123,15 @@ class Problem:
 
     def mean_loss(self, raw, y, sample_weight):
         """Return the weighted mean of the loss, without penalty, for raw outputs and targets."""
+        return self.total_loss(raw, y, sample_weight) / sample_weight.sum(dtype=np.float64)
+
+    def total_loss(self, raw, y, sample_weight):
+        """Return the weighted sum of the loss, without penalty, for raw outputs and targets."""
         arrays = raw, y, sample_weight, np.empty_like(raw)
         parameters = self.loss_parameters()
-        total = self.form.evaluate(
+        return self.form.evaluate(
             raw.dtype, *map(address, arrays), *raw.shape, 1.0, address(parameters)
         )
-        return total / sample_weight.sum(dtype=np.float64)
 
 
 class Evaluator:

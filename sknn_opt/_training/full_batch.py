@@ -49,6 +49,9 @@ class FullBatchTrainer:
     n_jobs : int or None
         Number of threads that evaluate blocks of rows, each with one thread of BLAS. With None
         there is one, and large products may use threads of BLAS.
+    make_sums : callable
+        Makes the `Sums` of the objective, such as `RowSums`, from ``problem``, ``theta``,
+        ``n_jobs`` and a function to be called between two parts of a sum, which may raise.
 
     Attributes
     ----------
@@ -70,6 +73,7 @@ class FullBatchTrainer:
         max_iter,
         max_fun,
         n_jobs,
+        make_sums,
     ):
         self.problem = problem
         self.theta = theta
@@ -80,6 +84,7 @@ class FullBatchTrainer:
         self.max_iter = max_iter
         self.max_fun = max_fun
         self.n_jobs = n_jobs
+        self.make_sums = make_sums
         self.is_interrupted = False
         self._memory, self._n_evaluations = {}, 0  # of an earlier run
 
@@ -88,9 +93,8 @@ class FullBatchTrainer:
         self.accepted = self.theta.copy()
         size = self.optimizer.largest_product(self.problem.layout.n_parameters)
         self._threads = HeldThreads(thread_number(self.n_jobs, size))
-        self.objective = Objective(
-            self.problem, self.theta, self.n_jobs, self._between, outside=self._threads.paused
-        )
+        sums = self.make_sums(self.problem, self.theta, self.n_jobs, self._between)
+        self.objective = Objective(self.problem, self.theta, sums, self._threads.paused)
         if self.progress.n_iter > 0:
             self.objective.go_on(self.progress.loss, self._n_evaluations, self._memory)
         try:

@@ -1,14 +1,25 @@
 """What full-batch optimizers minimize: the loss of all samples with its penalty."""
 
 from contextlib import nullcontext
+from typing import Protocol, runtime_checkable
 
 import numpy as np
-from joblib import effective_n_jobs
 
-from .._compiler.blas_threads import plan_rows
-from .._network.problem import Evaluator
-from .._network.second_order import HessianProduct, Jacobian
-from .row_blocks import RowBlocks
+
+@runtime_checkable
+class Sums(Protocol):
+    """What an objective asks of whatever adds up the training rows, at the parameters in theta.
+
+    Each sum is of float64 and multiplied by ``scale``.
+    """
+
+    def loss_and_gradient(self, scale: float) -> tuple[float, np.ndarray]: ...
+
+    def hessian_product(self, vector: np.ndarray, exact: bool, scale: float) -> np.ndarray: ...
+
+    def gauss_newton_matrix(self, scale: float) -> np.ndarray: ...
+
+    def close(self) -> None: ...
 
 
 class Objective:
@@ -17,29 +28,23 @@ class Objective:
     The vector is the trained part of :math:`\theta`, the network's parameters, except with an
     L1 penalty. That has a kink, and so each weight is split into two parts that are not
     negative, :math:`w = w^+ - w^-`, on whose sum the penalty is linear: the vector then holds
-    all :math:`w^+`, all :math:`w^-` and the other parameters. The loss itself is computed in
-    theta's dtype, its sums over blocks of rows in float64.
+    all :math:`w^+`, all :math:`w^-` and the other parameters.
 
     Parameters
     ----------
     problem : Problem
     theta : ndarray of shape (n_values,)
         Holds the parameters at which the objective was last evaluated.
-    n_jobs : int, default=None
-        Threads that evaluate blocks of rows, each with one thread of BLAS. With None there is
-        one, and large products may use threads of BLAS.
-    between : callable, default=None
-        Called between two blocks of rows; may raise to end the evaluation.
-    plan : Plan, default=None
-        How rows pass through the network; by default as suits its size.
+    sums : Sums
+        Adds up the rows, at the parameters in ``theta``.
     outside : callable, default=nullcontext
         Returns the context of each evaluation, in which the minimizer holds nothing.
     """
 
-    def __init__(self, problem, theta, n_jobs=None, between=None, plan=None, outside=nullcontext):
+    def __init__(self, problem, theta, sums: Sums, outside=nullcontext):
         self.problem = problem
         self.theta = theta
-        self.between = between
+        self._sums = sums
         self._outside = outside
         self.n_evaluations = 0
         self.first_loss = None
@@ -50,36 +55,14 @@ class Objective:
         self.l2 = problem.l2 * self.scale
         self._trained = theta[: problem.layout.n_parameters]
         self._weights = slice(0, problem.layout.n_weights)
-        self._n_threads = 1 if n_jobs is None else effective_n_jobs(n_jobs)
-        self._blas_jobs = None if n_jobs is None else 1
-        self._open = []  # all the RowBlocks, which have threads
-        self._plan = plan or problem.plan(problem.n_rows, self._blas_jobs)
-        self._blocks = self._row_blocks(self._plan)
-        self.evaluators = self._workers(self._blocks, Evaluator)
 
     def go_on(self, loss, n_evaluations, memory):
         """Take over what an earlier run has come to."""
         self.first_loss, self.n_evaluations, self.memory = loss, n_evaluations, memory
 
-    def _row_blocks(self, plan):
-        blocks = RowBlocks(self.problem.n_rows, plan, self._n_threads)
-        self._open.append(blocks)
-        return blocks
-
-    def _workers(self, blocks, make, *arguments):
-        return [
-            make(self.problem, self.theta, blocks.plan, self.problem.row_indices, *arguments)
-            for _ in range(blocks.n_workers)
-        ]
-
     def close(self):
-        """End the threads."""
-        for blocks in self._open:
-            blocks.close()
-
-    def _sum(self, blocks, workers):
-        with self._outside():
-            return blocks.sum(workers, self.scale, between=self.between)
+        """End what the sums hold, such as threads."""
+        self._sums.close()
 
     def vector(self):
         """Return the vector that stands for ``theta``."""
@@ -122,7 +105,8 @@ class Objective:
 
     def smooth_part(self):
         """Return the loss with its L2 penalty at ``theta``, and the gradient of both."""
-        loss, gradient = self._sum(self._blocks, self.evaluators)
+        with self._outside():
+            loss, gradient = self._sums.loss_and_gradient(self.scale)
         weights = self.theta[self._weights].astype(np.float64)
         loss += 0.5 * self.l2 * (weights @ weights)
         gradient[self._weights] += self.l2 * weights
@@ -149,13 +133,11 @@ class Objective:
             component.is_twice_differentiable
             for component in (problem.loss, *problem.architecture.activations)
         )
-        direction = np.empty(problem.layout.n_parameters, self.theta.dtype)
-        workers = self._workers(self._blocks, HessianProduct, direction, exact)
 
         def product(x, vector):
             self.assign(x)
-            direction[:] = vector
-            (total,) = self._sum(self._blocks, workers)
+            with self._outside():
+                total = self._sums.hessian_product(vector, exact, self.scale)
             total[self._weights] += self.l2 * vector[self._weights]
             return total
 
@@ -163,19 +145,12 @@ class Objective:
 
     def gauss_newton_matrix(self):
         """Return the function that computes the Gauss-Newton matrix of squared error."""
-        problem = self.problem
-        n_outputs, n_parameters = problem.layout.shapes[-1][1], problem.layout.n_parameters
-        # The matrix of one row: by symmetry, half of its elements are computed.
-        half = n_outputs * n_parameters, n_parameters // 2 + 1
-        plan = plan_rows([half], problem.n_rows, self._blas_jobs)
-        max_rows = max(1, min(plan.max_rows, self._plan.max_rows // n_outputs))
-        blocks = self._row_blocks(plan._replace(max_rows=max_rows))
-        workers = self._workers(blocks, Jacobian)
-        weights = np.diag_indices(problem.layout.n_weights)
+        weights = np.diag_indices(self.problem.layout.n_weights)
 
         def matrix(x):
             self.assign(x)
-            (total,) = self._sum(blocks, workers)
+            with self._outside():
+                total = self._sums.gauss_newton_matrix(self.scale)
             total[weights] += self.l2
             return total
 

@@ -19,6 +19,7 @@ from .._network.layout import Layout, describe
 from .._network.problem import Evaluator, Problem
 from .._training.mini_batch import Rates
 from .._training.objective import Objective
+from .._training.row_sums import RowSums
 from ..batches import FixedBatch
 from ..losses.base import Loss, Separable
 
@@ -107,8 +108,9 @@ class Probe:
         self.problem = replace(problem, architecture=problem.architecture.without_dropout())
         self.theta = theta
         plan = problem.plan(problem.n_rows, at_once=at_once)
-        self._objective = Objective(self.problem, theta, plan=plan)
-        self.network = self._objective.evaluators[0].network
+        sums = RowSums(self.problem, theta, plan=plan)
+        self._objective = Objective(self.problem, theta, sums)
+        self.network = sums.evaluators[0].network
         self.gradient = None
 
     def objective(self):

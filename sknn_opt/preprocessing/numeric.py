@@ -12,6 +12,7 @@ from sklearn.utils._param_validation import Interval
 from sklearn.utils.validation import _check_feature_names_in, check_is_fitted, validate_data
 
 from .._components import FLOAT_TYPE, FRACTION, POSITIVE
+from .._containers import check_in_memory
 from .._documentation_link import DocumentationLinkMixin
 
 # The interquartile range of a standard normal distribution.
@@ -77,6 +78,7 @@ class NumericEncoder(DocumentationLinkMixin, TransformerMixin, BaseEstimator):
         return encoded
 
     def _validate(self, X, reset):
+        check_in_memory(X)
         floats = (np.float64, np.float32)
         return validate_data(self, X, reset=reset, dtype=floats, ensure_all_finite="allow-nan")
 

@@ -9,6 +9,7 @@ from sklearn.utils._param_validation import HasMethods, Interval, StrOptions
 from sklearn.utils.validation import _check_feature_names_in, check_is_fitted, validate_data
 
 from .._components import FLOAT_TYPE, FRACTION, POSITIVE
+from .._containers import check_in_memory
 from .._documentation_link import DocumentationLinkMixin
 from .calendar import PHASE_LABELS, changing_cycles, encode_phase, phase
 from .categories import (
@@ -298,6 +299,7 @@ class TabularEncoder(DocumentationLinkMixin, TransformerMixin, BaseEstimator):
         return np.array(list(_told_apart(named)), dtype=object)
 
     def _validate(self, X, reset):
+        check_in_memory(X)
         if frame_library(X) is None:
             array = validate_data(self, X, reset=reset, dtype=None, ensure_all_finite="allow-nan")
             # NumPy makes strings of all values of a list that holds one.

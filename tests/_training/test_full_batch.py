@@ -18,8 +18,8 @@ from sklearn.preprocessing import scale
 
 from sknn_opt import MLPClassifier, MLPRegressor
 from sknn_opt._training import full_batch as _full_batch
-from sknn_opt._training import objective as _objective
 from sknn_opt._training import progress as _progress
+from sknn_opt._training import row_sums
 from sknn_opt._training.objective import Objective
 from sknn_opt._training.row_blocks import RowBlocks
 from sknn_opt.optimizers import BFGS, LM, OPTIMIZERS, FullBatch, NewtonCG
@@ -345,7 +345,7 @@ def test_result_does_not_depend_on_the_number_of_threads(optimizer, container):
 @unfinished
 def test_n_jobs_follows_joblib(monkeypatch):
     asked = []
-    monkeypatch.setattr(_objective, "effective_n_jobs", lambda n: asked.append(n) or 1)
+    monkeypatch.setattr(row_sums, "effective_n_jobs", lambda n: asked.append(n) or 1)
     make("lbfgs", max_iter=2, n_jobs=-1).fit(X, y)
     assert asked == [-1]
     monkeypatch.undo()

@@ -7,6 +7,7 @@ from scipy.special import log_expit
 
 from sknn_opt._compiler.blas_threads import Plan
 from sknn_opt._training.objective import Objective
+from sknn_opt._training.row_sums import RowSums
 from sknn_opt.activations import ACTIVATIONS, Activation
 from sknn_opt.losses import LogLoss
 
@@ -24,7 +25,8 @@ def make():
     def make(alpha=0.0, l1_ratio=0.0, n_jobs=1, between=None, max_rows=2, **params):
         problem, theta = make_problem(**params)
         problem.alpha, problem.l1_ratio = alpha, l1_ratio
-        made.append(Objective(problem, theta, n_jobs, between, Plan(max_rows)))
+        sums = RowSums(problem, theta, n_jobs, between, Plan(max_rows))
+        made.append(Objective(problem, theta, sums))
         return made[-1]
 
     before = set(threading.enumerate())

@@ -5,6 +5,7 @@ from scipy.optimize import minimize
 from surfaces import SURFACES
 
 from sknn_opt._training.objective import Objective
+from sknn_opt._training.row_sums import RowSums
 from sknn_opt.losses import CLASSIFIER_LOSSES, REGRESSOR_LOSSES
 from sknn_opt.optimizers import BFGS, CG, LBFGS, LM, OPTIMIZERS, NewtonCG, TrustNCG
 from sknn_opt.optimizers import scipy as _scipy_optimizers
@@ -89,7 +90,7 @@ def test_a_tight_tol_is_not_undone_by_ftol(calls, tol, ftol):
 def test_bounds_reach_lbfgs(calls, l1_ratio):
     problem, theta = make_problem()
     problem.alpha, problem.l1_ratio = 1.0, l1_ratio
-    objective = Objective(problem, theta)
+    objective = Objective(problem, theta, RowSums(problem, theta))
     result = LBFGS().minimize(objective, ignore, 1e-4, 20)
     assert calls[0]["bounds"] == objective.bounds()
     assert (calls[0]["bounds"] is None) == (l1_ratio == 0)

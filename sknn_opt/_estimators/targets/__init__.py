@@ -2,7 +2,7 @@
 
 from .base import check_dense, check_numbers
 from .classes import Classes, Probabilities
-from .classifier import ClassTargets
+from .classifier import ClassTargets, balanced_weights
 from .continuous import NumberTargets
 from .labels import Indicators
 from .meaning import check_labels, indicators, meaning_of
@@ -14,6 +14,7 @@ __all__ = [
     "Classes",
     "Indicators",
     "NumberTargets",
+    "balanced_weights",
     "check_dense",
     "check_known_columns",
     "check_labels",

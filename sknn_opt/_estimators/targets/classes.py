@@ -169,9 +169,11 @@ class Probabilities(Classes):
             self.check_named_again(classes)
 
     def check_named_again(self, classes):
-        in_order = self.classes[np.argsort(self._columns)]
-        if not np.array_equal(in_order, check_classes(classes)):
-            raise named_otherwise(classes, in_order)
+        if not np.array_equal(self.named(), check_classes(classes)):
+            raise named_otherwise(classes, self.named())
+
+    def named(self):
+        return self.classes[np.argsort(self._columns)]
 
     def read(self, y):
         y = check_dense(y)

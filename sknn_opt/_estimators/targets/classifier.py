@@ -57,6 +57,10 @@ class ClassTargets(Targets):
         if not np.array_equal(self.classes, unique_labels(classes)):
             raise named_otherwise(classes, self.classes)
 
+    def named(self):
+        """Return the classes as `fit` takes them, by which parts of the data may lack some."""
+        return self.classes
+
     @abstractmethod
     def decide(self, raw):
         """Return class indices, or label indicators, with a column for each output."""

@@ -53,6 +53,9 @@ class Indicators(ClassTargets):
         if y.shape[1] != len(self.classes):
             raise other_classes(np.arange(y.shape[1]), self.classes)
 
+    def named(self):
+        return None  # they are the columns
+
     def _check_dimensions(self, y):
         if y.ndim == 1:
             raise ValueError("The object was fitted with multilabel input.")

@@ -1,0 +1,1 @@
+"""How one network is trained on the partitions of a Dask collection."""
