@@ -66,8 +66,8 @@ class DistributedFit(Fit):
                 "as y = (y - y.mean()) / y.std(), and scale the predictions back."
             )
         dtype = self.fitted[0]["coefs"].dtype if self.continues else estimator.dtype
-        changes = _meaning(estimator.targets_) if self.continues and is_classifier(estimator) else {}
-        reader = self._reader(dtype and np.dtype(dtype).name, **changes)
+        meaning = _meaning(getattr(estimator, "targets_", "") if self.continues else "")
+        reader = self._reader(dtype and np.dtype(dtype).name, **meaning)
         self.blocks = Blocks(self.client, reader, X, y, sample_weight, ("X", "y", "sample_weight"))
         self._bind_features()
         self.X = np.empty((0, self.blocks.n_features), self.blocks.dtype)

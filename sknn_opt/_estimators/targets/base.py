@@ -5,6 +5,8 @@ from abc import ABC, abstractmethod
 import numpy as np
 from scipy import sparse
 
+from ..._containers import check_in_memory
+
 
 class Targets(ABC):
     """What all kinds of targets have in common.
@@ -78,7 +80,8 @@ class Targets(ABC):
 
 
 def check_dense(y):
-    """Return targets as an array; raise TypeError for sparse ones."""
+    """Return targets as an array; raise TypeError for sparse ones and for Dask collections."""
+    check_in_memory(y)
     if sparse.issparse(y):
         raise TypeError(
             "Sparse data was passed for y, but dense data is required. Use '.toarray()' to "
