@@ -166,6 +166,7 @@ class BaseCommittee(
                 raise ValueError(
                     f"{type(self).__name__} requires y to be passed, but the target y is None."
                 )
+            check_in_memory(y)
             y = self._read_targets(y)
             check_consistent_length(X, y)
             if sample_weight is not None:
