@@ -295,7 +295,7 @@ class DaskMLPRegressor(_DaskMLP):
         `optimizer` has to be a full-batch one, such as 'lbfgs' or 'lm'; rows for
         `early_stopping` are drawn at random in each partition; `scoring` is None, 'loss' or
         'r2' where validation rows are on the cluster; `n_jobs`, the number of threads of
-        each task, is 1 for None; and `scale_targets` does not apply.
+        each task, is 1 for None; `scale_targets` and `missing_targets` do not apply.
 
     Attributes
     ----------

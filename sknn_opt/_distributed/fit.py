@@ -60,11 +60,7 @@ class DistributedFit(Fit):
 
     def _bind_data(self, X, y, sample_weight, classes):
         estimator = self.estimator
-        if getattr(estimator, "scale_targets", False):
-            raise ValueError(
-                "scale_targets=True does not apply to Dask collections. Scale y before fit, such "
-                "as y = (y - y.mean()) / y.std(), and scale the predictions back."
-            )
+        _check_targets_keywords(estimator)
         dtype = self.fitted[0]["coefs"].dtype if self.continues else estimator.dtype
         meaning = _meaning(getattr(estimator, "targets_", "") if self.continues else "")
         reader = self._reader(dtype and np.dtype(dtype).name, **meaning)
@@ -195,6 +191,19 @@ class DistributedFit(Fit):
         raise ValueError(
             "On Dask collections, networks are trained by full-batch optimizers: choose "
             "optimizer='lbfgs'."
+        )
+
+
+def _check_targets_keywords(estimator):
+    if getattr(estimator, "scale_targets", False):
+        raise ValueError(
+            "scale_targets=True does not apply to Dask collections. Scale y before fit, such "
+            "as y = (y - y.mean()) / y.std(), and scale the predictions back."
+        )
+    if getattr(estimator, "missing_targets", "error") != "error":
+        raise ValueError(
+            "missing_targets='ignore' does not apply to Dask collections. Leave out the rows in "
+            "which targets are missing, or fit a network for each output on those that have it."
         )
 
 

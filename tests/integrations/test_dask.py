@@ -318,9 +318,11 @@ def test_they_are_scikit_learns_estimators():
         DaskMLPClassifier().to_local()
 
 
-def test_targets_are_not_scaled():
-    with pytest.raises(ValueError, match="scale_targets=True does not apply to Dask"):
-        DaskMLPRegressor(**NETWORK, scale_targets=True).fit(chunked(X), chunked(LINEAR))
+@pytest.mark.parametrize("keyword", [{"scale_targets": True}, {"missing_targets": "ignore"}])
+def test_targets_are_taken_as_they_are(keyword):
+    (name,) = keyword
+    with pytest.raises(ValueError, match=f"{name}=.* does not apply to Dask"):
+        DaskMLPRegressor(**NETWORK, **keyword).fit(chunked(X), chunked(LINEAR))
 
 
 def with_nan():
