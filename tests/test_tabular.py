@@ -4,6 +4,7 @@ import warnings
 import numpy as np
 import pandas as pd
 import pytest
+from sklearn import config_context
 from sklearn.base import clone
 from sklearn.datasets import load_diabetes, load_iris
 from sklearn.exceptions import ConvergenceWarning
@@ -19,7 +20,7 @@ from sknn_opt import (
     TabularMLPClassifier,
     TabularMLPRegressor,
 )
-from sknn_opt._ensembles import recipe
+from sknn_opt._ensembles import base, recipe
 from sknn_opt.preprocessing import RelevanceScaler, TabularEncoder
 
 pytestmark = pytest.mark.usefixtures("one_blas_thread")
@@ -134,6 +135,36 @@ def test_polars_and_arrays():
     array[::7, 0] = np.nan
     model = fast(TabularMLPClassifier, categorical_features=[4]).fit(array, y)
     assert model.score(array, y) > 0.9
+
+
+@pytest.mark.parametrize("library", [None, "pandas", "polars"])
+def test_predictions_are_made_in_blocks_of_rows(library, monkeypatch):
+    array, y = load_iris(return_X_y=True)
+    frame = array
+    if library is not None:
+        module = pytest.importorskip(library)
+        frame = module.DataFrame({f"x{j}": array[:, j] for j in range(4)})
+    model = fast(TabularMLPClassifier).fit(frame, y)
+    expected = model.predict_proba(frame)
+    monkeypatch.setattr(base, "ROWS_AT_A_TIME", 64)
+    seen = []
+    transform = TabularEncoder.transform
+    monkeypatch.setattr(
+        TabularEncoder,
+        "transform",
+        lambda self, X: seen.append(X.shape[0]) or transform(self, X),
+    )
+    np.testing.assert_allclose(model.predict_proba(frame), expected, rtol=1e-5, atol=1e-7)
+    assert set(seen) == {64, 150 % 64}
+
+
+@pytest.mark.parametrize("library", ["pandas", "polars"])
+def test_what_transformers_are_configured_to_make(library):
+    pytest.importorskip(library)
+    expected = fast(TabularMLPRegressor).fit(X, Y).predict(X)
+    with config_context(transform_output=library):
+        model = fast(TabularMLPRegressor).fit(X, Y)
+        np.testing.assert_array_equal(model.predict(X), expected)
 
 
 def test_new_categories_and_gaps_when_predicting():

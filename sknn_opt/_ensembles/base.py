@@ -11,11 +11,12 @@ from typing import Self
 import numpy as np
 from scipy import sparse
 from sklearn.base import BaseEstimator, MetaEstimatorMixin, _fit_context, is_classifier
-from sklearn.utils import check_random_state, get_tags
+from sklearn.utils import _safe_indexing, check_random_state, gen_batches, get_tags
 from sklearn.utils._param_validation import HasMethods, Interval
 from sklearn.utils.metadata_routing import _raise_for_params, _routing_enabled
 from sklearn.utils.validation import (
     _check_sample_weight,
+    _num_samples,
     check_array,
     check_consistent_length,
     check_is_fitted,
@@ -44,6 +45,9 @@ from .routing import Routing, routing_of
 from .snapshots import check_snapshots
 from .training import Training
 from .weights import greedy_weights
+
+#: Rows that are encoded at a time when predicting.
+ROWS_AT_A_TIME = 16_384
 
 #: What only cross-validation leaves on the estimator.
 OF_HELD_OUT = ("member_losses_", "oof_prediction_", "oof_score_", "_conformity", "_n_conforming")
@@ -244,7 +248,7 @@ class BaseCommittee(
         """Yield the number of each network that counts, and its output.
 
         Members that share their encoder come one after the other, so that features are encoded
-        once, and only one encoding is kept.
+        once. Only one encoding, of a block of rows, is kept.
         """
         X = self._validate_features(X, self.estimators_, reset=False)
         by_encoder = {}
@@ -254,9 +258,13 @@ class BaseCommittee(
         predictions = self._predictions
         for numbers in by_encoder.values():
             encoder = encoder_of(self.estimators_[numbers[0]])
-            encoded = X if encoder is None else encoder.transform(X)
-            for number in numbers:
-                yield number, predictions.output(network_of(self.estimators_[number]), encoded)
+            networks = [network_of(self.estimators_[number]) for number in numbers]
+            outputs = []
+            for rows in _blocks_of_rows(X):
+                encoded = rows if encoder is None else encoder.transform(rows)
+                outputs.append([predictions.output(network, encoded) for network in networks])
+            for number, blocks in zip(numbers, zip(*outputs, strict=True), strict=True):
+                yield number, np.concatenate(blocks)
 
     @property
     def _network_weights(self):
@@ -314,3 +322,11 @@ class BaseCommittee(
     def __getstate__(self):
         state = super().__getstate__()
         return {name: value for name, value in state.items() if name not in self._not_pickled}
+
+
+def _blocks_of_rows(X):
+    """Return the rows of ``X`` in blocks, which are encoded one after the other."""
+    n_rows = _num_samples(X)
+    if n_rows <= ROWS_AT_A_TIME:
+        return [X]
+    return (_safe_indexing(X, rows) for rows in gen_batches(n_rows, ROWS_AT_A_TIME))

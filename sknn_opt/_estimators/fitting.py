@@ -1,6 +1,7 @@
 """One call of fit: from an estimator and its data to a trainer."""
 
 import math
+import weakref
 from typing import Protocol, runtime_checkable
 
 import numpy as np
@@ -185,7 +186,7 @@ class Fit:
             problem.row_indices,
             lambda: {
                 **self._attributes_now(),
-                **self.resumption.attributes(trainer, is_complete=False),
+                **self.resumption.attributes(trainer_now(), is_complete=False),
             },
         )
         observed = problem, self.theta, self.progress, callbacks
@@ -193,6 +194,8 @@ class Fit:
             trainer = self._mini_batch_trainer(observed, random_state)
         else:
             trainer = self._full_batch_trainer(observed)
+        # Callbacks belong to the trainer. A cycle of references would keep the data after fit.
+        trainer_now = weakref.ref(trainer)
         self.resumption.restore(trainer)
         return trainer
 

@@ -3,14 +3,17 @@
 from numbers import Integral
 
 import numpy as np
+from scipy import sparse
 from sklearn.base import BaseEstimator, MetaEstimatorMixin, TransformerMixin, _fit_context, clone
-from sklearn.utils import get_tags
+from sklearn.utils import check_array, get_tags
 from sklearn.utils._param_validation import HasMethods, Interval
 from sklearn.utils.validation import _check_feature_names_in, check_is_fitted, validate_data
 
 from .._documentation_link import DocumentationLinkMixin
 from .._network.layout import FLOATS
 from ..inspection import input_gradients
+from .numeric import row_chunks
+from .tabular import TabularEncoder
 
 
 class RelevanceScaler(DocumentationLinkMixin, MetaEstimatorMixin, TransformerMixin, BaseEstimator):
@@ -123,16 +126,30 @@ class RelevanceScaler(DocumentationLinkMixin, MetaEstimatorMixin, TransformerMix
             raise ValueError(f"limits must be two numbers, 0 <= low <= high, got {self.limits}.")
         X = self._validate(X, reset=True)
         self.encoder_ = None if self.encoder is None else clone(self.encoder)
-        encoded = X if self.encoder_ is None else self.encoder_.fit_transform(X, y)
+        encoded = self._encoded("fit_transform", X, y)
         self.network_ = clone(self.network).fit(encoded, y)
         rows = np.linspace(0, len(encoded) - 1, min(self.max_rows, len(encoded))).astype(np.intp)
         gradients = input_gradients(self.network_, encoded[rows])
         squares = (gradients.reshape(len(rows), -1, encoded.shape[1]) ** 2).mean(axis=0).sum(axis=0)
-        shares = squares * encoded.var(axis=0, dtype=np.float64)
+        shares = squares * _variances(encoded)
         origins = getattr(self.encoder_, "origins_", np.arange(encoded.shape[1]))
         self.relevances_ = np.sqrt(np.bincount(origins, shares, minlength=self.n_features_in_))
         self.scale_ = self._factors(origins, low, high).astype(encoded.dtype, copy=False)
-        return encoded * self.scale_
+        return self._scaled(encoded)
+
+    def _encoded(self, method, *data):
+        """Return what the encoder makes of a table, an array whatever `set_output` says."""
+        if self.encoder_ is None:
+            return data[0]
+        encoded = getattr(self.encoder_, method)(*data)
+        if not sparse.issparse(encoded):
+            encoded = np.asarray(encoded)  # frames of Polars would become double precision
+        return check_array(encoded, dtype=FLOATS, order="C", ensure_all_finite=False)
+
+    def _scaled(self, encoded):
+        # A large table is not held twice where the encoder has made a new array.
+        is_new = isinstance(self.encoder_, TabularEncoder) and encoded.flags.writeable
+        return np.multiply(encoded, self.scale_, out=encoded if is_new else None)
 
     def _validate(self, X, reset):
         if self.encoder is None:
@@ -160,8 +177,7 @@ class RelevanceScaler(DocumentationLinkMixin, MetaEstimatorMixin, TransformerMix
         """
         check_is_fitted(self)
         X = self._validate(X, reset=False)
-        encoded = X if self.encoder_ is None else self.encoder_.transform(X)
-        return encoded * self.scale_
+        return self._scaled(self._encoded("transform", X))
 
     def get_feature_names_out(self, input_features=None):
         """Return the names of the columns, those of the encoder.
@@ -185,3 +201,12 @@ class RelevanceScaler(DocumentationLinkMixin, MetaEstimatorMixin, TransformerMix
         if self.encoder is not None:
             tags.input_tags = get_tags(self.encoder).input_tags
         return tags
+
+
+def _variances(X):
+    """Return the variance of each column, without a copy of ``X`` in double precision."""
+    mean = X.mean(axis=0, dtype=np.float64)
+    squares = np.zeros(X.shape[1])
+    for rows in row_chunks(*X.shape):
+        squares += ((X[rows] - mean) ** 2).sum(axis=0)
+    return squares / len(X)

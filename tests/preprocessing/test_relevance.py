@@ -1,10 +1,12 @@
 import numpy as np
 import pandas as pd
 import pytest
+from sklearn.preprocessing import FunctionTransformer, OneHotEncoder
 from sklearn.utils.estimator_checks import parametrize_with_checks
 
 from sknn_opt import MLPClassifier, MLPRegressor
 from sknn_opt.preprocessing import RelevanceScaler, TabularEncoder
+from sknn_opt.preprocessing.relevance import _variances
 
 pytestmark = [
     pytest.mark.usefixtures("one_blas_thread"),
@@ -73,3 +75,38 @@ def test_a_network_that_has_learnt_nothing_scales_nothing():
 def test_bad_limits(limits):
     with pytest.raises(ValueError, match="limits must be two numbers"):
         RelevanceScaler(NETWORK, limits=limits).fit(X, Y)
+
+
+@pytest.mark.parametrize("library", ["pandas", "polars"])
+def test_an_encoder_may_make_frames(library):
+    pytest.importorskip(library)
+    encoder = TabularEncoder(random_state=0)
+    plain = RelevanceScaler(NETWORK, encoder).fit(X, Y)
+    expected = plain.transform(X)
+    encoder.set_output(transform=library)
+    framed = RelevanceScaler(NETWORK, encoder)
+    np.testing.assert_array_equal(framed.fit_transform(X, Y), expected)
+    np.testing.assert_array_equal(framed.transform(X), expected)
+
+
+def test_data_are_not_changed():
+    data = X.copy()
+    for encoder in (None, FunctionTransformer(), TabularEncoder(n_bins=0, n_frequencies=0)):
+        RelevanceScaler(NETWORK, encoder).fit_transform(data, Y)
+        np.testing.assert_array_equal(data, X)
+
+
+def test_variances_of_blocks_of_rows(monkeypatch):
+    shifted = X + 1e3
+    monkeypatch.setattr("sknn_opt.preprocessing.numeric._CHUNK", 30)
+    np.testing.assert_allclose(_variances(shifted), shifted.var(axis=0), rtol=1e-12)
+
+
+def test_an_encoder_may_make_integers_but_no_sparse_matrix():
+    words = np.array([["a"], ["b"], ["a"], ["c"]] * 5, dtype=object)
+    y = (words[:, 0] == "a").astype(float)
+    dense = OneHotEncoder(sparse_output=False, dtype=int)
+    scaled = RelevanceScaler(NETWORK, dense, limits=(0.5, 0.5)).fit_transform(words, y)
+    np.testing.assert_array_equal(np.unique(scaled), [0, 0.5])
+    with pytest.raises(TypeError, match="dense data is required"):
+        RelevanceScaler(NETWORK, OneHotEncoder()).fit(words, y)
