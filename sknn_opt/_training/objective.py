@@ -61,8 +61,9 @@ class Objective:
         self.first_loss, self.n_evaluations, self.memory = loss, n_evaluations, memory
 
     def close(self):
-        """End what the sums hold, such as threads."""
+        """End what the sums hold, such as threads, and let go of the data."""
         self._sums.close()
+        del self._sums
 
     def vector(self):
         """Return the vector that stands for ``theta``."""

@@ -8,7 +8,7 @@ import pytest
 
 from sknn_opt import MLPRegressor
 from sknn_opt._estimators import base
-from sknn_opt.optimizers import OPTIMIZERS, FirstOrder
+from sknn_opt.optimizers import OPTIMIZERS
 
 pytestmark = [
     pytest.mark.usefixtures("one_blas_thread"),
@@ -36,9 +36,7 @@ def fits(monkeypatch):
     gc.enable()
 
 
-@pytest.mark.parametrize(
-    "optimizer", [name for name in OPTIMIZERS if issubclass(OPTIMIZERS[name], FirstOrder)]
-)
+@pytest.mark.parametrize("optimizer", [*OPTIMIZERS])
 def test_data_are_let_go_without_garbage_collection(optimizer, fits):
     MLPRegressor((3,), optimizer=optimizer, max_iter=2).fit(X, Y)
     assert [reference() for reference in fits] == [None]
