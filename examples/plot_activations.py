@@ -1,17 +1,17 @@
 """
-Which activation bends how, and does it matter?
-===============================================
+Activations: which one bends how, and does it matter?
+=====================================================
 
-Without an activation, layers merge into one linear map. Thirteen are on offer, from the sigmoid
-of the first networks to the smooth relatives of relu. What do they look like, where do their
-gradients vanish, and how fast does a network of five layers learn with each?
+Without an activation, layers merge into one linear map. There are thirteen to choose from, from the
+sigmoid of the first networks to the smooth relatives of relu. What do they look like, where do
+their gradients vanish, and how fast does a network of five layers learn with each?
 """
 
 # %%
 # Shapes and slopes
 # -----------------
-# A network of one unit with a weight of 1 computes the activation itself: its parameters may be
-# assigned to.
+# A network of one unit with a weight of 1 computes the activation itself, so assign these
+# parameters.
 
 import matplotlib.pyplot as plt
 import numpy as np
@@ -62,10 +62,10 @@ for ax in axes.flat[13:]:
 plt.show()
 
 # %%
-# Above each picture stands the training loss after the first epoch and after the fifteenth. The
-# sigmoid is the one that fails: its slope is a quarter at best, so five layers leave less than a
-# thousandth of a gradient, and the loss is hardly below 2.3, that of guessing. tanh, with a slope
-# of 1 in the middle, does learn, and softsign and softplus are slower. The relatives of relu end
-# at 0.04 to 0.06, close to each other. No activation at all ends not far from them on these data,
+# Above each picture is the training loss after the first epoch and after the fifteenth. Only the
+# sigmoid fails: its slope is a quarter at best, so five layers leave less than a thousandth of a
+# gradient, and the loss stays close to 2.3, that of guessing. tanh, with a slope of 1 in the
+# middle, does learn, and softsign and softplus are slower. The relatives of relu end at 0.04 to
+# 0.06, close to each other. Without any activation the loss ends not far above them on these data,
 # at 0.07: digits are nearly separable by a linear map, so a low training loss alone does not show
 # that an activation is needed.

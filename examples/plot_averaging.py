@@ -1,10 +1,10 @@
 """
-Do averages of the parameters predict better?
-=============================================
+Averages of the parameters: do they predict better?
+===================================================
 
 A high learning rate learns fast and leaves the parameters restless. Their average over the course
-of training is calmer. A validation set tells what that is worth, epoch by epoch, without any
-influence on training.
+of training is calmer. A validation set shows what that is worth, epoch by epoch, without
+influencing training.
 """
 
 # %%
@@ -54,5 +54,5 @@ plt.show()
 # Without an average the loss jumps from epoch to epoch, mostly between 0.13 and 0.3. Both averages
 # come down to 0.1 and stay calm, with little difference between the seeds: the exponential one gets
 # there first and then rises, as the network overfits; the mean of all epochs after the tenth rises
-# less and is the lowest in the end, about 0.11 against 0.16. All three networks have trained the
-# very same parameters; only what predicts differs.
+# less and is the lowest in the end, about 0.11 against 0.16. All three fits train the very same
+# parameters; they differ only in which ones predict.

@@ -1,18 +1,18 @@
 """
-What does a larger batch change?
-================================
+Batch size: what does a larger batch change?
+============================================
 
-The gradient of a few samples is a guess at that of all of them, and a better one the more samples
-it has seen. But with larger batches a pass over the data has fewer steps. Which size learns
-fastest by the epoch, and which by the second? And what does a batch that grows do?
+The gradient of a few samples estimates that of all samples, and the more there are, the better the
+estimate. But with larger batches a pass over the data has fewer steps. Which size learns fastest by
+the epoch, and which by the second? And what does a batch that grows do?
 """
 
 # %%
 # From one sample to all of them
 # ------------------------------
-# Gradient descent without momentum on the digits. Larger batches have less noise in their
-# gradients and bear larger learning rates, so each has the best one among 0.01, 0.03, 0.1, 0.3, 1
-# and 3.
+# Gradient descent without momentum on the digits. Larger batches have less noise in their gradients
+# and tolerate larger learning rates, so each size has the best one of 0.01, 0.03, 0.1, 0.3, 1 and
+# 3.
 
 import matplotlib.pyplot as plt
 import numpy as np
@@ -67,9 +67,9 @@ axes[2].legend()
 plt.show()
 
 # %%
-# By the epoch, batches of 1 and of 10 are ahead at first, and only those of 10 stay so: with
-# single samples the rate has to be small, and the noise of the gradients stops progress at 0.02.
-# By the second, single samples are far behind, for an epoch takes four to five times as long. All
-# samples at once are slow by either measure: 30 steps are few. On the right, a rate that is too
-# large for batches of 10 makes the loss jump. As the batches grow, the noise goes, and the same
-# rate becomes a good one, so growing batches do what a falling learning rate does.
+# By the epoch, batches of 1 and of 10 are ahead at first, and only those of 10 stay so: with single
+# samples the rate has to be small, and the noise of the gradients stops progress at 0.02. By the
+# second, single samples are far behind, for an epoch takes four to five times as long. All samples
+# at once are slow by either measure: 30 steps are few. On the right, a rate that is too large for
+# batches of 10 makes the loss jump. As the batches grow, the noise shrinks, and the same rate
+# becomes a good one: growing batches do what a falling learning rate does.

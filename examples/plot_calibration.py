@@ -1,16 +1,16 @@
 """
-How far can the probabilities be trusted?
-=========================================
+Calibration: how far can the probabilities be trusted?
+======================================================
 
 Of all samples that are given a probability of 0.9, nine in ten should belong to the class. A
-network that fits its training data perfectly is far too sure of itself. Does label smoothing
-help? And how does the hinge loss, which has no probabilities at all, get good ones?
+network that fits its training data perfectly is far too sure of itself. Does label smoothing help?
+And how does one get good probabilities from the hinge loss, which has none at all?
 """
 
 # %%
 # A noisy problem
 # ---------------
-# One label in ten is drawn at random, so nobody can be surer than 95 %.
+# One label in ten is drawn at random, so no prediction can be surer than 95 %.
 
 import matplotlib.pyplot as plt
 from sklearn.calibration import CalibratedClassifierCV, calibration_curve
@@ -65,7 +65,7 @@ plt.show()
 # %%
 # Of the samples that the plain network is all but certain of, the columns at the left and right
 # ends, one in ten belongs to the other class. Smoothing the labels by as much as they are wrong
-# puts every point on the diagonal. Calibration takes the certainty away too; its logistic curve
-# has only two parameters, so the points bend around the diagonal. The hinge loss gets the lowest
-# Brier score all the same, for it classifies better here: 84 % of the test data, the log loss 82
-# %.
+# puts every point on the diagonal. Calibration takes the certainty away too; its logistic curve has
+# only two parameters, so the points bend around the diagonal. The hinge loss gets the lowest Brier
+# score all the same, since it classifies better here: 84 % of the test data, against 82 % with the
+# log loss.

@@ -1,16 +1,17 @@
 """
-How can one watch a training, and end it?
-=========================================
+Callbacks: how to watch training, and how to end it
+===================================================
 
-With scikit-learn 1.9 or later, callbacks look on at each epoch, may ask for the network as it is at
-that point, and may end training. Here one is shown progress, one notes scores, and one of our own
+With scikit-learn 1.9 or later, callbacks see each epoch, can ask for the network as it is at that
+point, and can end training. Here one shows progress, one records scores, and a callback of our own
 ends training once the network is good enough.
 """
 
 # %%
 # A callback of one's own
 # -----------------------
-# Four methods. ``fitted_estimator`` is made for callbacks that ask for it, and only then.
+# It has four methods. The network in its present state, ``fitted_estimator``, is only made for
+# callbacks that ask for it.
 
 import matplotlib.pyplot as plt
 from sklearn.callback import ProgressBar, ScoringMonitor
@@ -68,5 +69,5 @@ ax.legend(loc="lower right")
 plt.show()
 
 # %%
-# The accuracy on the training data, as the monitor noted it, and on other data, as our own
-# callback did. Where the latter meets the dashed line, training ends.
+# The accuracy on the training data, recorded by the monitor, and on other data, recorded by our own
+# callback. Where the latter meets the dashed line, training ends.

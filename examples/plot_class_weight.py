@@ -1,10 +1,10 @@
 """
-What do class weights buy, and what do they cost?
-=================================================
+Class weights: what do they gain, and what do they cost?
+========================================================
 
-One sample in thirty is of the rare class, and overlooking it costs more than a false alarm. A
-network that counts errors has little reason to look for it. What changes when the rare class
-weighs more?
+One sample in thirty belongs to the rare class, and missing it costs more than a false alarm. A
+network that counts errors has little reason to look for it. What changes when the rare class weighs
+more?
 """
 
 # %%
@@ -61,9 +61,9 @@ for ax, class_weight in zip(axes, (None, {1: 5}, "balanced"), strict=True):
 plt.show()
 
 # %%
-# Orange is where the network raises the alarm. Without weights it does so only where it takes the
-# rare class (red squares) to outnumber the other, and finds a quarter of it. A weight of 5 moves
-# the boundary inwards: three quarters are found, and a third of the alarms are right. The
+# The network raises the alarm in the orange region. Without weights it does so only where it takes
+# the rare class (red squares) to outnumber the other, and finds a quarter of it. A weight of 5
+# moves the boundary inwards: three quarters are found, and a third of the alarms are right. The
 # balanced weights find 94 %, but nearly four alarms in five are false. Which is best depends on
-# what the two errors cost, and that is what the weights say: overlooking one costs as much as
-# this many false alarms.
+# what the two errors cost, and the weight says just that: missing one sample costs as much as this
+# many false alarms.

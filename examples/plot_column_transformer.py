@@ -1,18 +1,18 @@
 """
-How does a table with words and gaps get into a network?
-========================================================
+Column transformers: how does a table with words and gaps get into a network?
+=============================================================================
 
-A network takes numbers of about unit size. A table of flats has rents, districts and missing
-years. scikit-learn's transformers turn the one into the other, in a pipeline with the network at
-its end. What does the fitted pipeline make of each column?
+A network takes numbers of about unit size. A table of flats has rents, districts and missing years.
+scikit-learn's transformers turn one into the other, in a pipeline that ends with the network. What
+does the fitted pipeline make of each column?
 """
 
 # %%
 # A table
 # -------
-# Made up, so that we know the truth: the rent of a square metre depends on the district and falls
-# with age until the 1950s, old houses being dear again; parking does not matter. Every tenth year
-# is missing.
+# It is made up, so that we know the truth: the rent of a square metre depends on the district and
+# falls with age back to the 1950s; older houses are expensive again, and parking does not matter.
+# Every tenth year is missing.
 
 import matplotlib.pyplot as plt
 import numpy as np
@@ -71,8 +71,7 @@ for flats_with, rows in {"a year": ~gaps, "a gap": gaps}.items():
 # %%
 # The columns' worth
 # ------------------
-# Shuffling a column of the table, before it is transformed, shows what the network loses without
-# it.
+# Shuffling a column of the table before it is transformed shows how much the network needs it.
 
 importance = permutation_importance(
     model, test, rent_test, scoring="neg_root_mean_squared_error", n_repeats=5, random_state=0
@@ -91,7 +90,7 @@ right.margins(x=0.15)
 plt.show()
 
 # %%
-# Rents are predicted to within 60 where the year is known, not much more than the 50 of the
-# noise, and to within 175 where it is missing: a gap can be filled, but not with what was there.
-# The network has found what the rents were made of: area before district before year, the floor
-# together with the lift, and nothing in the parking.
+# Rents are predicted to within 60 where the year is known, not much more than the 50 of the noise,
+# and to within 175 where it is missing: a gap can be filled, but not with what was there. The
+# network has found what the rents were made from: area more than district, district more than year,
+# the floor together with the lift, and parking not at all.

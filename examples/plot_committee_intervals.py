@@ -1,16 +1,16 @@
 """
-How often is the interval right?
-================================
+Prediction intervals: how often are they right?
+===============================================
 
-A prediction of 12 says nothing of whether 9 would be a surprise. An interval does, if it holds the
-target as often as it says, and if it is wider where less is known. Both have to be measured on new
-samples.
+A prediction of 12 does not tell you whether 9 would be a surprise. An interval does, if it contains
+the target as often as it promises, and if it is wider where less is known. Both have to be measured
+on new samples.
 """
 
 # %%
 # Data with a gap
 # ---------------
-# A wave, with noise that grows to the right, of which nothing is known between 4 and 6.
+# A wave with noise that grows to the right, and no samples between 4 and 6.
 
 import matplotlib.pyplot as plt
 import numpy as np
@@ -54,7 +54,7 @@ models = {loss: committee(loss).fit(X, y) for loss in ("squared_error", "gaussia
 # %%
 # What they say
 # -------------
-# Intervals that hold nine targets in ten.
+# Intervals that should contain nine targets in ten.
 
 figure, axes = plt.subplots(2, 1, figsize=(8, 7), layout="constrained", sharex=True, sharey=True)
 for (loss, model), ax in zip(models.items(), axes, strict=True):
@@ -99,9 +99,9 @@ for region, data in regions.items():
 
 # %%
 # The promise is about all samples together, and both keep it: 91 and 89 %. The first one is right
-# too often on the left, 99 %, and too rarely on the right, 82 %; the second one keeps to 88 and
-# 91 %. In the gap nothing is promised: intervals are as good there as the networks' disagreement
-# tells how wrong they are, which is right in 99 and 96 % of all cases.
+# too often on the left, 99 %, and too rarely on the right, 82 %; the second one keeps to 88 and 91
+# %. In the gap nothing is promised: intervals there are only as good as the networks' disagreement
+# is a measure of their errors. They are right for 99 and 96 % of the samples.
 
 levels = np.linspace(0.5, 0.95, 10)
 figure, ax = plt.subplots(figsize=(5, 5), layout="constrained")

@@ -1,10 +1,10 @@
 """
-Why does a deep network not learn, and what helps?
-==================================================
+Deep networks: why do they not learn, and what helps?
+=====================================================
 
-Twenty layers of tanh units, with small random weights: each layer shrinks the signal on its way
-up and the gradient on its way down, until nothing is left to learn from. Textbooks name four
-remedies. Does each of them, alone, bring this network to learn the digits?
+Twenty layers of tanh units, with small random weights: each layer shrinks the signal on its way up
+and the gradient on its way down, until nothing is left to learn from. Textbooks name four remedies.
+Is each of them, on its own, enough for this network to learn the digits?
 """
 
 # %%
@@ -68,7 +68,6 @@ plt.show()
 
 # %%
 # The lines have the colours of the bars. Without a remedy the loss stays at log(10) = 2.3 and the
-# accuracy at a tenth, that of guessing. With any one of the others the network learns to read 92
-# to 96 % of the digits: initialization keeps the signal's size at the start, normalization
-# restores it in every layer and at every step, and a residual connection lets it pass by the
-# layers.
+# accuracy at a tenth, that of guessing. With any single remedy the network learns to read 92 to 96
+# % of the digits: initialization keeps the signal's size at the start, normalization restores it in
+# every layer and at every step, and a residual connection lets the signal bypass the layers.

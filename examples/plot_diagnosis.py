@@ -1,6 +1,6 @@
 """
-A network that does not learn: what is wrong with it?
-=====================================================
+Diagnosis: what is wrong with a network that does not learn?
+============================================================
 
 Twelve layers of logistic units stay at the accuracy of guessing. Instead of trying this and that,
 ask :func:`~sknn_opt.inspection.diagnose`, and do what it says.
@@ -35,8 +35,8 @@ print(f"accuracy: {patient.score(X_test, y_test):.2f}")
 # %%
 # The diagnosis
 # -------------
-# It looks at the data, at each layer and at some steps of training. Remedies have been tried:
-# each one named takes the finding away. They stand in ``changes`` too, ready for
+# It looks at the data, at each layer and at some steps of training. The remedies have been tried:
+# each one that is named makes the finding disappear. They are also in ``changes``, ready for
 # ``set_params``.
 
 diagnosis = diagnose(clone(patient), X_train, y_train)
@@ -49,7 +49,7 @@ print(f"accuracy with {change}: {cured.score(X_test, y_test):.2f}")
 # %%
 # Before and after
 # ----------------
-# On the left gradients and activations before training; on the right what came of it.
+# On the left are gradients and activations before training; on the right is how training went.
 
 figure, axes = plt.subplots(2, 2, figsize=(10, 7), layout="constrained")
 figure.get_layout_engine().set(h_pad=0.15)

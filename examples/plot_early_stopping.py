@@ -1,11 +1,10 @@
 """
-When is the time to stop?
-=========================
+Early stopping: when is the time to stop?
+=========================================
 
-Training makes the loss on the training data fall for as long as it goes on, in the end by
-learning what is true of these data alone. Early stopping holds some of them out and watches the
-score on them. How near does it come to the best moment, and are the samples that it holds out
-missed?
+The longer training goes on, the lower the loss on the training data, in the end by learning what is
+true of these data alone. Early stopping holds some of them out and watches the score on those. How
+close does it come to the best moment, and does the network miss the samples that are held out?
 """
 
 # %%
@@ -78,9 +77,9 @@ right.legend(loc="lower right")
 plt.show()
 
 # %%
-# After about ten epochs the network has learnt what there is to learn, 92 % on test data; all
-# that follows is the wrong labels, and after 60 epochs 84 % are left. Early stopping returns the
+# After about ten epochs the network has learnt what there is to learn, 92 % on test data; from then
+# on it learns the wrong labels, and after 60 epochs 84 % are left. Early stopping returns the
 # network of the tenth epoch, and comes within two points of the best epoch in four of the splits,
-# within three in the other. Part of that gap is the quarter of the data that it didn't learn
-# from: once the number of epochs is known, a last fit on all of them, with that ``max_iter``, can
-# get it back.
+# within three in the other. Part of that gap comes from the quarter of the data that it did not
+# learn from: once the number of epochs is known, a last fit on all of them, with that ``max_iter``,
+# can get it back.

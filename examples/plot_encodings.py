@@ -1,8 +1,8 @@
 """
-What does a network see of a number?
-====================================
+Encodings: what does a network see of a number?
+===============================================
 
-A number can enter a network as it is, or as several numbers that are made of it. What these look
+A number can enter a network as it is, or as several numbers that are made from it. What these look
 like decides which functions are easily learnt: smooth ones, steps or ripples. Here the same network
 learns a function that has all three, from four encodings of one feature.
 """
@@ -10,9 +10,9 @@ learns a function that has all three, from four encodings of one feature.
 # %%
 # Three encodings
 # ---------------
-# A feature with a long tail, as incomes have it. `~sknn_opt.preprocessing.SmoothClipScaler` hardly
+# A feature with a long tail, like incomes. `~sknn_opt.preprocessing.SmoothClipScaler` hardly
 # changes the middle and bends the tail. `~sknn_opt.preprocessing.PiecewiseLinearEncoder` divides
-# the range into bins and says how far a value has come through each.
+# the range into bins and says how far a value has got through each.
 # `~sknn_opt.preprocessing.PeriodicFeatures` are waves of the scaled value. The ticks at the bottom
 # are the samples.
 

@@ -1,6 +1,6 @@
 """
-How wide, and how strongly penalized?
-=====================================
+Grid search: how wide, and how strongly penalized?
+==================================================
 
 The diabetes data have 442 patients and much noise, so a wide network can learn them by heart. Is
 it better to take fewer units, or to keep many and penalize their weights?
@@ -9,8 +9,8 @@ it better to take fewer units, or to keep many and penalize their weights?
 # %%
 # A grid of 24 networks
 # ---------------------
-# The scalers of features and targets belong to the model, so each fold has its own. A parameter of
-# the network has the name of its step in the pipeline before its own.
+# The scalers of features and targets belong to the model, so each fold has its own. The name of a
+# network's parameter is preceded by the name of its step in the pipeline.
 
 import matplotlib.pyplot as plt
 import numpy as np
@@ -59,5 +59,5 @@ plt.show()
 # %%
 # Both ways lead to the same R², about 0.5: one unit needs no penalty to speak of, and with
 # ``alpha=10`` any number of units is as good as any other. At 0.1, 20 units or more predict worse
-# than the mean does; at 100, all networks are held back alike. So here the penalty is what to
-# tune, and the width can be generous.
+# than the mean does; at 100, all networks are held back alike. So here it is the penalty that needs
+# tuning, and the width can be generous.

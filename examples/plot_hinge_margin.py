@@ -1,10 +1,10 @@
 """
-What does the hinge loss look at that cross-entropy does not?
-=============================================================
+Hinge loss: what does it see that cross-entropy does not?
+=========================================================
 
-Cross-entropy wants every sample to be more certain, however far it is on the right side. The
-hinge loss asks for a margin, and samples beyond it have no say. What does that do to the boundary
-between two classes, and how many samples is the network made of?
+Cross-entropy wants every sample to be more certain, however far it is on the right side. The hinge
+loss asks for a margin, and samples beyond it have no say. What does that do to the boundary between
+two classes, and how many samples does the network depend on?
 """
 
 # %%
@@ -38,8 +38,9 @@ networks = {
 # %%
 # Who pulls at the network
 # ------------------------
-# The gradient of a sample's loss by its raw output is its say. That of cross-entropy is ``1 / (1
-# + exp(margin))``; that of the hinge loss is 1 within the margin and 0 beyond it.
+# A sample influences the network by the gradient of its loss with respect to the raw output. For
+# cross-entropy this is ``1 / (1 + exp(margin))``; for the hinge loss it is 1 within the margin and
+# 0 beyond it.
 
 gradients = {
     "log_loss": lambda margin: 1 / (1 + np.exp(margin)),
@@ -61,8 +62,8 @@ for ax, (loss, network) in zip(axes, networks.items(), strict=True):
 plt.show()
 
 # %%
-# Grey is where the raw output is between -1 and 1, and the larger a mark, the larger the gradient
-# of its sample. Under cross-entropy all 200 samples pull, nearly all of them weakly, and the
-# weights grow until the band is narrow. The hinge loss is done with all but 18, those in its
-# wider band or beyond it: they alone hold the boundary in its place, as support vectors do. Both
-# get 98 % of the samples right.
+# In the grey band the raw output is between -1 and 1; the larger a mark, the larger the gradient of
+# its sample. Under cross-entropy all 200 samples pull, nearly all of them weakly, and the weights
+# grow until the band is narrow. The hinge loss is done with all but 18, those in its wider band or
+# beyond it: they alone hold the boundary in its place, as support vectors do. Both get 98 % of the
+# samples right.

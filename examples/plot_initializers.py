@@ -1,6 +1,6 @@
 """
-How large is the signal after twenty layers?
-============================================
+Initializers: how large is the signal after twenty layers?
+==========================================================
 
 A layer of a network multiplies what it gets by weights that were drawn at random. If it makes
 signals a little smaller, twenty layers make them vanish, and the same is true of the gradients on
@@ -10,9 +10,9 @@ their way back. Which initializer keeps both alive, for tanh and for relu?
 # %%
 # A forward and a backward pass, by hand
 # --------------------------------------
-# Twenty layers of 100 units, before any training. The initializers are asked for their draws as
-# the network asks them; the rest is six lines of NumPy. The signal starts as standard normal
-# noise, and so does the gradient at the far end.
+# Twenty layers of 100 units, before any training. The initializers draw weights just as they do for
+# a network; the rest is six lines of NumPy. The signal starts as standard normal noise, and so does
+# the gradient at the far end.
 
 import matplotlib.pyplot as plt
 import numpy as np
@@ -62,10 +62,10 @@ figure.supxlabel("layer")
 plt.show()
 
 # %%
-# Normal weights of a fixed standard deviation of 0.05, 100 of them for a unit, halve the signal
-# in each layer of tanh units and do worse with relu. After Glorot, 20 layers of tanh units keep a
-# seventh of the signal and a sixth of the gradient, but relu cuts away half of what it sees, and
-# a thousandth is left; orthogonal weights do about the same. The factor of two in He's variance
-# makes up for that: with relu, signal and gradient end at three quarters of what they were.
-# "auto", scikit-learn's rule, draws the intercepts too, so its signal holds out longer, but that
-# part of it says nothing of the input, and the gradient fades as after Glorot.
+# Normal weights of a fixed standard deviation of 0.05, 100 of them for a unit, halve the signal in
+# each layer of tanh units and do worse with relu. After Glorot, 20 layers of tanh units keep a
+# seventh of the signal and a sixth of the gradient, but relu cuts away half of what it sees, and a
+# thousandth is left; orthogonal weights do about the same. The factor of two in He's variance makes
+# up for that: with relu, signal and gradient end at three quarters of what they were. "auto",
+# scikit-learn's rule, draws the intercepts too, so its signal lasts longer, but that part of it
+# says nothing about the input, and the gradient fades as it does with Glorot's rule.

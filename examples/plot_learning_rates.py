@@ -1,10 +1,9 @@
 """
-Which learning rate does each optimizer need?
-=============================================
+Learning rates: which one does each optimizer need?
+===================================================
 
-An optimizer that fails may be a good one with a wrong learning rate. How do the sixteen
-first-order optimizers do on the digits at rates from 0.0001 to 1, and how well is each served by
-its default?
+An optimizer that fails may be a good one with a wrong learning rate. How do the sixteen first-order
+optimizers do on the digits at rates from 0.0001 to 1, and how good is the default of each?
 """
 
 # %%
@@ -66,9 +65,9 @@ ax.set(
 plt.show()
 
 # %%
-# Nearly every row has a yellow field: at a rate of its own, each of the sixteen gets 96 to 98 %
+# Nearly every row has a yellow field: at its own best rate, each of the sixteen gets 96 to 98 %
 # right in ten epochs. But their rates differ: 0.01 suits most of the Adam family, SGD, AdaMax and
-# RAdam do as well or better at 0.1, Adadelta wants 1. LAMB and SGD fail abruptly where the rate
-# is too large, Adam and its relatives lose a few per cent. The defaults, for the most part from
-# papers on larger data, are rather small for a table of 1,300 rows: after ten epochs at their
-# defaults, SGD is at 81 %, LAMB at 78, RAdam at 66 and Lion at 43.
+# RAdam do as well or better at 0.1, Adadelta wants 1. LAMB and SGD fail abruptly where the rate is
+# too large, Adam and its relatives lose a few per cent. The defaults, for the most part from papers
+# on larger data, are rather small for a table of 1,300 rows: after ten epochs at their defaults,
+# SGD is at 81 %, LAMB at 78, RAdam at 66 and Lion at 43.

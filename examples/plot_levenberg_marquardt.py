@@ -1,6 +1,6 @@
 """
-When is Levenberg-Marquardt worth it?
-=====================================
+Levenberg-Marquardt: when is it worth it?
+=========================================
 
 Fitting a smooth function without noise, with a small network of tanh units, is the problem that
 Levenberg-Marquardt was made for. How far below Adam and L-BFGS does it get, in how much time? How
@@ -38,8 +38,8 @@ tables = {
 # %%
 # Three optimizers, three seeds
 # -----------------------------
-# Adam is given small batches and a rate that falls to 0, which serve it well here. ``tol=0`` lets
-# nobody stop early, and ``max_iter`` gives each a few tenths of a second.
+# Adam gets small batches and a rate that falls to 0, which suit it well here. ``tol=0`` lets none
+# of them stop early, and ``max_iter`` gives each a few tenths of a second.
 
 SEEDS = range(3)
 OPTIMIZERS = {
@@ -120,7 +120,7 @@ for width in WIDTHS:
 # %%
 # The picture
 # -----------
-# Above: every seed a line. Below: medians.
+# Above, each seed is a line; below are medians.
 
 top = [name for name in tables for _ in range(2)]
 figure, axes = plt.subplot_mosaic(
@@ -147,10 +147,10 @@ axes["size"].legend()
 plt.show()
 
 # %%
-# Without noise, Levenberg-Marquardt passes below where L-BFGS ends after a small part of its
-# time, and ends two orders of magnitude below it, three below Adam. With noise of 1 % its error
-# on new points is a sixth of theirs; with noise of 10 % it fits the noise best, which is the
-# wrong thing, and L-BFGS is the better one. Up to some hundred parameters an iteration of it costs
-# hardly more than that of a tiny network; at a thousand it costs fifty times as much, one of L-BFGS
-# five times: few iterations are left for the same time. So: for smooth regression of precise data
-# by a small network.
+# Without noise, Levenberg-Marquardt passes below where L-BFGS ends after a small part of its time,
+# and ends two orders of magnitude below it, three below Adam. With noise of 1 % its error on new
+# points is a sixth of theirs; with noise of 10 % it fits the noise best, which is not what we want,
+# and L-BFGS does better. Up to some hundred parameters an iteration costs hardly more than for a
+# tiny network; with a thousand it costs fifty times as much, against five times for L-BFGS, so few
+# iterations fit into the same time. Use it for smooth regression on precise data with a small
+# network.

@@ -1,9 +1,9 @@
 """
-How do optimizers cross a ravine and a plateau?
-===============================================
+Optimizers: how do they cross a ravine and a plateau?
+=====================================================
 
 A network with two features and without a hidden layer has two weights, so its loss is a landscape
-that can be drawn. Two kinds of them are hard to cross: a ravine, steep across and nearly flat
+that can be drawn. Two kinds of landscape are hard to cross: a ravine, steep across and nearly flat
 along it, and a plateau, flat in every direction. Which way does each optimizer go? And who wins on
 a network of many weights?
 """
@@ -49,8 +49,8 @@ def plateau(weights):
 # %%
 # Every step on record
 # --------------------
-# A call of ``partial_fit`` with all samples in one batch is one step of the optimizer. Where it
-# starts is said by an initializer of our own.
+# A call of ``partial_fit`` with all samples in one batch is one step of the optimizer. An
+# initializer of our own chooses the starting point.
 
 
 class Start(Initializer):
@@ -150,6 +150,6 @@ plt.show()
 
 # %%
 # Here momentum makes the difference: after ten epochs SGD with momentum and Adam, which has it too,
-# are down to about 0.02, the other three to about 0.08. Neither landscape foretold that plain SGD
-# would keep up with AdaGrad and RMSprop, nor that SGD with momentum would end lowest, well below
-# Adam. Each needs another rate for it, from 0.01 to 1.
+# are down to about 0.02, the other three to about 0.08. Neither landscape predicts that plain SGD
+# keeps up with AdaGrad and RMSprop, nor that SGD with momentum ends lowest, well below Adam. Each
+# needs a rate of its own for that, from 0.01 to 1.

@@ -1,6 +1,6 @@
 """
-What does Optuna find in thirty trials?
-=======================================
+Optuna: what does it find in thirty trials?
+===========================================
 
 Grids grow fast when an optimizer, its own parameters and a schedule are all open. Does a sampler
 that learns from its trials find a good network in thirty of them?
@@ -65,5 +65,5 @@ plt.show()
 
 # %%
 # The first trials are drawn at random; the tenth finds 94.7 % accuracy, and from then on the
-# sampler keeps for the most part to the region around it, for half a point more: 95.2 %. Trials
-# below the axis, with rates far too small or too large, are cut off.
+# sampler mostly stays in the region around it and gains another half a point: 95.2 %. Trials below
+# the axis, with rates far too small or too large, are cut off.

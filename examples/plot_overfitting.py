@@ -1,9 +1,9 @@
 """
-What keeps a large network from learning the noise?
-===================================================
+Overfitting: what keeps a large network from learning the noise?
+================================================================
 
 Three hundred images, a fifth of them with a wrong label, and a network with enough units to learn
-every one of them by heart. What do an L2 penalty, an L1 penalty, dropout and mixtures of images
+every one of them by heart. What can an L2 penalty, an L1 penalty, dropout, and mixtures of images
 with noise each do about it?
 """
 
@@ -64,8 +64,8 @@ plt.show()
 # %%
 # Without a remedy the network is best after ten epochs, with 91 % of the test images, and then
 # learns the wrong labels, all of them, down to 82 %. The L2 penalty, ``alpha=1``, stops it from
-# getting there: 80 % of the training labels, which is about as many as are right, and 89 % on
-# test data, now as later. The L1 penalty does as well with 6 % of the weights, the others being
-# exactly 0. Dropout gets to 93 %, and slows the learning of wrong labels down, but doesn't end
-# it: it needs early stopping beside it. Mixtures of two images, with noise on them, get highest,
-# to 94 %. Wrong labels are learnt here too, but so slowly that a hundred epochs cost 1 %.
+# getting there: 80 % of the training labels, which is about as many as are right, and 89 % on test
+# data, now as later. The L1 penalty does as well with 6 % of the weights; the others are exactly 0.
+# Dropout reaches 93 % and slows down the learning of wrong labels, but does not end it: it needs
+# early stopping as well. Mixtures of two images with noise on them do best, with 94 %. Wrong labels
+# are learnt here too, but so slowly that a hundred epochs cost only 1 %.

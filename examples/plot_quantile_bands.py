@@ -1,6 +1,6 @@
 """
-How sure is a regression of its predictions?
-============================================
+Quantile bands: how sure is a regression of its predictions?
+============================================================
 
 A prediction of 2 give or take 0.1 is not the same as a prediction of 2 give or take 3. A network
 that learns three quantiles at once tells them apart: it predicts the median, and a band that nine
@@ -36,8 +36,8 @@ def true_quantiles(x):
 # %%
 # One network, three outputs
 # --------------------------
-# ``predict`` returns a column for each quantile. "adaptive" lowers the learning rate where the
-# loss no longer falls, and ends training when it is down to 1e-6.
+# ``predict`` returns a column for each quantile. "adaptive" lowers the learning rate when the loss
+# no longer falls, and ends training once the rate is down to 1e-6.
 
 x, y = draw(5000, 0)
 network = MLPRegressor(

@@ -1,6 +1,6 @@
 """
-How many inputs does a network need?
-====================================
+L1 penalty: how many inputs does a network need?
+================================================
 
 Thirty measurements describe each cell nucleus of the breast cancer data, and many of them say the
 same. An L1 penalty makes weights exactly zero, and an input whose weights are all zero is not
@@ -10,8 +10,8 @@ used at all. How many of the thirty can go before the network gets worse?
 # %%
 # A path of penalties
 # -------------------
-# The same network under L1 penalties from weak to strong, tested on held-out folds. An L2 penalty
-# of the same strength is beside it: it makes weights small, and none of them zero.
+# The same network under L1 penalties from weak to strong, tested on held-out folds. For comparison
+# there is an L2 penalty of the same strength, which makes weights small but none of them zero.
 
 import matplotlib.pyplot as plt
 import numpy as np

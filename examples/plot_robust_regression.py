@@ -1,6 +1,6 @@
 """
-How many wrong targets does a regression survive?
-=================================================
+Robust losses: how many wrong targets does a regression survive?
+================================================================
 
 A misplaced decimal point or a broken sensor makes a target wrong by far more than noise does. The
 squared error squares that. How much better do Huber's loss and the absolute error, which grow
@@ -77,7 +77,7 @@ plt.show()
 # %%
 # Without outliers the squared error is as good as the others or better. With one target in fifty
 # wrong its error is four times as large, and with one in ten its curve is drawn far upwards.
-# Huber's loss, which is linear beyond a residual of 1, gives way slowly: with one in ten wrong its
-# error is twice what it was, a quarter of the squared error's. The absolute error, whose prediction
-# is the median, hardly notices up to one in five; beyond, it gives way too, for all wrong targets
-# lie on the same side.
+# Huber's loss, which is linear beyond a residual of 1, deteriorates slowly: with one in ten wrong
+# its error is twice what it was, a quarter of the squared error's. The absolute error, whose
+# prediction is the median, hardly notices up to one in five; beyond that it deteriorates too, since
+# all wrong targets lie on the same side.

@@ -1,18 +1,18 @@
 """
-What does the learning rate do under each schedule?
-===================================================
+Schedules: what does the learning rate do under each of them?
+=============================================================
 
-A schedule multiplies ``learning_rate_init``, and a warm-up multiplies the schedule. Some
-schedules only need to know how much time has passed, some fall to their end exactly at
-``max_iter``, some go up and down, and one waits for the loss. What rates does training see?
+A schedule multiplies ``learning_rate_init``, and a warm-up multiplies the schedule. Some schedules
+depend only on how much time has passed, some reach their end exactly at ``max_iter``, some go up
+and down, and one waits for the loss. Which rates does training see?
 """
 
 # %%
 # Ask the trainings
 # -----------------
-# ``history_["learning_rate"]`` holds the rate of each epoch's last step, so the picture shows
-# what ran: each schedule by its name, with its defaults, alone and after a warm-up over the
-# first tenth of ``max_iter``.
+# ``history_["learning_rate"]`` holds the rate of each epoch's last step, so the picture shows what
+# really ran: each schedule by its name, with its defaults, alone and with a warm-up over the first
+# tenth of ``max_iter``.
 
 import warnings
 
@@ -68,10 +68,10 @@ fig.supylabel("learning rate / learning_rate_init")
 plt.show()
 
 # %%
-# The first row has scikit-learn's: "invscaling" counts samples, not epochs, so nearly all of
-# its fall is over after the first epoch, and "adaptive" falls by a factor of five whenever five
-# epochs brought nothing. The second row knows the time that has passed, and nothing else.
+# The first row has scikit-learn's: "invscaling" counts samples, not epochs, so nearly all of its
+# fall is over after the first epoch, and "adaptive" falls by a factor of five whenever five epochs
+# have brought no progress. The second row depends on the time that has passed, and on nothing else.
 # "polynomial", "cosine" and "one_cycle" reach their end at ``max_iter``: a smaller ``max_iter``
-# makes them steeper. "cosine_restarts" doubles its cycles, "cyclic" repeats them. A warm-up
-# delays none of the clocks: the orange lines join the blue ones after 20 epochs, where these
-# are by then; only "adaptive" waits for the loss, which a warm-up changes.
+# makes them steeper. "cosine_restarts" doubles its cycles, "cyclic" repeats them. A warm-up delays
+# none of the clocks: after 20 epochs the orange lines join the blue ones where these have got to;
+# only "adaptive" waits for the loss, which a warm-up changes.

@@ -1,17 +1,16 @@
 """
-What do sparse features save?
-=============================
+Sparse features: what do they save?
+===================================
 
-A text of eighty words uses few of the thousands of columns of a table of word counts. Does
-training know that, or does it multiply by all these zeros?
+A text of eighty words uses few of the thousands of columns of a table of word counts. Does training
+make use of that, or does it multiply by all these zeros?
 """
 
 # %%
 # Texts, or something like them
 # -----------------------------
-# Words are drawn by Zipf's law, as they are in a language: the tenth most frequent one is a tenth
-# as frequent as the first. Each of five topics has words of its own, which it uses ten times as
-# often.
+# Words follow Zipf's law, as they do in a language: the tenth most frequent one is a tenth as
+# frequent as the first. Each of five topics has words of its own, which it uses ten times as often.
 
 import time
 

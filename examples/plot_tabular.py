@@ -1,6 +1,6 @@
 """
-Tables: a committee beside boosted trees
-========================================
+Raw tables: how does a committee compare with boosted trees?
+============================================================
 
 A raw table with numbers, words, dates and gaps goes into
 :class:`~sknn_opt.TabularMLPRegressor` as it is. How does the committee compare with boosted trees,
@@ -48,7 +48,7 @@ print(X_train.head())
 # %%
 # The committee takes the frame
 # -----------------------------
-# Trees need the date as numbers, and categories as such. Here they get the hour, the day of the
+# Trees need dates as numbers, and categories marked as such. Here they get the hour, the day of the
 # week and the day of the data.
 
 
@@ -89,8 +89,8 @@ axes[0].invert_yaxis()
 # %%
 # Who is in the committee
 # -----------------------
-# Each member has learnt from another encoding of the table. Its weight is chosen by what it
-# predicts for rows that it has not seen; ``oof_score_`` is the score of the weighted mean there.
+# Each member has learnt from a different encoding of the table. Its weight depends on how well it
+# predicts rows that it has not seen; ``oof_score_`` is the score of the weighted mean on them.
 
 model = models["committee, auto"][0]
 for name, weight, loss in zip(

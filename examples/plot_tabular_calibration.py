@@ -1,16 +1,17 @@
 """
-Calibration: a committee's probabilities beside boosted trees
-=============================================================
+Calibrated committees: how far do their probabilities hold?
+===========================================================
 
-Where a probability of 0.8 is given, eight in ten should belong to the class. A committee is
-calibrated by rows that its networks have not seen, at no cost in data. How far do its probabilities
-hold, and how far those of boosted trees?
+Of all samples with a probability of 0.8, eight in ten should belong to the class. A committee is
+calibrated on rows that its networks have not seen, which costs no data. How well do its
+probabilities hold, and how well do those of boosted trees?
 """
 
 # %%
 # A table with much chance in it
 # ------------------------------
-# Whether a customer buys depends on age, income and region, and mostly on what is not in the table.
+# Whether a customer buys depends on age, income and region, but mostly on things that are not in
+# the table.
 
 import matplotlib.pyplot as plt
 import numpy as np
@@ -62,4 +63,4 @@ plt.show()
 
 # %%
 # The trees are too sure: their curve is flatter than the diagonal. The mean of networks that stop
-# early is close to it already, and the temperature does the rest.
+# early is already close to the diagonal, and the temperature does the rest.

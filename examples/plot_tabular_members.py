@@ -1,10 +1,10 @@
 """
-Members of a committee: who finds which function
-================================================
+Members of a committee: which of them finds which function?
+===========================================================
 
 The members of a tabular committee see the same table through other encodings. What does each of
-them make of a narrow band, a wave and a straight line? And what makes it see that five more columns
-are noise?
+them make of a narrow band, a wave and a straight line? And how does it find out that five more
+columns are noise?
 """
 
 # %%
@@ -32,8 +32,8 @@ model = TabularMLPRegressor(random_state=0).fit(table, y)
 # %%
 # What each member has learnt
 # ---------------------------
-# One column moves, and all others stay at 0. The committee is the weighted mean of its members:
-# where they differ, each has the say for which it has been good on rows that it has not seen.
+# One column moves, and all others stay at 0. The committee is the weighted mean of its members; a
+# member's weight depends on how good it is on rows that it has not seen.
 
 names = ["steps", "counts", "smooth", "fine_counts"]
 grid = np.linspace(-2, 2, 200)
@@ -58,8 +58,8 @@ for name, weight in zip(names, model.member_weights_, strict=True):
 # %%
 # What matters
 # ------------
-# A small network has been trained for a moment before each of these networks, and its gradients
-# say which columns matter. The others are made small from the start.
+# A small network has been trained for a moment before each of these networks, and its gradients say
+# which columns matter. The other columns are made small from the start.
 
 scalers = [one for one in model.encoders_ if isinstance(one, RelevanceScaler)]
 relevances = np.mean([scaler.relevances_ for scaler in scalers], axis=0)

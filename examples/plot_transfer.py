@@ -1,10 +1,10 @@
 """
-When does a pretrained network help?
-====================================
+Transfer: when does a pretrained network help?
+==============================================
 
 A network has learnt the ten digits from nine hundred images. Now there is another question about
 other images, and only few of these have labels. Is it better to start from that network, and which
-of its layers should go on learning? Three new questions have three answers.
+of its layers should go on learning? The answer differs for each of three new questions.
 """
 
 # %%
@@ -91,10 +91,10 @@ figure.legend(*axes[0].get_legend_handles_labels(), loc="outside lower center", 
 plt.show()
 
 # %%
-# The even digits can be told by what the network knows of all ten. With 20 labels it pays to keep
-# that: 85 % with the output layer alone, 87 % with the last two layers, 79 % from scratch. With 200
-# labels the output layer alone has learnt what it can, 91 %, and falls behind a network from
-# scratch, 93 %; two layers reach 95 %.
+# What the network knows about all ten digits is enough to tell the even ones. With 20 labels it
+# pays to keep that: 85 % with the output layer alone, 87 % with the last two layers, 79 % from
+# scratch. With 200 labels the output layer alone has learnt what it can, 91 %, and falls behind a
+# network from scratch, 93 %; two layers reach 95 %.
 #
 # Faint images need the old features, a little adapted. With 20 labels a network from scratch names
 # half of the digits, and the pretrained one names 78 %, if its lower layers learn at a tenth of the

@@ -1,6 +1,6 @@
 """
-Which optimizer has the lowest loss after a given time?
-=======================================================
+Time to a low loss: which optimizer gets there first?
+=====================================================
 
 A full-batch optimizer looks at all samples before each of its steps, and takes far fewer and
 better steps than Adam. On which tables does that pay, and from when on?
@@ -107,10 +107,10 @@ if len(sys.argv) > 1:  # a file name, for the documentation
 plt.show()
 
 # %%
-# A dot is where the time was over, or where no gradient was left. On the small regression all
-# full-batch optimizers reach a minimum, each its own; Adam, at a constant rate, has not come as
-# low in twice their time. On the digits L-BFGS is ahead of Adam after some hundredths of a second,
-# and Newton's exact curvature does not pay for its products. On the large table Adam has taken an
-# epoch of 50 steps before L-BFGS has taken one, and leads for about a second, until L-BFGS comes
-# down to it; Levenberg-Marquardt spends half a second or more on a single step. It is for
-# regression, so the digits have no line of it.
+# A dot marks where the time was over, or where no gradient was left. On the small regression all
+# full-batch optimizers reach a minimum, each its own; Adam, at a constant rate, has not come as low
+# in twice their time. On the digits L-BFGS is ahead of Adam after some hundredths of a second, and
+# Newton's exact curvature does not pay for its products. On the large table Adam has taken an epoch
+# of 50 steps before L-BFGS has taken one, and leads for about a second, until L-BFGS comes down to
+# it; Levenberg-Marquardt spends half a second or more on a single step. It is for regression only,
+# so it has no line in the plot of the digits.
