@@ -32,10 +32,10 @@ class GrowingBatch(Component):
         B = \min\left(n, \operatorname{round}(B_0 \, c^p)\right)
 
     after :math:`t` epochs or :math:`p` plateaus. A plateau means that the training loss, or with
-    early stopping the validation score, has failed to improve by ``tol`` for
-    ``n_iter_no_change`` epochs. Training goes on from there with the larger batch. At a plateau
-    of batches of all samples it ends; with ``learning_rate="adaptive"`` it is then the learning
-    rate that falls.
+    early stopping the validation score, has failed to improve by ``tol`` for ``n_iter_no_change``
+    epochs. Training goes on from there with the larger batch. At a plateau where the batch already
+    has all samples, training ends; with ``learning_rate="adaptive"`` the learning rate falls
+    instead.
 
     Parameters
     ----------

@@ -17,6 +17,7 @@ from sklearn.utils.validation import _num_samples, check_is_fitted
 
 from ._distributed.collections import partitions, row_counts
 from ._distributed.fit import DistributedFit
+from ._documentation_link import DocumentationLinkMixin
 from ._estimators.callbacks import CallbackSupportMixin
 from .estimators import MLPClassifier, MLPRegressor
 
@@ -42,7 +43,7 @@ def _takes_keywords_of(network_class):
     return decorate
 
 
-class _DaskMLP(CallbackSupportMixin, BaseEstimator):
+class _DaskMLP(DocumentationLinkMixin, CallbackSupportMixin, BaseEstimator):
     """Base of both estimators.
 
     What is fitted is an estimator of ``_network_class``, by sums that workers compute. Its

@@ -3,8 +3,8 @@
 _MEMBERS = """
 A member is one configuration: a network, or a pipeline that ends in one. Without `cv` it becomes
 one network, which sees all rows. With `cv` it becomes one network for each fold, which stops
-early by the rows that this fold holds out. What the members predict for rows that they have not
-seen says how much each of them counts.
+early by the rows that this fold holds out. How well members predict rows that they have not seen
+decides how much each of them counts.
 
 Members are trained in threads, `n_jobs` at a time. The result does not depend on how many.
 
@@ -107,8 +107,8 @@ CLASSIFIER = _paragraphs(
     + _LIST,
     """
 bootstrap : bool, default=False
-    Whether each network is trained on as many rows drawn with replacement, within each class,
-    so that classes keep their numbers of rows; over all rows for several labels a sample.
+    Whether each network is trained on as many rows, drawn with replacement within each class, so
+    that classes keep their numbers of rows; for several labels a sample, from all rows.
 """,
     _CV,
     """

@@ -10,10 +10,10 @@ predict for these rows says how much each member counts.
 Parameters
 ----------
 members : {'auto', 'fast'} or list of (str, Pipeline), default='auto'
-    Who is in the committee. 'auto' has @AUTO@. 'fast' has @FAST@, for about
-    half of the time. A list has members of your own, by their names: pipelines that end in
-    @NETWORK@, such as ``make_pipeline(TabularEncoder(), @NETWORK@())``. Their parts are tuned
-    by their names, as ``members__smooth__@PART@__dropout``.
+    The members of the committee. 'auto' has @AUTO@. 'fast' has @FAST@, for about half of the time.
+    A list has members of your own, by their names: pipelines that end in @NETWORK@, such as
+    ``make_pipeline(TabularEncoder(), @NETWORK@())``. Their parts are tuned by their names, as
+    ``members__smooth__@PART@__dropout``.
 
 n_folds : int, default=4
     Folds that each member is trained on.@FOLDS@
@@ -26,7 +26,7 @@ categorical_features : {'from_dtype'}, array-like of {bool, int, str} or None, d
 
 _TIME = """
 max_time : float, default=None
-    Seconds that fit may take, about. Members are then trained one after the other, the most
+    About how many seconds fit may take. Members are then trained one after the other, the most
     useful first, and the committee is made of those that are ready. None is no limit.
 """
 
@@ -137,15 +137,15 @@ REGRESSOR = _document(
     _START,
     """
 loss : {'squared_error', 'absolute_error', 'poisson', 'gamma', ...} or Loss, default='squared_error'
-    What the committee is chosen by, and its members train with. With 'squared_error', some
-    members train with 'poisson' where no target is negative: their logarithmic link finds other
-    functions.
+    What the members' weights are chosen by, and what the members train with. With 'squared_error',
+    some members train with 'poisson' where no target is negative: their logarithmic link finds
+    other functions.
 """,
     _TIME,
     """
 calibrate : bool, default=True
-    Whether standard deviations are multiplied by the factor at which errors for rows that
-    members have not seen are as large as these say.
+    Whether standard deviations are multiplied by the factor that makes them agree with the errors
+    for rows that members have not seen.
 """,
     _END,
     """
@@ -162,7 +162,7 @@ temperature_ : float
     """
 Notes
 -----
-No prediction lies beyond the targets that fit has seen.
+Predictions never lie outside the range of the targets that fit has seen.
 """,
     _REFERENCES,
     """

@@ -58,11 +58,11 @@ initializer : str or Initializer, default='auto'
     ``FromEstimator(fitted)`` starts from a fitted network. Optimizers: all.
 
 trainable : list of bool or float, default=None
-    Which layers are trained, hidden ones first and the output layer last: True or False
-    for each, or a factor of its learning rate, 0 meaning False. Nothing changes a frozen
-    layer, neither penalties nor weight decay, `max_norm` or batches that are normalized: its
-    batch normalization uses the running statistics. Its dropout stays on. None means True
-    for all. Optimizers: all; full-batch ones take True and False only.
+    Which layers are trained, hidden ones first and the output layer last: True or False for each,
+    or a factor of its learning rate, 0 meaning False. Nothing changes a frozen layer: no penalty,
+    no weight decay and no `max_norm`, and its batch normalization uses the running statistics. Its
+    dropout stays on. None means True for all. Optimizers: all; full-batch ones take True and False
+    only.
 
 alpha : float, default=0.0001
     Strength of the penalty, at least 0. It is divided by the sum of the sample weights of
@@ -85,17 +85,16 @@ input_dropout : float, default=0.0
     The same for the features. Optimizers: first-order.
 
 input_noise : float, default=0.0
-    Standard deviation of normal noise that is added to the features in each step of training
-    [6]_, before `input_dropout`; not in predicting, nor in validation. It is the same for all
-    features, so these should be scaled. Sparse features are refused.
-    Optimizers: first-order.
+    Standard deviation of normal noise that is added to the features in each step of training [6]_,
+    before `input_dropout`, but not when predicting or validating. It is the same for all features,
+    so these should be scaled. Sparse features are refused. Optimizers: first-order.
 
 mixup : float, default=0.0
-    In each step of training each sample of the mini-batch is mixed with another one [7]_, in
-    shares drawn from the distribution Beta(`mixup`, `mixup`): 0.2 gives mostly one of both, 1
-    any share. Features are mixed before noise is added, and so are the targets of
-    'log_loss', 'focal' and 'squared_error'; other losses and sparse features are refused. Not
-    in predicting, nor in validation. Optimizers: first-order.
+    In each step of training each sample of the mini-batch is mixed with another one [7]_, in shares
+    drawn from the distribution Beta(`mixup`, `mixup`): with 0.2 mixtures are mostly one of the two,
+    with 1 all shares are equally likely. Features are mixed before noise is added, and so are the
+    targets of 'log_loss', 'focal' and 'squared_error'; other losses and sparse features are
+    refused. Predictions and validation do not mix samples. Optimizers: first-order.
 
 max_norm : float, default=None
     Upper bound of the Euclidean norm of each unit's incoming weights. After each step,
@@ -233,10 +232,10 @@ max_time : float, default=None
 _DTYPE = """
 n_jobs : int, default=None
     Bound on the number of threads of fit and predict; -1 means all CPUs. Small matrix products,
-    which are most, run on one thread in any case. First-order optimizers and predictions let
-    BLAS compute large products on so many threads, full-batch optimizers evaluate blocks of
-    samples in so many. With 1, another busy process costs no time. None means all CPUs, for
-    large products only. Optimizers: all.
+    which most are, run on one thread in any case. First-order optimizers and predictions let BLAS
+    compute large products on up to this many threads; full-batch optimizers evaluate blocks of
+    samples in this many. With 1, other busy processes cost no time. None means all CPUs, for large
+    products only. Optimizers: all.
 
 dtype : {'float32', 'float64'} or NumPy type, default=None
     Floating type of training, parameters and predictions. None is the type of ``X`` if
@@ -435,22 +434,22 @@ class_weight : dict or 'balanced', default=None
 
 targets : {'auto', 'multilabel', 'multioutput', 'probabilities'}, default='auto'
     What a ``y`` of several columns means; one of a single column always has a class for each
-    sample. `targets_` is what it was taken for at the first fit, and so it stays: for
-    validation data, scores, warm starts and later calls of partial_fit.
+    sample. `targets_` keeps what it was taken for at the first fit, which then holds for validation
+    data, scores, warm starts and later calls of partial_fit.
 
     - 'multilabel': a column for each label, 0 where a sample does not have it and any other
       number where it does.
-    - 'multioutput': a column for each output, which has classes of its own. One network
-      predicts them all, with a softmax for each output; their losses are added. Methods that
-      return an array of probabilities or decisions return a list of arrays, and `classes_` is
-      a list. A sample counts as right where all of its outputs are.
+    - 'multioutput': a column for each output, which has classes of its own. One network predicts
+      them all, with a softmax for each output; their losses are added. Methods that return an array
+      of probabilities or decisions return a list of arrays, and `classes_` is a list. A sample
+      counts as correct if all of its outputs are.
     - 'probabilities': a column for each class, as ``classes`` in fit names them, or else 0, 1,
       2 and so on; rows of numbers >= 0 that sum to 1 (to within 0.0003), such as the
       predictions of another model. Scores and stratification take the likeliest class.
       Losses: 'log_loss', 'squared_error' and 'focal'.
     - 'auto': 'multilabel' if the values are 0 and no more than one other number, or 1 only;
-      'probabilities' if there are fractions; 'multioutput' if there are three values or more. All
-      else could mean several things, and is a ValueError.
+      'probabilities' if there are fractions; 'multioutput' if there are three values or more.
+      Anything else could mean several things, and raises a ValueError.
 
     Optimizers: all.
 """,
@@ -536,10 +535,10 @@ scale_targets : bool, default=False
     first call. Optimizers: all.
 
 missing_targets : {'error', 'ignore'}, default='error'
-    What a NaN in a ``y`` of several outputs is. With 'ignore' it is a target that is not known:
-    it adds nothing to the loss of its sample, from which the network then learns the other
-    outputs. The loss is still divided by the weights of all samples. Scores are the mean over
-    outputs of that of the samples whose target is known. Optimizers: all.
+    What a NaN in a ``y`` of several outputs is. With 'ignore' it is an unknown target, which adds
+    nothing to the loss of its sample: the network learns the other outputs from that sample. The
+    loss is still divided by the weights of all samples. Scores are means over the outputs, each
+    scored on the samples whose target is known. Optimizers: all.
 """,
     _DTYPE,
     _fill(_ATTRIBUTES, LINKS="'identity' or 'exp'"),
@@ -548,7 +547,7 @@ target_mean_ : ndarray of shape (n_targets,) or None
     What `scale_targets` has subtracted from the targets, 0 with a log link.
 
 target_scale_ : ndarray of shape (n_targets,) or None
-    What it has divided them by then. None without `scale_targets`.
+    What `scale_targets` has then divided them by. None without it.
 """,
     _RAISES,
     """

@@ -23,9 +23,9 @@ _TOLERANCE = 1e-3
 def distill(student, teacher, X, y=None, *, temperature=_TEMPERATURE, hard_weight=0.0):
     r"""Train a network on the predictions of another model.
 
-    The probabilities of a teacher say more than the classes do: also which of the wrong ones are
-    nearly right. A temperature :math:`T` makes that visible. A student that is a classifier
-    minimizes, with the cross-entropy :math:`H` and the softmax :math:`\sigma`,
+    The probabilities of a teacher say more than the classes do: they also show which of the wrong
+    ones are nearly right. A temperature :math:`T` makes that visible. A student that is a
+    classifier minimizes, with the cross-entropy :math:`H` and the softmax :math:`\sigma`,
 
     .. math::
 
@@ -51,12 +51,12 @@ def distill(student, teacher, X, y=None, *, temperature=_TEMPERATURE, hard_weigh
         Fitted, of any kind. A classifier has to have `predict_proba`.
     X : {array-like, sparse matrix, DataFrame} of shape (n_samples, n_features)
         Any rows of the kind that the models are for: those that the teacher was trained on, or
-        others, of which nobody knows the targets.
+        others, whose targets nobody knows.
     y : array-like of shape (n_samples,) or (n_samples, n_outputs), default=None
-        True targets. They count by ``hard_weight``, and steps before the student's network are
-        fitted to them; to the predictions of the teacher if there are none.
+        True targets, which count with the share ``hard_weight``. Steps before the student's network
+        are fitted to them, or to the predictions of the teacher if there are none.
     temperature : float, default=3.0
-        Of classifiers only. 1 leaves probabilities as they are.
+        For classifiers only. 1 leaves probabilities as they are.
     hard_weight : float, default=0.0
         Share of the true targets, from 0 to 1.
 

@@ -23,22 +23,22 @@ _NONE = 1e-10
 
 
 def prune(estimator, amount, X=None, y=None, *, sample_weight=None, fine_tuning=None):
-    r"""Return a smaller network: without a share of the units of each hidden layer.
+    r"""Return a smaller network, without a share of the units of each hidden layer.
 
-    Without data the units go whose incoming and outgoing weights are small. The importance of
-    unit :math:`j` in layer :math:`l` is, with :math:`|\gamma_j|`, the scale of its normalization,
-    in place of the first factor if there is one,
+    Without data, units with small incoming and outgoing weights are removed. The importance of unit
+    :math:`j` in layer :math:`l` is, with :math:`|\gamma_j|`, the scale of its normalization, in
+    place of the first factor if there is one,
 
     .. math:: \|W_{l, \cdot j}\| \, \|W_{l + 1, j \cdot}\|
 
-    With data, one unit after the other is kept, each time the one which, together with those
-    kept before, explains most of what the next layer receives. Then the next layer's weights
-    and intercepts change so that they make up for the missing units, by least squares:
+    With data, units to keep are chosen one at a time: each time the one that, together with those
+    chosen before, explains most of what the next layer receives. Then the next layer's weights and
+    intercepts change so that they make up for the missing units, by least squares:
 
     .. math:: \min_{V, c} \; \sum_i \left\| \tilde a_i V + c - (a_i W_{l+1} + b_{l+1}) \right\|^2
 
     where :math:`a_i` are the outputs of the layer for row :math:`i`, and :math:`\tilde a_i` those
-    of the pruned network. With targets, the network is trained on as well, as a warm start is.
+    of the pruned network. With targets, training then goes on, as in a warm start.
 
     Layers that residual connections join keep the same units. Those joined to the input keep
     all of theirs.

@@ -59,7 +59,7 @@ class Diagnosis:
     Attributes
     ----------
     findings : list of Finding
-        In the order in which to mend them. Empty if no fault was found.
+        In the order in which to fix them. Empty if no fault was found.
     statistics : dict of ndarray of shape (n_layers,)
         One number for each layer, in the order of ``coefs_``:
 
@@ -117,10 +117,10 @@ def diagnose(
 ):
     """Find out why a network does not learn, and what would help.
 
-    Measures the data, activations, gradients and some steps of training, of the network as it
-    is: fitted, or as it would start. Remedies for a fault that is there from the start have been
-    tried on the network before training, and mend it. The others, for faults that training has
-    led to, are what usually helps.
+    Measures the data, activations, gradients and some steps of training, of the network as it is:
+    fitted, or as it would start. Remedies for a fault that is there from the start have been tried
+    on the untrained network, and fix it. The others, for faults that arose in training, are what
+    usually helps.
 
     Parameters
     ----------
@@ -136,7 +136,7 @@ def diagnose(
     y_val : array-like of shape (n_val,) or (n_val, n_outputs), default=None
     sample_weight_val : array-like of shape (n_val,), default=None
     max_samples : int, default=1000
-        Layers are measured on no more than so many samples, drawn at random.
+        Layers are measured on no more than this many samples, drawn at random.
     random_state : int, RandomState instance or None, default=0
         Source of that draw.
 

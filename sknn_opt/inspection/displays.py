@@ -124,8 +124,7 @@ class TrainingCurveDisplay(_Display):
 class GradientFlowDisplay(_Display):
     """Gradients and activations by layer.
 
-    Use `from_estimator`. Lines that stay level are those of a network that learns in all its
-    layers.
+    Use `from_estimator`. In a network that learns in all its layers, the lines stay level.
 
     Parameters
     ----------
@@ -296,8 +295,8 @@ class LearningRateFinderDisplay(_Display):
 class ScheduleDisplay(_Display):
     """Learning rate by epoch, as a schedule plans it.
 
-    Use `from_estimator` or `from_schedule`. What a plateau does to the learning rate of the
-    schedule "adaptive" is not planned.
+    Use `from_estimator` or `from_schedule`. It cannot show how plateaus lower the learning rate of
+    the schedule "adaptive".
 
     Parameters
     ----------

@@ -106,10 +106,10 @@ class GradientCheck:
 def check_gradients(estimator, X, y, sample_weight=None, *, n_checks=50, tol=1e-6, random_state=0):
     """Compare the gradient of the objective with central differences, layer by layer.
 
-    Useful for a network with an activation or loss of one's own. The objective is the loss
-    with the L2 penalty, over all rows at once, in float64 and without dropout or noise, at the
-    fitted parameters or, if the estimator is not fitted, at its initial ones. Some dozens of rows
-    are enough, and more make it slower.
+    Useful for a network with an activation or loss of your own. The objective is the loss with the
+    L2 penalty, over all rows at once, in float64 and without dropout or noise, at the fitted
+    parameters or, if the estimator is not fitted, at its initial ones. Some dozens of rows are
+    enough, and more make it slower.
 
     Parameters
     ----------
@@ -132,9 +132,8 @@ def check_gradients(estimator, X, y, sample_weight=None, *, n_checks=50, tol=1e-
 
     Notes
     -----
-    Where an activation or a loss has a kink close by, differences are no derivatives.
-    Comparing two steps, and their second differences, finds such parameters. They are
-    counted and not compared.
+    Close to a kink of an activation or a loss, differences are not derivatives. Comparing two
+    steps, and their second differences, finds such parameters, which are counted but not compared.
 
     A loss that weights its gradient on purpose, `sknn_opt.losses.GaussianNLL` with its
     ``beta``, is checked without these weights.

@@ -33,7 +33,7 @@ class LearningRateTest:
     losses : ndarray of shape (n_steps,)
         Objective on its mini-batch, before the step.
     smoothed_losses : ndarray of shape (n_steps,)
-        Exponential moving average of the losses, without bias to its start.
+        Exponential moving average of the losses, corrected for its bias towards the start.
     suggestion : float
         A tenth of the rate at which the smoothed loss is smallest, but no more than the rate at
         which half of its fall was done: easy data may be learnt before rates are too large.

@@ -20,9 +20,8 @@ from .probe import FittedNetwork
 def mc_dropout_predict(estimator, X, n_samples=100, random_state=None, *, return_std=True):
     """Predict with dropout left on: mean and standard deviation over many networks.
 
-    Each sample drops other units, as a training step does. Where the networks disagree,
-    the training data do not determine the prediction. Batch normalization uses its running
-    statistics.
+    Each pass drops different units, as a training step does. Where the networks disagree, the
+    training data do not determine the prediction. Batch normalization uses its running statistics.
 
     Parameters
     ----------
@@ -34,10 +33,10 @@ def mc_dropout_predict(estimator, X, n_samples=100, random_state=None, *, return
     random_state : int, RandomState instance or None, default=None
         Source of the units that are dropped.
     return_std : bool, default=True
-        Whether to return standard deviations, too. As those of a committee without `cv`, they
-        say how much the networks disagree, and nothing of the noise in the targets, unless the
-        network has learnt it: with ``loss="gaussian_nll"`` their squares are the variance
-        between the networks plus the mean of the variances that these predict.
+        Whether to return standard deviations, too. Like those of a committee without `cv`, they say
+        how much the networks disagree, and nothing about the noise in the targets, unless the
+        network has learnt it: with ``loss="gaussian_nll"`` their squares are the variance between
+        the networks plus the mean of the variances that these predict.
 
     Returns
     -------
@@ -217,7 +216,7 @@ class HiddenActivations(
     Parameters
     ----------
     estimator : MLPClassifier or MLPRegressor
-        What is fitted, a clone of it. One that is fitted already is taken as it is inside a
+        A clone of it is fitted. A network that is already fitted is used as it is inside a
         :class:`~sklearn.frozen.FrozenEstimator`.
     layer : int, default=-1
         Index of the hidden layer: 0 is the first one, -1 the last one.

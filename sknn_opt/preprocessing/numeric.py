@@ -373,9 +373,9 @@ class PeriodicFeatures(NumericEncoder):
         \varphi_k \sim \mathcal U(-\pi, \pi),
         \qquad k = 1, \dots, K
 
-    with frequencies and phases of its own for each feature. A network prefers functions that
-    change slowly with its inputs; waves let it follow faster ones. Features should be of about
-    unit size before, as `SmoothClipScaler` makes them.
+    with frequencies and phases of its own for each feature. A network prefers functions that change
+    slowly with its inputs; waves let it follow faster ones. Scale features to about unit size
+    first, for example with `SmoothClipScaler`.
 
     Parameters
     ----------

@@ -17,12 +17,12 @@ from .tabular import TabularEncoder
 
 
 class RelevanceScaler(DocumentationLinkMixin, MetaEstimatorMixin, TransformerMixin, BaseEstimator):
-    r"""Encode a table, and scale what comes of each feature by the feature's relevance.
+    r"""Encode a table, and scale the columns made from each feature by its relevance.
 
     A network with many inputs learns from all of them alike at first, however few matter. So a
-    small network is trained on the encoded table, and its gradients say what does matter. With
-    its raw outputs :math:`f_o` and the set :math:`G_j` of columns that the encoder has made of
-    feature :math:`j`, the relevance of that feature is
+    small network is trained on the encoded table, and its gradients show which do. With its raw
+    outputs :math:`f_o` and the set :math:`G_j` of columns that the encoder has made of feature
+    :math:`j`, the relevance of that feature is
 
     .. math::
 
@@ -38,11 +38,11 @@ class RelevanceScaler(DocumentationLinkMixin, MetaEstimatorMixin, TransformerMix
     Parameters
     ----------
     network : MLPClassifier or MLPRegressor
-        What is trained, a clone of it. A short training of a few units is enough.
+        A clone of it is trained. A short training of a few units is enough.
     encoder : transformer, default=None
-        Makes numbers of the table. If it has ``origins_``, as `TabularEncoder` has, these say
-        which feature a column comes from; otherwise each column is its own feature. None means
-        that the features are numbers, and taken as they are.
+        Turns the table into numbers. If it has ``origins_``, as `TabularEncoder` has, these say
+        which feature a column comes from; otherwise each column is its own feature. None means that
+        the features are numbers, and taken as they are.
     limits : tuple of two floats, default=(0.1, 5.0)
         The least and the greatest factor.
     max_rows : int, default=1000

@@ -58,9 +58,9 @@ class TabularEncoder(DocumentationLinkMixin, TransformerMixin, BaseEstimator):
 
     A missing number is replaced by the median, and if more than 0.2 % of the column are missing,
     another column is 1 where they are. Missing values of a categorical column are a category.
-    `transform` takes values that `fit` has not seen: a missing one in a column that had none is
-    the median, or 0 in all columns of its feature, as is a category that was rare or absent.
-    Columns with a single value are left out.
+    `transform` accepts values that `fit` has not seen. A missing value in a column that had none
+    becomes the median or, for a category, 0 in all columns of its feature; so does a category that
+    was rare or absent. Columns with a single value are left out.
 
     Parameters
     ----------
@@ -88,7 +88,7 @@ class TabularEncoder(DocumentationLinkMixin, TransformerMixin, BaseEstimator):
         class does. None adds nothing, and neither do targets of several columns or of more than
         12 classes.
     few_categories : int, default=12
-        Columns of so many categories get no means of the target.
+        Columns with no more categories than this get no means of the target.
     max_columns : int, default=512
         Limit of the number of bins, and of that of waves, in all columns together. In a table of
         many columns each gets fewer of them than `n_bins` and `n_frequencies`.
