@@ -8,7 +8,7 @@ from sklearn.datasets import load_iris
 from sklearn.model_selection import GridSearchCV
 from sklearn.preprocessing import scale
 
-from sknn_opt import MLPClassifier, MLPRegressor
+from sknn_opt import GrowingBatch, MLPClassifier, MLPRegressor
 from sknn_opt.averaging import AVERAGINGS, EMA, SWA
 from sknn_opt.normalizations import BatchNorm
 from sknn_opt.optimizers import OPTIMIZERS, FirstOrder
@@ -155,6 +155,33 @@ def test_statistics_of_earlier_calls_fade_by_each_layers_momentum():
     shares = 1 - (1 - np.repeat(momenta, 2)) ** 2  # two batches
     for ours, was, mean, share in zip(statistics(), before, new, shares, strict=True):
         np.testing.assert_allclose(ours, was + share * (mean - was), rtol=1e-9, atol=1e-12)
+
+
+@pytest.mark.parametrize(
+    ("batch_size", "last"),
+    [
+        (GrowingBatch(start=10, factor=2, every=2), 40),  # 10, 10, 20, 20, 40
+        (GrowingBatch(start=10, factor=3, every=4), 30),
+        (GrowingBatch(start=1, factor=50, every=2), 150),
+        (GrowingBatch(start=30, factor=2, every=5), 30),  # would grow in the next epoch
+    ],
+)
+def test_statistics_are_those_of_batches_as_large_as_the_last_ones(batch_size, last):
+    model = make(batch_size=batch_size, averaging="ema", normalization="batch", max_iter=5)
+    model.fit(X, Y)
+    ours = [*model.running_means_, *model.running_variances_]
+    for array, expected in zip(ours, mean_statistics(model, X, last), strict=True):
+        np.testing.assert_allclose(array, expected, rtol=1e-9, atol=1e-12)
+
+
+def test_statistics_are_those_of_batches_that_have_grown_at_plateaus():
+    growing = GrowingBatch(start=10, factor=2, every="plateau")
+    model = make(batch_size=growing, averaging="ema", normalization="batch", max_iter=30)
+    model.set_params(tol=10.0, n_iter_no_change=1, learning_rate_init=1e-3).fit(X, Y)
+    assert model.n_iter_ < 30  # it ends at a plateau of batches of all samples
+    ours = [*model.running_means_, *model.running_variances_]
+    for array, expected in zip(ours, mean_statistics(model, X, 150), strict=True):
+        np.testing.assert_allclose(array, expected, rtol=1e-9, atol=1e-12)
 
 
 @pytest.mark.parametrize("pickled", [False, True])

@@ -2,7 +2,9 @@
 
 import copy
 import math
+from contextlib import suppress
 from inspect import Parameter, signature
+from numbers import Real
 
 import numpy as np
 from sklearn.base import is_regressor
@@ -87,6 +89,11 @@ def score_function(estimator, targets, data, problem, attributes):
         return lambda raw, loss: -loss
     if scoring is None:
         return lambda raw, loss: targets.score(problem, raw, data)
+    if isinstance(scoring, type):
+        raise ValueError(
+            f"scoring={scoring!r} is a class. Pass an object of it, or a function, that is called "
+            "with an estimator, X and y."
+        )
     scorer = check_scoring(estimator, scoring)
     X, weights = data.features(), {}
     if data.sample_weight is not None and _takes_weights(scorer):
@@ -103,7 +110,7 @@ def score_function(estimator, targets, data, problem, attributes):
         if targets.overflow(problem.form, raw):
             return np.nan
         vars(fitted).update(attributes())
-        return scorer(fitted, X, data.y, **weights)
+        return _number(scorer(fitted, X, data.y, **weights), scoring)
 
     return score_by_scorer
 
@@ -125,6 +132,20 @@ def try_scoring(estimator, validation):
             "scorer for its kind of targets and for methods that it has, or leave scoring "
             f"None. It raised {type(error).__name__}: {error}"
         ) from error
+
+
+def _number(score, scoring):
+    """Return a score as a float; raise ValueError for anything else than a number."""
+    number = score
+    if hasattr(score, "item"):
+        with suppress(ValueError):  # an array of several numbers is none
+            number = score.item()
+    if not isinstance(number, Real):
+        raise ValueError(
+            f"scoring must return a number, got {score} ({type(score)}) instead. "
+            f"(scoring={scoring!r})"
+        )
+    return float(number)
 
 
 def _takes_weights(scorer):

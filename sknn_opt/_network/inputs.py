@@ -50,6 +50,7 @@ INPUT = struct(
     noise=np.float64,  # its standard deviation
     add_noise=np.int64,  # its kernel
     mixture=np.int64,  # address of its struct; 0: rows are not mixed
+    gather_mixtures=np.int64,  # the kernel that mixes them
 )
 
 MULTIPLY = """void (input *source, int64 start, int64 rows, real *weights, real *z,
@@ -57,6 +58,7 @@ int64 units)"""
 GRADIENT = """void (input *source, int64 start, int64 rows, real *delta, real *gradient,
 int64 units, real beta)"""
 ADD_ROWS = "void (input *source, int64 start, int64 rows, real *out)"
+GATHER_MIXTURES = "void (input *source, int64 start, int64 rows)"
 
 #: What features may be.
 Features = np.ndarray | sparse.csr_matrix | sparse.csr_array
@@ -67,6 +69,7 @@ _MAX_COLUMNS = 2**31 - 1
 call_multiply = Call(MULTIPLY)
 call_gradient = Call(GRADIENT)
 call_add_rows = Call(ADD_ROWS)
+call_gather_mixtures = Call(GATHER_MIXTURES)
 
 
 @inline
@@ -88,9 +91,10 @@ def _gather(x, start, rows):
                 there[j] = here[j * x.column_stride]
 
 
-@inline
-def _gather_mixtures(x, start, rows):
+@kernel(GATHER_MIXTURES)
+def _gather_mixtures(source, start, rows):
     """Write rows to the block, each mixed with its partner."""
+    x = at(source, 0)
     mixture = at(mixtures(x.mixture), 0)
     own, other = real(mixture.share), real(1.0 - mixture.share)
     for i in range(rows):
@@ -111,7 +115,7 @@ def _dense_multiply(source, start, rows, weights, z, units):
         block, stride = offset(reals(x.data), start * x.row_stride), x.row_stride
     else:
         if x.mixture != 0:
-            _gather_mixtures(x, start, rows)
+            call_gather_mixtures(x.gather_mixtures, source, start, rows)
         else:
             _gather(x, start, rows)
         n, first = rows * stride, start * stride
@@ -300,6 +304,7 @@ class Input:
             fields["add_noise"] = add_noise.address(self.dtype)
         if mixture is not None:
             fields["mixture"] = mixture.address
+            fields["gather_mixtures"] = _gather_mixtures.address(self.dtype)
         if sparse.issparse(X):
             self._kernels, arrays = _CSR, self._bind_csr(X)
         else:

@@ -7,6 +7,7 @@ activation or the loss: those arrive as addresses of kernels.
 import numpy as np
 
 from .._compiler.declarations import (
+    Call,
     at,
     doubles,
     flush_subnormals,
@@ -63,11 +64,15 @@ LOSS = struct(
     y_block=np.int64,  # buffers for a batch
     weight_block=np.int64,
     mixture=np.int64,  # as in the input
+    gather_mixtures=np.int64,  # the kernel that mixes targets and weights
 )
 
 FORWARD_BLOCK = "void (input *source, layer *layers, int64 n_layers, int64 start, int64 rows)"
+GATHER_MIXTURES = "void (loss *loss, int64 start, int64 rows, int64 outputs)"
 BATCH_GRADIENT = """double (input *source, layer *layers, int64 n_layers, loss *loss,
 int64 start, int64 rows, double scale, double beta)"""
+
+call_gather_mixtures = Call(GATHER_MIXTURES)
 
 
 @inline
@@ -214,9 +219,10 @@ def gather_targets(terms, start, rows):
         weight_block[i] = reals(terms.sample_weight)[row] if terms.sample_weight != 0 else real(1)
 
 
-@inline
-def gather_mixtures(terms, start, rows, outputs):
+@kernel(GATHER_MIXTURES)
+def gather_mixtures(loss, start, rows, outputs):
     """The same for rows that are mixed; a class becomes the probabilities of all classes."""
+    terms = at(loss, 0)
     y, y_block = reals(terms.y), reals(terms.y_block)
     weight_block, columns = reals(terms.weight_block), terms.n_columns
     mixture = at(mixtures(terms.mixture), 0)
@@ -251,7 +257,7 @@ def batch_gradient(source, layers, n_layers, loss, start, rows, scale, beta):
     forward_pass(source, layers, n_layers, start, rows)
     last = at(layers, n_layers - 1)
     if terms.mixture != 0:
-        gather_mixtures(terms, start, rows, last.fan_out)
+        call_gather_mixtures(terms.gather_mixtures, loss, start, rows, last.fan_out)
     else:
         gather_targets(terms, start, rows)
     total = call_evaluate(

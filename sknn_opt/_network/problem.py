@@ -15,7 +15,7 @@ from .inputs import Features
 from .layout import Architecture, Layout
 from .mixture import Mixture
 from .network import Network
-from .passes import LOSS, batch_gradient
+from .passes import LOSS, batch_gradient, gather_mixtures
 
 
 def without_subnormals(sample_weight):
@@ -198,7 +198,9 @@ class Evaluator:
         fields["y"], fields["n_columns"] = keep(problem.y), problem.y.shape[1]
         fields["sample_weight"] = keep(problem.sample_weight)
         fields["order"] = keep(order)
-        fields["mixture"] = 0 if mixture is None else mixture.address
+        if mixture is not None:
+            fields["mixture"] = mixture.address
+            fields["gather_mixtures"] = gather_mixtures.address(self.dtype)
         fields["y_block"] = keep(np.empty((plan.max_rows, n_columns), self.dtype))
         fields["weight_block"] = keep(np.empty(plan.max_rows, self.dtype))
         self.arguments = (

@@ -159,11 +159,8 @@ def update_average(source, layers, n_layers, run):
 
 @kernel(STAGE)
 def renew_streams(source, layers, n_layers, run):
-    """Draw mixtures for this step, and give noise and the masks of dropout new keys."""
+    """Give noise and the masks of dropout new keys for this step."""
     x, epoch = at(source, 0), at(run, 0)
-    if x.mixture != 0:
-        mixture = at(mixtures(x.mixture), 0)
-        draw_mixture(mixture, epoch.seed, epoch.step, epoch.start, epoch.rows)
     if x.noise > 0.0:
         x.noise_key = stream_key(epoch.seed, epoch.step, INPUT_NOISE)
     if x.dropout > 0.0:
@@ -172,6 +169,13 @@ def renew_streams(source, layers, n_layers, run):
         layer = at(layers, i)
         if layer.dropout > 0.0:
             layer.mask_key = stream_key(epoch.seed, epoch.step, i + 1)
+
+
+@kernel(STAGE)
+def mix(source, layers, n_layers, run):
+    """Draw how the rows of this step are mixed."""
+    mixture, epoch = at(mixtures(at(source, 0).mixture), 0), at(run, 0)
+    draw_mixture(mixture, epoch.seed, epoch.step, epoch.start, epoch.rows)
 
 
 @kernel(STAGE)

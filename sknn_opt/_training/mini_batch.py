@@ -14,7 +14,7 @@ from .._network.passes import batch_gradient
 from .._network.problem import Evaluator
 from .._warnings import warn
 from ..schedules import Schedule, WarmUp
-from .epoch import RUN, clip, constrain, renew_streams, train_batches, update_average
+from .epoch import RUN, clip, constrain, mix, renew_streams, train_batches, update_average
 from .optimizer_state import Optimizer
 from .statistics import mean_statistics
 
@@ -189,7 +189,7 @@ class MiniBatchTrainer:
     def _batch_size(self, later=0):
         """Return the size of batches now, or after so many more epochs or plateaus."""
         now = self.state.n_growths if self.batch_size.counts_plateaus else self.state.epoch
-        return self.batch_size(now + later, self.problem.n_rows)
+        return self.batch_size(max(now + later, 0), self.problem.n_rows)
 
     def _bind(self):
         """Fill in what the compiled loop reads."""
@@ -225,8 +225,9 @@ class MiniBatchTrainer:
     def _bind_stages(self):
         limits, fields = self.limits, self.run[0]
         fields["clips"] = min(limits.clip_value, limits.clip_norm) < np.inf
-        is_random = self.problem.architecture.drops or self.augmentation.is_on
-        before = [renew_streams] if is_random else []
+        renews = self.problem.architecture.drops or self.augmentation.input_noise > 0
+        before = [mix] if self.augmentation.mixup > 0 else []
+        before += [renew_streams] if renews else []
         between = [clip] if fields["clips"] else []
         after = [constrain] if limits.max_norm < np.inf else []
         after += [update_average] if self.averaging is not None else []
@@ -454,7 +455,8 @@ class MiniBatchTrainer:
         proportion in which that many batches of training would replace them.
         """
         problem, before = self.problem, self._statistics_before
-        batch_size = self.batch_size(0, problem.n_rows)
+        # Time counts the epochs that are over, and the last of them started one earlier.
+        batch_size = self._batch_size(later=0 if self.batch_size.counts_plateaus else -1)
         plan = problem.plan(batch_size, self.n_jobs, at_once=True)
         mean = mean_statistics(problem, theta, plan, self.order)
         shares = np.ones_like(mean)

@@ -85,6 +85,7 @@ print(json.dumps({
     "max_norm": modules(MLPClassifier, max_norm=1.0),
     "clipping": modules(MLPClassifier, clip_norm=1.0),
     "dropout": modules(MLPClassifier, dropout=0.5),
+    "mixup": modules(MLPClassifier, mixup=0.5),
     "input_dropout": modules(MLPClassifier, input_dropout=0.5),
     "schedule": modules(MLPClassifier, learning_rate="invscaling"),
     "loss": modules(MLPRegressor),
@@ -97,9 +98,9 @@ print(json.dumps({
 """
 
 ENGINE = [
-    "_compiler.linear_algebra", "_network.inputs", "_network.mixture", "_network.passes",
-    "_training.epoch", "_training.penalties", "activations", "losses.classification",
-    "optimizers.adam", "optimizers.base",
+    "_compiler.linear_algebra", "_network.inputs", "_network.passes", "_training.epoch",
+    "_training.penalties", "activations", "losses.classification", "optimizers.adam",
+    "optimizers.base",
 ]  # fmt: skip
 COMPILED = {
     "first": sorted(["_compiler.elementary", *ENGINE]),  # softmax needs exp
@@ -112,11 +113,14 @@ COMPILED = {
     "l1": ["optimizers.base"],
     "max_norm": ["_training.epoch", "_training.penalties"],
     "clipping": ["_training.epoch"],
-    "dropout": [
-        "_network.dropout",
+    "dropout": ["_network.dropout", "_network.random_stream", "_training.epoch"],
+    "mixup": [
+        "_network.inputs",
         "_network.mixture",
+        "_network.passes",
         "_network.random_stream",
         "_training.epoch",
+        "losses.classification",
     ],
     "input_dropout": [],
     "schedule": [],

@@ -120,6 +120,48 @@ def test_scoring_may_be_a_function_or_the_loss():
     )
 
 
+class _Scorer:
+    """A scorer that is an object, and takes weights."""
+
+    def __call__(self, estimator, X, y, sample_weight=None):
+        return np.array([estimator.score(X, y, sample_weight)])
+
+
+@pytest.mark.parametrize("early_stopping", [False, True])
+@optimizers
+def test_scoring_may_be_an_object(optimizer, early_stopping):
+    X, y, held_out = split("multiclass")
+    settings = {"optimizer": optimizer, "early_stopping": early_stopping, "random_state": 0}
+    given = {} if early_stopping else held_out
+    model, plain = (
+        make("multiclass", scoring=scoring, **settings).fit(X, y, **given)
+        for scoring in (_Scorer(), None)
+    )
+    assert model.history_["validation_score"] == plain.history_["validation_score"]
+
+
+@pytest.mark.parametrize(
+    ("scoring", "words"),
+    [
+        (_Scorer, r"_Scorer'> is a class\. Pass an object of it"),
+        (object, "'object'> is a class"),
+        (lambda *_: {"accuracy": 1.0}, "scoring must return a number, got .*dict"),
+        (lambda *_: None, "scoring must return a number, got None"),
+        (lambda *_: np.ones(2), "scoring must return a number, got .*ndarray"),
+        (lambda *_: "0.5", "scoring must return a number, got 0.5 .*str"),
+    ],
+    ids=["class", "object", "dict", "None", "array", "text"],
+)
+@optimizers
+def test_scoring_that_gives_no_number(scoring, words, optimizer):
+    X, y, held_out = split("multiclass")
+    del held_out["sample_weight_val"]
+    model = make("multiclass", scoring=scoring, optimizer=optimizer)
+    with pytest.raises(ValueError, match=words):
+        model.fit(X, y, **held_out)
+    assert not hasattr(model, "coefs_")
+
+
 def _share(y, predictions):
     return np.mean(y == predictions)
 
