@@ -19,6 +19,7 @@ from ._estimators.targets import (
     check_numbers,
     indicators,
     meaning_of,
+    without_missing,
 )
 from ._network.inputs import check_sparse
 from .estimators import MLPClassifier, MLPRegressor
@@ -249,6 +250,7 @@ class MLPEnsembleRegressor(RegressorMixin, BaseCommittee):
 
     def _read_targets(self, y):
         check_dense(y)
+        self._check_none_missing(y)
         y = _check_y(y, multi_output=True, y_numeric=True, estimator=self)
         check_numbers(y)
         if np.abs(y, dtype=np.float64).max() > _LARGEST:
@@ -257,6 +259,17 @@ class MLPEnsembleRegressor(RegressorMixin, BaseCommittee):
                 "which members are weighed. Scale the targets."
             )
         return column_or_1d(y, warn=True) if y.ndim == 2 and y.shape[1] == 1 else y
+
+    def _check_none_missing(self, y):
+        networks = [network_of(estimator) for _, estimator in self._named_members()]
+        if any(network.missing_targets == "ignore" for network in networks):
+            _, missing = without_missing(y)
+            if missing.any():
+                raise ValueError(
+                    "Input y contains NaN. The members have missing_targets='ignore', but a "
+                    "committee is weighed by all targets. Fit one for each column of y, to the "
+                    "rows whose target is known."
+                )
 
     def _make_predictions(self, y, networks):
         losses = [resolve(network.loss, REGRESSOR_LOSSES, network) for network in networks]

@@ -5,7 +5,7 @@ import numpy as np
 import pytest
 from numpy.testing import assert_allclose, assert_array_equal
 from scipy import sparse
-from scipy.stats import loguniform
+from scipy.stats import loguniform, norm
 from sklearn.base import clone
 from sklearn.compose import make_column_transformer
 from sklearn.datasets import load_digits, make_friedman1
@@ -13,12 +13,12 @@ from sklearn.impute import SimpleImputer
 from sklearn.metrics import accuracy_score, log_loss, r2_score
 from sklearn.model_selection import GridSearchCV, KFold, StratifiedKFold, train_test_split
 from sklearn.pipeline import make_pipeline
-from sklearn.preprocessing import OneHotEncoder, StandardScaler
+from sklearn.preprocessing import FunctionTransformer, OneHotEncoder, StandardScaler
 from sklearn.utils import get_tags
 
 from sknn_opt import MLPClassifier, MLPEnsembleClassifier, MLPEnsembleRegressor, MLPRegressor
 from sknn_opt._ensembles.training import Training
-from sknn_opt.losses import Quantile
+from sknn_opt.losses import GaussianNLL, Quantile
 
 pytestmark = [
     pytest.mark.usefixtures("one_blas_thread"),
@@ -259,6 +259,45 @@ def test_standard_deviations_that_networks_have_learnt_take_the_place_of_errors(
     assert_allclose(mean, np.average(means, axis=0, weights=shares))
     expected = np.average((means - mean) ** 2 + stds**2, axis=0, weights=shares)
     assert_allclose(std, np.sqrt(expected))
+
+
+@pytest.mark.parametrize("weight", [None, WEIGHT])
+@pytest.mark.parametrize("y", TARGETS.values(), ids=TARGETS)
+def test_members_that_learn_variances_are_weighed_by_their_likelihood(y, weight):
+    def surprise(mean, std):
+        rows = -norm.logpdf(y, mean, std).reshape(N, -1).sum(axis=1)
+        return np.average(rows, weights=weight)
+
+    loss = ["gaussian_nll", GaussianNLL(beta=1.0)]  # the weights of gradients make no difference
+    pairs = [(f"m{i}", network(MLPEnsembleRegressor, loss=loss[i % 2])) for i in range(4)]
+    model = committee(MLPEnsembleRegressor, estimator=pairs, cv=FOLDS, n_estimators=4)
+    model.fit(X, y, weight)
+    means, stds = np.empty((2, 4, *y.shape))
+    for f, (_, held_out) in enumerate(FOLDS):
+        for m in range(4):
+            found = model.estimators_[3 * m + f].predict(X[held_out], return_std=True)
+            means[m, held_out], stds[m, held_out] = found
+    pairs = zip(means, stds, strict=True)
+    assert_allclose(model.member_losses_, [surprise(*pair) for pair in pairs], rtol=1e-9)
+    mean = np.average(means, axis=0, weights=model.member_weights_)
+    variance = np.average((means - mean) ** 2 + stds**2, axis=0, weights=model.member_weights_)
+    assert_allclose(model.oof_prediction_, mean)
+    assert surprise(mean, np.sqrt(variance)) <= model.member_losses_.min()
+    assert_allclose(model.oof_score_, score(y, mean, weight))
+
+
+def test_a_member_that_knows_its_errors_counts_for_more():
+    # Both predict the same means, which is 0; one of them knows where targets scatter.
+    x = random.uniform(-1, 1, size=(600, 1))
+    y = random.normal(size=600) * np.where(x.ravel() > 0, 5.0, 0.1)
+    given = MLPRegressor((), loss="gaussian_nll", optimizer="lbfgs", alpha=1e-3, max_iter=100)
+    pairs = [
+        ("blind", make_pipeline(FunctionTransformer(np.zeros_like), given)),
+        ("wise", make_pipeline(FunctionTransformer(np.sign), given)),
+    ]
+    model = MLPEnsembleRegressor(pairs, 2, cv=3, random_state=0).fit(x, y)
+    assert model.member_losses_[1] < model.member_losses_[0] - 0.5
+    assert_allclose(model.member_weights_, [0, 1])
 
 
 def test_one_member_that_learns_no_variance_is_enough_for_the_error_to_count():
@@ -589,6 +628,12 @@ REFUSED = {
     "sparse numbers": (MLPEnsembleRegressor, sparse.csr_array(NUMBERS), {}, "Sparse data"),
     "strings": (MLPEnsembleRegressor, THREE, {}, "must be numbers|convert string"),
     "huge numbers": (MLPEnsembleRegressor, NUMBER * 1e160, {}, "squares of targets above 1e\\+150"),
+    "missing numbers": (
+        MLPEnsembleRegressor,
+        np.where(NUMBERS > 0, NUMBERS, np.nan),
+        {"estimator": MLPRegressor(missing_targets="ignore")},
+        "Input y contains NaN.*one for each column of y",
+    ),
     "continuous": (MLPEnsembleClassifier, NUMBER, {}, "Unknown label type"),
     "several outputs": (MLPEnsembleClassifier, np.c_[THREE, THREE], {}, "Several outputs"),
     "None": (MLPEnsembleClassifier, np.r_[[None], THREE[1:]], {}, "None"),

@@ -212,7 +212,7 @@ class BaseCommittee(
             return attributes
         outputs = [[one.held_out for one in of_member] for of_member in fitted]
         held_out = HeldOut(outputs, folds, data, predictions)
-        of_members = held_out.member_predictions()
+        of_members = held_out.member_evidence()
         weights = greedy_weights(of_members, held_out.loss)
         mixtures = held_out.mixtures(weights)
         prediction = predictions.prediction(np.concatenate([one.output for one in mixtures]))

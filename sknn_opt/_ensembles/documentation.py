@@ -189,7 +189,8 @@ calibrate : bool, default=False
         "@LOSS@",
         "if all of them train\n    with 'quantile', 'poisson', 'gamma' or 'tweedie', that loss "
         "(the deviance of the latter three);\n    with 'absolute_error', 'huber' or 'log_cosh' the "
-        "absolute error; otherwise the squared\n    error",
+        "absolute error; with 'gaussian_nll' minus the\n    log-likelihood, summed over outputs; "
+        "otherwise the squared error",
     ),
     """
 oof_prediction_ : ndarray of shape (n_samples,) or (n_samples, n_outputs)

@@ -57,15 +57,15 @@ class HeldOut:
         place[rows] = np.arange(len(rows))
         return output[place[self.rows]]
 
-    def loss(self, prediction):
-        return self.predictions.loss(self.y, prediction, self.weight)
+    def loss(self, evidence):
+        return self.predictions.loss(self.y, evidence, self.weight)
 
     def score(self, prediction):
         return self.predictions.score(self.y, prediction, self.weight)
 
-    def member_predictions(self):
-        """Return the predictions of each member, an array over all ``rows``."""
-        return [self.predictions.prediction(output) for output in self._outputs]
+    def member_evidence(self):
+        """Return what each member is weighed by, an array over all ``rows``."""
+        return [self.predictions.evidence(self.y, output) for output in self._outputs]
 
     def mixtures(self, weights):
         """Return what the committee makes of the outputs in each fold."""

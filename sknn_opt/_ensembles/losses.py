@@ -22,7 +22,10 @@ from .. import losses
 #: Likelihoods below the smallest normal number count as that, so that no loss is infinite.
 _TINY = np.finfo(np.float64).tiny
 
-#: So do means below this one, by which deviances divide.
+#: Variances are known up to this share of the mean square of what they are the difference of.
+_ROUNDING = np.finfo(np.float64).eps
+
+#: Means below this one count as that too, by which deviances divide.
 _SMALLEST_MEAN = 1e-100
 
 
@@ -34,6 +37,41 @@ def log_loss(y, probabilities, sample_weight):
     """
     likelihood = np.take_along_axis(probabilities, y[:, :, np.newaxis], axis=2)
     surprise = -np.log(np.maximum(likelihood, _TINY)).sum(axis=(1, 2))
+    return float(np.average(surprise, weights=sample_weight))
+
+
+def moments_about(y, output):
+    """Return the first two moments of predicted distributions about the targets.
+
+    Those of a mixture are the weighted mean of those of its parts. About the targets they are as
+    large as errors are, so that a variance can be told from them.
+
+    Parameters
+    ----------
+    y : ndarray of shape (n_samples, n_outputs)
+    output : ndarray of shape (n_samples, n_outputs, 2)
+        Means and variances.
+
+    Returns
+    -------
+    moments : ndarray of shape (n_samples, n_outputs, 2)
+    """
+    with np.errstate(over="ignore"):
+        errors = output[:, :, 0] - y
+        return np.stack([errors, errors**2 + output[:, :, 1]], axis=2)
+
+
+def gaussian_nll(moments, sample_weight):
+    """Return minus the mean log-likelihood of normal distributions, which is a sum over outputs.
+
+    ``moments`` are those of the distributions about the targets, see `moments_about`.
+    """
+    errors, squares = np.moveaxis(moments, -1, 0)
+    with np.errstate(over="ignore", invalid="ignore"):
+        variances = squares - errors**2
+        variances = np.maximum(np.maximum(variances, _ROUNDING * squares), _TINY)
+        surprise = 0.5 * (np.log(2 * np.pi * variances) + errors**2 / variances)
+    surprise = np.where(np.isfinite(squares), surprise, np.inf).sum(axis=1)
     return float(np.average(surprise, weights=sample_weight))
 
 

@@ -12,7 +12,7 @@ import numpy as np
 from scipy import sparse
 from scipy.special import log_expit
 
-from .losses import log_loss, loss_of_regressors
+from .losses import gaussian_nll, log_loss, loss_of_regressors, moments_about
 
 
 class Predictions(ABC):
@@ -48,9 +48,13 @@ class Predictions(ABC):
     def shown(self, prediction):
         """Return predictions, or the logarithms of probabilities, in the shape users know."""
 
+    def evidence(self, y, output):
+        """Return what members are weighed by, the mean of which is that of the committee."""
+        return self.prediction(output)
+
     @abstractmethod
-    def loss(self, y, prediction, sample_weight):
-        """Return what members are weighed by, a number."""
+    def loss(self, y, evidence, sample_weight):
+        """Return how bad `evidence` is, a number."""
 
     @abstractmethod
     def score(self, y, prediction, sample_weight):
@@ -142,18 +146,27 @@ class NumberPredictions(Predictions):
     has_variances : bool
         Whether all networks learn variances, which those are that count.
     losses : list of Loss, default=()
-        What the members train with, which says how they are weighed and scored.
+        What the members train with, which says how they are weighed and scored: by the likelihood
+        of all that they predict, if they have learnt variances by it, and else by the numbers.
     """
 
     def __init__(self, has_variances, losses=()):
         self.has_variances = has_variances
         self._losses = losses
+        self._by_likelihood = has_variances and all(
+            loss.form("continuous").has_variances for loss in losses
+        )
 
     def attributes(self):
         return {"_has_variances": self.has_variances}
 
-    def loss(self, y, prediction, sample_weight):
-        return loss_of_regressors(self._losses)(y, prediction, sample_weight)
+    def evidence(self, y, output):
+        return moments_about(y, output) if self._by_likelihood else self.prediction(output)
+
+    def loss(self, y, evidence, sample_weight):
+        if self._by_likelihood:
+            return gaussian_nll(evidence, sample_weight)
+        return loss_of_regressors(self._losses)(y, evidence, sample_weight)
 
     def score(self, y, prediction, sample_weight):
         return self._losses[0].score(y, prediction, sample_weight)

@@ -27,14 +27,14 @@ OUTPUTS = [[[2.0, 1.0, 4.0], [2.0, 3.0, 4.0]], [[0.0, 0.0, 0.0], [0.0, 0.0, 0.0]
 
 def test_predictions_return_to_their_rows():
     here = held_out(OUTPUTS)
-    first = here.member_predictions()[0]
+    first = here.member_evidence()[0]
     assert_array_equal(here.by_row(first).ravel(), [3.0, 1.0, 2.0, 3.0, 4.0, np.nan])
 
 
 @pytest.mark.parametrize("weight", [None, np.array([1.0, 2.0, 0.0, 1.0, 3.0, 9.0])])
 def test_a_row_that_is_held_out_twice_counts_half_each_time(weight):
     here = held_out(OUTPUTS, weight)
-    losses = [here.loss(one) for one in here.member_predictions()]
+    losses = [here.loss(one) for one in here.member_evidence()]
     squares = np.array([(4**2 + 2**2) / 2, 0, 0, 0, 0])
     assert_allclose(losses[0], np.average(squares, weights=None if weight is None else weight[:5]))
 
@@ -60,6 +60,6 @@ def test_members_whose_folds_are_halves_of_the_others():
         for of_member in of_members
     ]
     here = HeldOut(outputs, of_members, data, NumberPredictions(False, [SquaredError()]))
-    for prediction in here.member_predictions():
+    for prediction in here.member_evidence():
         assert_array_equal(prediction.ravel(), 10 * y[here.rows])
     assert_array_equal(here.rows, np.arange(8))

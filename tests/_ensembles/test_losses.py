@@ -3,13 +3,13 @@ from functools import partial
 import numpy as np
 import pytest
 from numpy.testing import assert_allclose
+from scipy.stats import norm
 from sklearn import metrics
 
-from sknn_opt._ensembles.losses import log_loss, loss_of_regressors
+from sknn_opt._ensembles.losses import gaussian_nll, log_loss, loss_of_regressors, moments_about
 from sknn_opt.losses import (
     AbsoluteError,
     Gamma,
-    GaussianNLL,
     Huber,
     Poisson,
     Quantile,
@@ -45,10 +45,34 @@ def test_log_loss_of_the_impossible_is_finite():
     assert np.isfinite(log_loss(np.array([[0]]), np.array([[[0.0, 1.0]]]), None))
 
 
+@pytest.mark.parametrize("weight", WEIGHTS)
+@pytest.mark.parametrize("offset", [0.0, 1e8])
+def test_the_likelihood_of_a_mixture_is_that_of_its_mean_and_variance(offset, weight):
+    y, shares = offset + Y, np.array([0.2, 0.5, 0.3])
+    means, variances = offset + random.normal(size=(3, 30, 2)), random.gamma(2.0, size=(3, 30, 2))
+    of_parts = [
+        moments_about(y, np.stack(one, axis=2)) for one in zip(means, variances, strict=True)
+    ]
+    mean = np.average(means, axis=0, weights=shares)
+    variance = np.average(variances + (means - mean) ** 2, axis=0, weights=shares)
+    ours = gaussian_nll(np.average(of_parts, axis=0, weights=shares), weight)
+    expected = -norm.logpdf(y, mean, np.sqrt(variance)).sum(axis=1)
+    assert_allclose(ours, np.average(expected, weights=weight), rtol=1e-6 if offset else 1e-12)
+
+
+def test_likelihoods_of_extremes_are_no_nan():
+    certain = moments_about(Y, np.stack([Y, np.zeros_like(Y)], axis=2))
+    assert gaussian_nll(certain, None) < -600
+    wrong = moments_about(Y, np.stack([Y + 1e3, np.zeros_like(Y)], axis=2))
+    assert 1e12 < gaussian_nll(wrong, None) < np.inf
+    for mean, variance in ((1e300, 1.0), (0.0, np.inf)):
+        far = np.stack([np.full_like(Y, mean), np.full_like(Y, variance)], axis=2)
+        assert gaussian_nll(moments_about(Y, far), None) == np.inf
+
+
 METRICS = [
     (SquaredError(), metrics.mean_squared_error, {}),
     (AbsoluteError(), metrics.mean_absolute_error, {}),
-    (GaussianNLL(), metrics.mean_squared_error, {}),
     (Huber(), metrics.mean_absolute_error, {}),
     (Quantile(0.2), metrics.mean_pinball_loss, {"alpha": 0.2}),
 ]
