@@ -12,7 +12,7 @@ from sklearn.utils.fixes import parse_version
 
 from ..averaging import EMA
 from ..optimizers import AdamW
-from ..preprocessing import RelevanceScaler, TabularEncoder
+from ..preprocessing import KernelFeatures, RelevanceScaler, TabularEncoder
 
 #: Steps of training, which the cosine schedule of the learning rate spans.
 _STEPS = 4000
@@ -42,7 +42,7 @@ _VIEWS = {
 }
 
 #: Names of the members by kind of task and by the keyword ``members``, the most useful first.
-CLASSIFIERS = {"auto": ("steps", "plain", "smooth"), "fast": ("steps", "plain")}
+CLASSIFIERS = {"auto": ("steps", "plain", "kernel", "smooth"), "fast": ("steps", "plain")}
 REGRESSORS = {"auto": ("steps", "counts", "smooth", "fine_counts"), "fast": ("steps", "counts")}
 
 #: Members that are trained on twice as many folds, which costs them little.
@@ -59,6 +59,12 @@ def make_member(name, network_class, categorical_features, loss):
     elif name == "smooth":
         encoder = _relevant(_encoder("smooth", categorical_features), _network(network_class, loss))
         network = _network(network_class, loss, (128, 128, 64), n_iter_no_change=10)
+    elif name == "kernel":
+        encoder = _relevant(
+            _encoder("plain", categorical_features, target_encoder), _network(network_class, loss)
+        )
+        network = _network(network_class, loss, (64,), n_iter_no_change=10)
+        return Pipeline([("encoder", encoder), ("kernel", KernelFeatures()), ("network", network)])
     elif name == "steps":
         encoder = _relevant(
             _encoder("steps", categorical_features, target_encoder), _network(network_class, loss)

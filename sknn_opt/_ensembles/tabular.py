@@ -117,12 +117,15 @@ class TabularCommittee(BaseCommittee):
 
     @property
     def encoders_(self):
-        """The fitted encoders, each once, in the order of the networks that they belong to."""
+        """The fitted encoders, each once, in the order of the networks that they belong to.
+
+        An encoder is the first step of a pipeline, which reads the table.
+        """
         encoders = {}
         for estimator in self.estimators_:
             encoder = encoder_of(estimator)
             if encoder is not None:
-                encoders.setdefault(id(encoder[-1]), encoder[-1])
+                encoders.setdefault(id(encoder[0]), encoder[0])
         return list(encoders.values())
 
 

@@ -49,7 +49,7 @@ estimators_ : list of Pipeline
     The fitted networks behind their encoders, member by member and within a member fold by fold.
 
 encoders_ : list of transformer
-    The fitted encoders, each once.
+    The fitted encoders, each once: what reads the table, the first step of a pipeline.
 
 member_weights_ : ndarray of shape (n_members,)
     How much each member counts; they sum to 1. Chosen by greedy selection [1]_.
@@ -125,7 +125,7 @@ Examples
 >>> print(model.fit(table, ["a", "b", "b", "a"] * 20).predict(table.head(2)))
 ['a' 'b']
 """,
-    AUTO="three members", FAST="two of them",
+    AUTO="four members", FAST="two of them",
     NETWORK="MLPClassifier", PART="mlpclassifier",
     FOLDS=" The member 'plain' is cheap, and has twice as many.",
     OTHER="TabularMLPRegressor : The same for numbers.",

@@ -12,6 +12,7 @@ from sklearn.utils.estimator_checks import parametrize_with_checks
 
 from sknn_opt import preprocessing
 from sknn_opt.preprocessing import (
+    KernelFeatures,
     PeriodicFeatures,
     PiecewiseLinearEncoder,
     RelevanceScaler,
@@ -19,9 +20,10 @@ from sknn_opt.preprocessing import (
     TabularEncoder,
 )
 
-# Those that learn without a network; the other one has tests of its own.
+# Those of single columns; the others have tests of their own.
 TRANSFORMERS = [getattr(preprocessing, name) for name in preprocessing.__all__]
 TRANSFORMERS.remove(RelevanceScaler)
+TRANSFORMERS.remove(KernelFeatures)
 API = (Path(__file__).parents[2] / "docs" / "api.rst").read_text(encoding="utf-8")
 
 each = pytest.mark.parametrize("cls", TRANSFORMERS)
@@ -50,7 +52,7 @@ def test_tags(cls):
     assert get_tags(cls(dtype="float32")).transformer_tags.preserves_dtype == ["float32"]
 
 
-@each
+@pytest.mark.parametrize("cls", [*TRANSFORMERS, KernelFeatures])
 def test_documentation(cls):
     text = inspect.getdoc(cls)
     assert ".. math::" in text.split("Parameters\n")[0]
