@@ -68,6 +68,56 @@ def soap_step(
     return theta
 
 
+def _inverse(matrix, ridge):
+    return np.linalg.inv(matrix + ridge * np.eye(len(matrix)))
+
+
+def natural_gradient(by_weights, by_intercepts, factors, damping):
+    """A layer's gradient, intercepts in the last row, between its inverse factors."""
+    by_inputs, by_outputs = factors
+    means = np.trace(by_inputs) / len(by_inputs), np.trace(by_outputs) / len(by_outputs)
+    balance = np.sqrt(means[0] / means[1]) if min(means) > 0 else 1.0
+    left = _inverse(by_inputs, np.sqrt(damping) * balance)
+    right = _inverse(by_outputs, np.sqrt(damping) / balance)
+    return left @ np.vstack([by_weights, by_intercepts]) @ right
+
+
+def kfac_step(
+    theta,
+    g,
+    state,
+    lr,
+    step,
+    layout,
+    damping=1e-3,
+    decay=0.95,
+    every=10,
+    kl_clip=1e-3,
+    max_side=2048,
+    fisher="sampled",
+    factors=None,
+):
+    """A step with these factors of each layer, or as long as nothing is observed with 0."""
+    m, v = average(state, "m", g, 0.9), average(state, "v", g**2, 0.999)
+    size = np.sqrt(v / (1 - 0.999**step)) + 1e-8
+    new = theta - lr / 10 * m / (1 - 0.9**step) / size
+    steps, total = {}, 0.0
+    layers = list(zip(*(layout.by_layer(vector) for vector in (theta, g, new)), strict=True))
+    for i, (_, gradient, _) in enumerate(layers):
+        fan_in, fan_out = gradient["coefs"].shape
+        if max(fan_in + 1, fan_out) <= max_side:
+            zeros = np.zeros((fan_in + 1, fan_in + 1)), np.zeros((fan_out, fan_out))
+            by = gradient["coefs"], gradient["intercepts"]
+            steps[i] = natural_gradient(*by, factors[i] if factors else zeros, damping)
+            total += lr**2 * np.sum(np.vstack(by) * steps[i])
+    clip = 1.0 if kl_clip is None or total <= kl_clip else np.sqrt(kl_clip / total)
+    for i, step_of_layer in steps.items():
+        before, _, after = layers[i]
+        after["coefs"][:] = before["coefs"] - lr * clip * step_of_layer[:-1]
+        after["intercepts"][:] = before["intercepts"] - lr * clip * step_of_layer[-1]
+    return new
+
+
 class Stepper:
     """Drives the update kernel of an optimizer over ``theta``."""
 

@@ -136,6 +136,7 @@ SHARED = {
     "optimizer": [
         row("sgd", full_batch=Cell("cg")),
         row("soap", full_batch=Cell("trust-ncg")),
+        row("kfac", full_batch=Cell("bfgs")),
         row("schedule_free", full_batch=Cell("bfgs"), averaging="averages its iterates itself"),
         row(
             "rprop",

@@ -119,6 +119,8 @@ def _leave_out_what_does_not_apply(parameters):
         names |= {"batch_size"}
     if not names.isdisjoint({"batch_size", "dropout"}) or parameters.get("batch_size") == "full":
         names |= {"normalization"}
+    if optimizer is OPTIMIZERS["kfac"]:
+        names |= {"loss"}
     if optimizer is OPTIMIZERS["schedule_free"]:
         names |= {"averaging"}
     if parameters.get("loss", "log_loss") != "log_loss":

@@ -73,8 +73,8 @@ l1_ratio : float, default=0.0
     Share of the L1 norm in the penalty, from 0 (only L2) to 1 (only L1). L1 makes weights
     exactly 0. First-order optimizers apply it by soft-thresholding after each step [4]_, by
     the step that they would take for a constant gradient of the penalty's size [5]_; those
-    without such a metric (lion, muon, rprop, soap) by the plain learning rate times that size.
-    'lbfgs' splits each weight into two non-negative parts. Optimizers: first-order, lbfgs.
+    without such a metric (kfac, lion, muon, rprop, soap) by the plain learning rate times that
+    size. 'lbfgs' splits each weight into two non-negative parts. Optimizers: first-order, lbfgs.
 
 dropout : float or list of float, default=0.0
     Probability with which a hidden unit's output is replaced by 0 in training. The other

@@ -214,6 +214,7 @@ class Fit:
 
     def _mini_batch_trainer(self, observed, random_state):
         estimator, configuration = self.estimator, self.configuration
+        configuration.optimizer.check(self.problem)
         return MiniBatchTrainer(
             *observed,
             optimizer=configuration.optimizer,
@@ -308,7 +309,11 @@ class Fit:
         if previous is not None and previous.fits(optimizer, layout, self.theta):
             return previous
         # Drawn only if it is needed, so that all other draws are the same as in scikit-learn.
-        is_random = self.problem.architecture.drops or self.configuration.augmentation.is_on
+        is_random = (
+            self.problem.architecture.drops
+            or self.configuration.augmentation.is_on
+            or optimizer.draws
+        )
         seed = random_state.randint(np.iinfo(np.int32).max) if is_random else 0
         theta = self.theta[: layout.n_parameters]
         return OptimizerState.fresh(optimizer, layout, theta, seed, previous)

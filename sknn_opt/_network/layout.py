@@ -171,6 +171,7 @@ class Layout:
         coefs = sorted((s for s in specs if s.name == "coefs"), key=attrgetter("layer"))
         self.shapes = [spec.shape for spec in coefs]
         self.is_trained = np.array([not spec.is_frozen for spec in coefs])  # layer by layer
+        self.trained_shapes = [spec.shape for spec in coefs if not spec.is_frozen]
         moving = [spec for spec in specs if not spec.is_frozen]
         trained = [spec for spec in moving if spec.trained]
         self.n_weights = _size(spec for spec in trained if spec.decays)

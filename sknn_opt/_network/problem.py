@@ -156,6 +156,8 @@ class Evaluator:
     Attributes
     ----------
     network : Network
+    form : Form
+        The loss's kernels for its targets, or for mixtures of these.
     arguments : tuple of int
         What kernels are called with: input, layers, number of layers and loss.
     """
@@ -179,6 +181,7 @@ class Evaluator:
         if augmentation.mixup > 0:
             form, n_columns = problem.mixture_form, layout.shapes[-1][1]
             mixture = Mixture(augmentation.mixup, order, problem.sample_weight)
+        self.form = form
         self.network = Network(
             problem.X,
             layout.by_layer(theta),

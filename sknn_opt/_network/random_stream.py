@@ -15,6 +15,7 @@ from .._compiler.elementary import log
 # The purposes that are not a layer's dropout: that of the input is 0, that of layer i is i + 1.
 INPUT_NOISE = -1
 MIXUP = -2
+SCORES_OF_DRAWS = -3
 
 
 @inline

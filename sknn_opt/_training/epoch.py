@@ -39,6 +39,8 @@ RUN = struct(
     n_before=np.int64,  # before the gradient is computed,
     n_between=np.int64,  # between it and the optimizer's update,
     n_after=np.int64,  # after that
+    observe=np.int64,  # a kernel after each block's backward pass; 0: none
+    observation=np.int64,  # what it reads
     clips=np.int64,  # whether a stage has measured the gradient's norm
     state=np.int64,
     scratch=np.int64,
@@ -63,10 +65,13 @@ RUN = struct(
 
 TRAIN = """void (input *source, layer *layers, int64 n_layers, loss *loss, run *run,
 double *learning_rates, double *shares, int64 first, int64 last)"""
+OBSERVE = """void (input *source, layer *layers, int64 n_layers, loss *loss, run *run,
+int64 start, int64 rows, double scale)"""
 STAGE = "void (input *source, layer *layers, int64 n_layers, run *run)"
 
 layouts = pointers_to("layout")
 call_batch_gradient = Call(BATCH_GRADIENT)
+call_observe = Call(OBSERVE)
 call_stage = Call(STAGE)
 
 
@@ -88,18 +93,23 @@ def _run_stages(first, last, source, layers, n_layers, run):
 
 
 @inline
-def _batch_loss(source, layers, n_layers, loss, epoch, start, rows, weight):
+def _batch_loss(source, layers, n_layers, loss, run, start, rows, weight):
     """Return the sum of weight times loss over a batch; add its gradient, block by block."""
-    total = 0.0
+    epoch, total = at(run, 0), 0.0
     # Counted one by one, since a range whose step is known only at run time would need numba's
     # runtime.
     for part in range(-(-rows // epoch.max_rows)):
         block = start + part * epoch.max_rows
         left = start + rows - block
+        block_rows = epoch.max_rows if epoch.max_rows < left else left
         total += call_batch_gradient(
-            epoch.batch_gradient, source, layers, n_layers, loss, block,
-            epoch.max_rows if epoch.max_rows < left else left, 1.0 / weight, 1.0,
+            epoch.batch_gradient, source, layers, n_layers, loss, block, block_rows, 1.0 / weight,
+            1.0,
         )  # fmt: skip
+        if epoch.observe != 0:
+            call_observe(
+                epoch.observe, source, layers, n_layers, loss, run, block, block_rows, 1.0 / weight
+            )
     return total
 
 
@@ -130,7 +140,7 @@ def train_batches(source, layers, n_layers, loss, run, learning_rates, shares, f
             # The gradient starts as the penalty's, to which the loss's is added below: this
             # saves a pass over the vectors.
             penalty = start_gradient(theta, gradient, n_parameters, n_weights, l1, l2)
-            total = _batch_loss(source, layers, n_layers, loss, epoch, start, rows, weight)
+            total = _batch_loss(source, layers, n_layers, loss, run, start, rows, weight)
             epoch.loss += (total / weight + penalty) * rows
             epoch.rows_seen += rows
             _run_stages(before, between, source, layers, n_layers, run)

@@ -14,6 +14,7 @@ from .._network.passes import batch_gradient
 from .._network.problem import Evaluator
 from .._warnings import warn
 from ..schedules import Schedule, WarmUp
+from .curvature import Observation, fade_moments, observe_curvature
 from .epoch import RUN, clip, constrain, mix, renew_streams, train_batches, update_average
 from .optimizer_state import Optimizer
 from .statistics import mean_statistics
@@ -183,7 +184,7 @@ class MiniBatchTrainer:
             batch_size,
             self.n_jobs,
             at_once=problem.architecture.uses_batch_statistics,
-            other=self.optimizer.largest_product(problem.layout),
+            other=self.optimizer.largest_product(problem.layout, self._largest_block()),
         )
 
     def _batch_size(self, later=0):
@@ -228,6 +229,13 @@ class MiniBatchTrainer:
         renews = self.problem.architecture.drops or self.augmentation.input_noise > 0
         before = [mix] if self.augmentation.mixup > 0 else []
         before += [renew_streams] if renews else []
+        if self.optimizer.fisher is not None:
+            before.append(fade_moments)
+            observation = Observation(
+                self.evaluator, self.problem, self.optimizer, self.state.vectors
+            )
+            fields["observe"] = observe_curvature.address(self.theta.dtype)
+            fields["observation"] = observation.address
         between = [clip] if fields["clips"] else []
         after = [constrain] if limits.max_norm < np.inf else []
         after += [update_average] if self.averaging is not None else []

@@ -14,6 +14,8 @@ from ..optimizers.base import UpdateKernels
 class Optimizer(Protocol):
     """What mini-batch training asks of an optimizer."""
 
+    fisher: str | None
+
     def kernels(self) -> UpdateKernels: ...
 
     def kernel_parameters(self) -> np.ndarray: ...
@@ -22,7 +24,7 @@ class Optimizer(Protocol):
 
     def scratch_size(self, layout: Layout) -> int: ...
 
-    def largest_product(self, layout: Layout) -> float: ...
+    def largest_product(self, layout: Layout, rows: int) -> float: ...
 
     def prediction_parameters(
         self, theta: np.ndarray, state: np.ndarray, layout: Layout

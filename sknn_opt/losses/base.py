@@ -46,6 +46,9 @@ class Form(NamedTuple):
     has_variances : bool
         Whether the second half of the raw outputs are logarithms of variances, and the first
         half alone predicts.
+    distribution : str or None
+        That of the targets whose negative log likelihood the loss is, up to a constant: one of
+        `sknn_opt._network.scores.SCORES`.
     """
 
     evaluate: Kernel
@@ -53,6 +56,7 @@ class Form(NamedTuple):
     out_activation: str
     hessian_product: Kernel | None = None
     has_variances: bool = False
+    distribution: str | None = None
 
     def predictions(self, raw):
         """Return predictions; ``raw``, of shape (n_samples, n_outputs), may be overwritten."""
@@ -107,13 +111,18 @@ class Separable(Rule):
         What scikit-learn calls the link.
     twice : bool, default=True
         Whether there is a second derivative; otherwise the rule returns the first one only.
+    distribution : str or None, default=None
+        As in `Form`.
     """
 
-    def __init__(self, element, link=None, out_activation="identity", twice=True):
+    def __init__(
+        self, element, link=None, out_activation="identity", twice=True, distribution=None
+    ):
         self.element = element
         self.link = link
         self.out_activation = out_activation
         self.twice = twice
+        self.distribution = distribution
 
     def _make_kernels(self, parameters):
         helpers = {"_element": self.element, "_parameters": named_doubles(*parameters)}
@@ -121,7 +130,11 @@ class Separable(Rule):
         if self.twice:
             product = instantiate(_hessian_product, HESSIAN_PRODUCT, **helpers)
         return Form(
-            instantiate(_evaluate, EVALUATE, **helpers), self.link, self.out_activation, product
+            instantiate(_evaluate, EVALUATE, **helpers),
+            self.link,
+            self.out_activation,
+            product,
+            distribution=self.distribution,
         )
 
 
@@ -136,6 +149,7 @@ class ByRow(Rule):
     link : kernel, default=None
     out_activation : str, default="identity"
     has_variances : bool, default=False
+    distribution : str or None, default=None
         As in `Form`.
     helpers : inline functions
         Replace the globals of these names in the templates.
@@ -148,6 +162,7 @@ class ByRow(Rule):
         link=None,
         out_activation="identity",
         has_variances=False,
+        distribution=None,
         **helpers,
     ):
         self.evaluate = evaluate
@@ -155,6 +170,7 @@ class ByRow(Rule):
         self.link = link
         self.out_activation = out_activation
         self.has_variances = has_variances
+        self.distribution = distribution
         self.helpers = helpers
 
     def _make_kernels(self, parameters):
@@ -163,7 +179,14 @@ class ByRow(Rule):
         if self.hessian_product is not None:
             product = instantiate(self.hessian_product, HESSIAN_PRODUCT, **helpers)
         evaluate = instantiate(self.evaluate, EVALUATE, **helpers)
-        return Form(evaluate, self.link, self.out_activation, product, self.has_variances)
+        return Form(
+            evaluate,
+            self.link,
+            self.out_activation,
+            product,
+            self.has_variances,
+            self.distribution,
+        )
 
 
 _one = None  # in the templates below: that of a single output, a row of it at a time
@@ -230,7 +253,8 @@ class OfEachOutput(Rule):
         evaluate = instantiate(
             _evaluate_each, EVALUATE, _one=inline_template(one.evaluate, **helpers)
         )
-        return Form(evaluate, one.link, one.out_activation, product)
+        distribution = one.distribution and f"{one.distribution}, of each output"
+        return Form(evaluate, one.link, one.out_activation, product, distribution=distribution)
 
 
 class Loss(Component):

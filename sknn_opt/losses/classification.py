@@ -204,8 +204,14 @@ class LogLoss(Loss):
 
     _parameter_constraints = {"label_smoothing": [Interval(Real, 0, 1, closed="left")]}
     _estimator_keywords = ("label_smoothing",)
-    _binary = Separable(_logistic_log_loss, _logistic_link, "logistic")
-    _several = ByRow(_softmax_log_loss, _softmax_log_loss_product, _softmax_link, "softmax")
+    _binary = Separable(_logistic_log_loss, _logistic_link, "logistic", distribution="bernoulli")
+    _several = ByRow(
+        _softmax_log_loss,
+        _softmax_log_loss_product,
+        _softmax_link,
+        "softmax",
+        distribution="categorical",
+    )
     _forms = {
         "binary": _binary,
         "binary-probabilities": _binary,
@@ -213,7 +219,11 @@ class LogLoss(Loss):
         "multiclass": _several,
         "multiclass-multioutput": OfEachOutput(_several),
         "multiclass-probabilities": ByRow(
-            _soft_log_loss, _softmax_log_loss_product, _softmax_link, "softmax"
+            _soft_log_loss,
+            _softmax_log_loss_product,
+            _softmax_link,
+            "softmax",
+            distribution="categorical",
         ),
     }
     _mixtures = _MIXTURES
@@ -568,7 +578,7 @@ class SquaredError(Loss):
         "multiclass": _several,
         "multiclass-multioutput": OfEachOutput(_several),
         "multiclass-probabilities": _squared_error_of(_given_share),
-        "continuous": Separable(_squared_error),
+        "continuous": Separable(_squared_error, distribution="normal"),
     }
     _mixtures = _MIXTURES | {"continuous": "continuous"}
 

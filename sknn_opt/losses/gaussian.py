@@ -109,7 +109,14 @@ class GaussianNLL(Loss):
     """
 
     _parameter_constraints = {"beta": [StrOptions({"auto"}), Interval(Real, 0, 1, closed="both")]}
-    _forms = {"continuous": ByRow(_gaussian_nll, _gaussian_nll_product, has_variances=True)}
+    _forms = {
+        "continuous": ByRow(
+            _gaussian_nll,
+            _gaussian_nll_product,
+            has_variances=True,
+            distribution="normal with variance",
+        )
+    }
     validates_by_loss = True
 
     def __init__(self, beta="auto"):

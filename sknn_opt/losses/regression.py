@@ -315,7 +315,7 @@ class Poisson(Loss):
     [[2.]]
     """
 
-    _forms = {"continuous": Separable(_poisson, _exponential_link, "exp")}
+    _forms = {"continuous": Separable(_poisson, _exponential_link, "exp", distribution="poisson")}
 
     def check_targets(self, y):
         _check_range(y < 0, "poisson", "non-negative")
@@ -344,7 +344,7 @@ class Gamma(Loss):
     [[2.]]
     """
 
-    _forms = {"continuous": Separable(_gamma, _exponential_link, "exp")}
+    _forms = {"continuous": Separable(_gamma, _exponential_link, "exp", distribution="gamma")}
 
     def check_targets(self, y):
         _check_range(y <= 0, "gamma", "strictly positive")

@@ -21,6 +21,7 @@ from .base import (
     threshold_weights,
 )
 from .gradient import SGD, Adadelta, Adagrad, Lion, RMSprop, Rprop
+from .kfac import KFAC
 from .levenberg_marquardt import LM
 from .matrix import LAMB, Muon
 from .scipy import BFGS, CG, LBFGS, NewtonCG, TrustNCG
@@ -29,6 +30,7 @@ from .soap import SOAP
 __all__ = [
     "BFGS",
     "CG",
+    "KFAC",
     "LAMB",
     "LBFGS",
     "LM",
@@ -87,6 +89,7 @@ OPTIMIZERS = Registry(
         "lamb": LAMB,
         "muon": Muon,
         "soap": SOAP,
+        "kfac": KFAC,
         "schedule_free": ScheduleFree,
         "lbfgs": LBFGS,
         "bfgs": BFGS,

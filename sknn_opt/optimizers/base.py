@@ -247,6 +247,12 @@ class FirstOrder(Optimizer):
     #: Whether it predicts with an average of its iterates.
     averages_iterates = False
 
+    #: Of which derivatives its steps need second moments, which training then observes.
+    fisher = None
+
+    #: Whether it uses random numbers.
+    draws = False
+
     #: The learning rate that learning_rate_init="auto" stands for.
     default_learning_rate = 1e-3
 
@@ -268,9 +274,12 @@ class FirstOrder(Optimizer):
         """Number of reals that ``scratch`` holds."""
         return 0
 
-    def largest_product(self, layout):
-        """Number of multiply-adds of the largest product of matrices in a step."""
+    def largest_product(self, layout, rows):
+        """Number of multiply-adds of a step's largest product, for passes of so many rows."""
         return 0.0
+
+    def check(self, problem):
+        """Raise ValueError where it cannot train the network on its loss."""
 
     def iterate(self, theta, state, layout):
         """Return what the steps move, and an L1 penalty sets to 0; ``theta`` but for a few."""

@@ -136,22 +136,19 @@ def _newton_schulz(x, y, scale, rows, columns, steps):
 
 
 @inline
-def _adamw_from(first, theta, gradient, state, layout, lr, step, weight_decay):
-    """AdamW's step, at its default rates of decay, for the arrays from ``first`` on."""
-    table = at(layout, 0)
-    m, v = state, offset(state, table.stride)
+def adamw_step(array, theta, gradient, state, stride, lr, step, weight_decay):
+    """Take AdamW's step with its default rates of decay for an array; m and v are two slots."""
+    m, v = state, offset(state, stride)
     root = math.sqrt(1.0 - 0.999 ** float(step))
     beta_1, beta_2 = (real(0.9), real(0.1)), (real(0.999), real(0.001))
     epsilon = real(1e-8 * root)
-    for k in range(first, table.n_arrays):
-        array = at(arrays_at(table.arrays), k)
-        array_lr = lr * array.rate
-        rate = real(array_lr * root / (1.0 - 0.9 ** float(step)))
-        keep = real(1.0 - array_lr * weight_decay * array.decays)
-        for i in range(array.offset, array.offset + array.rows * array.columns):
-            g = gradient[i]
-            m[i], v[i] = blend(m[i], g, beta_1), blend(v[i], g * g, beta_2)
-            theta[i] = keep * theta[i] - rate * m[i] / (math.sqrt(v[i]) + epsilon)
+    array_lr = lr * array.rate
+    rate = real(array_lr * root / (1.0 - 0.9 ** float(step)))
+    keep = real(1.0 - array_lr * weight_decay * array.decays)
+    for i in range(array.offset, array.offset + array.rows * array.columns):
+        g = gradient[i]
+        m[i], v[i] = blend(m[i], g, beta_1), blend(v[i], g * g, beta_2)
+        theta[i] = keep * theta[i] - rate * m[i] / (math.sqrt(v[i]) + epsilon)
 
 
 @kernel(UPDATE)
@@ -180,7 +177,9 @@ def _muon(theta, gradient, state, layout, scratch, lr, step, parameters, l1):
         rate = real(rate * math.sqrt(columns / rows) if columns > rows else rate)
         for i in range(size):
             w[i] = keep * w[i] - rate * x[i]
-    _adamw_from(table.n_hidden, theta, gradient, state, layout, 0.05 * lr, step, parameters[3])
+    for k in range(table.n_hidden, table.n_arrays):
+        array = at(arrays_at(table.arrays), k)
+        adamw_step(array, theta, gradient, state, table.stride, 0.05 * lr, step, parameters[3])
     threshold_weights(theta, layout, lr * l1)
 
 
@@ -270,5 +269,5 @@ class Muon(FirstOrder):
         hidden = compress(layout.shapes[:-1], layout.is_trained)
         return max((2 * m * n + 2 * min(m, n) ** 2 for m, n in hidden), default=0)
 
-    def largest_product(self, layout):
+    def largest_product(self, layout, rows):
         return max((float(m) * n * min(m, n) for m, n in layout.shapes[:-1]), default=0.0)

@@ -250,8 +250,10 @@ class SOAP(FirstOrder):
 
     def _sides(self, layout):
         """Return shape and sides with a basis of each weight matrix."""
-        shapes = layout.arrays[layout.arrays["decays"] != 0][["rows", "columns"]].tolist()
-        return [(shape, [side for side in shape if 1 < side <= self.max_side]) for shape in shapes]
+        return [
+            (shape, [side for side in shape if 1 < side <= self.max_side])
+            for shape in layout.trained_shapes
+        ]
 
     def initial_state(self, layout, theta):
         state = [super().initial_state(layout, theta)]
@@ -264,7 +266,7 @@ class SOAP(FirstOrder):
         longest = max((side for _, sides in self._sides(layout) for side in sides), default=0)
         return matrices + longest * (longest + 1 + _WORK)
 
-    def largest_product(self, layout):
+    def largest_product(self, layout, rows):
         products = [
             float(rows) * columns * side
             for (rows, columns), sides in self._sides(layout)

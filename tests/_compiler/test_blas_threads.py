@@ -329,6 +329,7 @@ estimators = [
     MLPRegressor((100,), early_stopping=True, batch_size="full", **small),
     MLPRegressor((60, 60), optimizer="muon", **small),
     MLPRegressor((60, 60), optimizer="soap", **small),
+    MLPRegressor((60, 60), optimizer="kfac", **small),
     MLPRegressor((100,), optimizer="lbfgs", **small),
     MLPRegressor((100,), "tanh", optimizer="newton-cg", **small),
     MLPRegressor((10,), "tanh", optimizer="lm", **small),

@@ -50,7 +50,7 @@ RATES = {
     "lamb": (LAMB(weight_decay=0), 0.05),
 }
 AVERAGED = {"schedule_free": (ScheduleFree(), 0.05)}
-WITHOUT_METRIC = {"lion", "muon", "rprop", "soap"}
+WITHOUT_METRIC = {"kfac", "lion", "muon", "rprop", "soap"}
 
 
 NAMES = sorted(name for name, cls in OPTIMIZERS.items() if issubclass(cls, FirstOrder))

@@ -9,17 +9,18 @@ from sklearn.base import clone
 from sklearn.datasets import load_digits
 from sklearn.model_selection import train_test_split
 from sklearn.utils._param_validation import InvalidParameterError
-from steps import Stepper, average, decay, random_steps, soap_step
+from steps import Stepper, average, decay, kfac_step, random_steps, soap_step
 from surfaces import SURFACES
 
 import sknn_opt.optimizers
-from sknn_opt import MLPClassifier
+from sknn_opt import MLPClassifier, MLPRegressor
 from sknn_opt._components import resolve
 from sknn_opt._network.layout import Layout, describe
 from sknn_opt.normalizations import LayerNorm
 from sknn_opt.optimizers import (
     BFGS,
     CG,
+    KFAC,
     LAMB,
     LBFGS,
     LM,
@@ -45,8 +46,8 @@ FIRST_ORDER = {name: cls for name, cls in OPTIMIZERS.items() if issubclass(cls, 
 FULL_BATCH = {name: cls for name, cls in OPTIMIZERS.items() if issubclass(cls, FullBatch)}
 DECAYING = [name for name, cls in FIRST_ORDER.items() if "weight_decay" in cls().get_params()]
 
-#: Where each element of a gradient acts on the whole of its matrix.
-WHOLE_MATRIX = ["soap"]
+#: Where each element of a gradient acts on the whole of its matrix, or of its layer.
+WHOLE_MATRIX, WHOLE_LAYER = ["soap", "kfac"], ["kfac"]
 
 #: A tall and a wide hidden matrix, and one into the output layer.
 UNITS = [4, 3, 5, 2]
@@ -323,6 +324,21 @@ REFERENCES = {
             {"beta_1": 0.5, "beta_2": 0.9, "every": 2, "max_side": 3, "weight_decay": 0.5},
         ],
     ),
+    "kfac": (
+        kfac_step,
+        # The bound on the step would be one for all layers; `test_kfac` has it.
+        [
+            {"kl_clip": None},
+            {
+                "damping": 0.5,
+                "decay": 0.5,
+                "every": 2,
+                "kl_clip": None,
+                "max_side": 5,
+                "fisher": "exact",
+            },
+        ],
+    ),
     "schedule_free": (_schedule_free, [{}, {"beta_1": 0.5, "beta_2": 0.9, "weight_decay": 0.5}]),
 }
 
@@ -352,6 +368,10 @@ CONVERGENCE = {
     },
     "muon": {"parabola": ({}, 1.0, 3000), "rosenbrock": ({}, 5.0, 3000)},
     "soap": {"parabola": ({}, 0.3, 500), "rosenbrock": ({}, 0.1, 10_000)},
+    "kfac": {
+        "parabola": ({"damping": 1.0, "kl_clip": None}, 0.1, 500),
+        "rosenbrock": ({"damping": 1.0, "kl_clip": None}, 2e-3, 60_000),
+    },
     "schedule_free": {"parabola": ({}, 1.0, 500), "rosenbrock": ({}, 0.1, 10_000)},
 }
 
@@ -374,6 +394,7 @@ DIGITS = {
     "lamb": {},
     "muon": {},
     "soap": {},
+    "kfac": {},
     "schedule_free": {},
 }
 
@@ -411,6 +432,17 @@ DEFAULTS = {
     "soap": (
         {"beta_1": 0.95, "beta_2": 0.95, "every": 10, "max_side": 2048, "weight_decay": 0},
         3e-3,
+    ),
+    "kfac": (
+        {
+            "damping": 1e-3,
+            "decay": 0.95,
+            "every": 10,
+            "kl_clip": 1e-3,
+            "max_side": 2048,
+            "fisher": "sampled",
+        },
+        1e-2,
     ),
     "schedule_free": ({"beta_1": 0.9, "beta_2": 0.999, "weight_decay": 0}, 2.5e-3),
 }
@@ -576,8 +608,8 @@ def test_convergence(name, problem):
 def test_a_hopeless_gradient_is_seen(name):
     stepper = Stepper(FIRST_ORDER[name](), np.ones(5), make_layout([4, 1]))
     stepper.step(np.array([np.nan, 1, 1, 1, 1]), 0.1)
-    rest = name in WHOLE_MATRIX
-    np.testing.assert_array_equal(np.isnan(stepper.theta), [True, rest, rest, rest, False])
+    rest, intercept = name in WHOLE_MATRIX, name in WHOLE_LAYER
+    np.testing.assert_array_equal(np.isnan(stepper.theta), [True, rest, rest, rest, intercept])
 
 
 @pytest.mark.parametrize("n", [1, 2, 5, 6])
@@ -851,6 +883,12 @@ def test_what_an_iteration_raises_passes_out(name):
         SOAP(beta_2=1.0),
         SOAP(every=0),
         SOAP(max_side=2.5),
+        KFAC(damping=-1.0),
+        KFAC(decay=1.1),
+        KFAC(every=0),
+        KFAC(kl_clip=0.0),
+        KFAC(max_side=2.5),
+        KFAC(fisher="true"),
         ScheduleFree(beta_1=0.0),
         LBFGS(history_size=0),
         LBFGS(history_size=2.5),
@@ -889,3 +927,13 @@ def test_parameters_are_validated(optimizer):
 def test_full_batch_parameters_are_constrained(name):
     cls = FULL_BATCH[name]
     assert set(cls._parameter_constraints) == set(cls().get_params())
+
+
+@pytest.mark.parametrize("name", ["soap", "kfac"])
+def test_where_no_side_is_short_enough(name):
+    X, y = np.arange(20.0).reshape(-1, 1) / 20, np.arange(20.0)
+    optimizer = FIRST_ORDER[name](max_side=1)
+    settings = {"learning_rate": "cosine", "n_iter_no_change": np.inf, "max_iter": 3}
+    for hidden in ((), (3,)):
+        model = MLPRegressor(hidden, optimizer=optimizer, random_state=0, **settings)
+        assert np.isfinite(model.fit(X, y).loss_)
