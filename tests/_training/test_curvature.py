@@ -8,7 +8,7 @@ from sklearn.linear_model import LinearRegression
 
 from sknn_opt import MLPClassifier, MLPRegressor
 from sknn_opt._network.layout import Layout, describe
-from sknn_opt.normalizations import LayerNorm
+from sknn_opt.normalizations import BatchNorm, LayerNorm
 from sknn_opt.optimizers import KFAC, SGD
 
 pytestmark = [
@@ -181,6 +181,23 @@ def test_the_pass_is_that_of_the_gradient(parameters, estimator):
         inputs = np.r_[weights @ delta / (delta @ delta), 1]
         np.testing.assert_allclose(by_deltas, np.outer(delta, delta), atol=1e-7)
         np.testing.assert_allclose(by_inputs, np.outer(inputs, inputs), atol=1e-6)
+
+
+def test_deltas_pass_a_batchs_statistics():
+    optimizer = KFAC(fisher="empirical", decay=0, damping=1.0)
+    settings = {**STILL, "normalization": "batch", "optimizer": optimizer}
+    model = MLPRegressor((5,), "tanh", **settings).partial_fit(X, Y)
+    first, second = observed(model, make_layout([4, 5, 3], BatchNorm()))
+    (w, v), (_, c) = model.coefs_, model.intercepts_
+    spread = np.sqrt((X @ w).var(axis=0) + 1e-5)
+    z = (X @ w - (X @ w).mean(axis=0)) / spread
+    delta = np.tanh(z) @ v + c - Y
+    below = delta @ v.T * (1 - np.tanh(z) ** 2)
+    below = (below - below.mean(axis=0) - z * (z * below).mean(axis=0)) / spread
+    a = np.c_[np.tanh(z), np.ones(N)]
+    expected = [WITH_ONES.T @ WITH_ONES, below.T @ below, a.T @ a, delta.T @ delta]
+    for mine, other in zip([*first, *second], expected, strict=True):
+        np.testing.assert_allclose(mine, other / N, atol=1e-9)
 
 
 def test_the_averages_of_several_batches():

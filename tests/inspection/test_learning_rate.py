@@ -23,6 +23,9 @@ SEARCHED = [
     if issubclass(cls, FirstOrder) and not cls.needs_all_samples
 ]
 
+#: K-FAC shortens a step that would change the predictions too much, so no rate is too high.
+BOUNDS_ITS_STEP = {"kfac"}
+
 
 def _loss_after_training(estimator, learning_rate):
     estimator = clone(estimator).set_params(learning_rate_init=learning_rate)
@@ -38,7 +41,8 @@ def test_the_suggestion_trains_better_than_far_lower_and_higher_rates(optimizer)
     suggestion = find_learning_rate(estimator, X, Y).suggestion
     losses = [_loss_after_training(estimator, suggestion * f) for f in (0.01, 1, 100)]
     assert losses[1] < 0.5
-    assert losses[1] < 0.8 * min(losses[0], losses[2])
+    assert losses[1] < 0.8 * losses[0]
+    assert losses[1] < 0.8 * losses[2] or optimizer in BOUNDS_ITS_STEP
 
 
 EASY, CULTIVAR = load_wine(return_X_y=True)
