@@ -45,7 +45,8 @@ def losses(optimizer, rate, seed, **settings):
 
 
 def table_of_losses(epochs, batch_size, schedule, n_seeds):
-    print(f"\n| after {epochs} epochs, batches of {batch_size} | rate | training loss | test loss |")
+    title = f"after {epochs} epochs, batches of {batch_size}"
+    print(f"\n| {title} | rate | training loss | test loss |")
     print("|---|---|---|---|")
     settings = {"max_iter": epochs, "batch_size": batch_size, "learning_rate": schedule}
     for name, rates in RATES.items():

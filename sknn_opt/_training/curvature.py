@@ -171,6 +171,22 @@ def _observe_outputs(layers, n_layers, terms, seen, start, rows, share, scale):
         _observe_deltas(layers, layers_dot, n_layers, seen, start, rows, share)
 
 
+@inline
+def _draw_scores(terms, last, seen, key, start, rows):
+    """Write the scores of drawn targets to the last layer's delta; 0 where y has none, NaN."""
+    delta, outputs = reals(last.delta), last.fan_out
+    call_score(
+        seen.score, reals(last.z), reals(seen.roots), delta, rows, outputs, key, start,
+        doubles(terms.parameters),
+    )  # fmt: skip
+    y, columns = reals(terms.y_block), terms.n_columns
+    for i in range(rows):
+        for j in range(outputs):
+            # A target may have several outputs: a mean and a variance.
+            target = y[i * columns + j % columns]
+            delta[i * outputs + j] = delta[i * outputs + j] if target == target else real(0)
+
+
 @kernel(OBSERVE)
 def observe_curvature(source, layers, n_layers, loss, run, start, rows, scale):
     """Add a block's share to the averages, after its backward pass."""
@@ -178,7 +194,6 @@ def observe_curvature(source, layers, n_layers, loss, run, start, rows, scale):
     seen = at(_observations(epoch.observation), 0)
     share, roots = real(_newest_share(seen, epoch)), reals(seen.roots)
     last = at(layers, n_layers - 1)
-    raw, delta = reals(last.z), reals(last.delta)
     for i in range(rows):
         roots[i] = math.sqrt(real(scale) * reals(terms.weight_block)[i])
     _observe_inputs(source, layers, n_layers, seen, start, rows, share)
@@ -187,14 +202,11 @@ def observe_curvature(source, layers, n_layers, loss, run, start, rows, scale):
         return
     if seen.score != 0:
         key = stream_key(epoch.seed, epoch.step, SCORES_OF_DRAWS)
-        call_score(
-            seen.score, raw, roots, delta, rows, last.fan_out, key, start,
-            doubles(terms.parameters),
-        )  # fmt: skip
+        _draw_scores(terms, last, seen, key, start, rows)
     else:
         call_evaluate(
-            terms.evaluate, raw, reals(terms.y_block), roots, delta, rows, last.fan_out, 1.0,
-            doubles(terms.parameters),
+            terms.evaluate, reals(last.z), reals(terms.y_block), roots, reals(last.delta), rows,
+            last.fan_out, 1.0, doubles(terms.parameters),
         )  # fmt: skip
     _observe_deltas(layers, layers, n_layers, seen, start, rows, share)
 

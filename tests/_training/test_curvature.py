@@ -106,6 +106,7 @@ def test_exact_factors_of_a_deep_network():
     [
         (MLPRegressor, Y, {}),
         (MLPRegressor, np.abs(Y), {"loss": "poisson"}),
+        (MLPRegressor, np.where(Y > 0, Y, np.nan), {"missing_targets": "ignore"}),
         (MLPClassifier, CLASSES, {}),
         (MLPClassifier, (Y > 0).astype(int), {}),
         (MLPClassifier, np.c_[CLASSES, Y[:, 0] > 0], {"targets": "multioutput"}),
@@ -115,6 +116,7 @@ def test_exact_factors_of_a_deep_network():
     ids=[
         "squared_error",
         "poisson",
+        "missing targets",
         "log_loss",
         "multilabel",
         "multioutput",
