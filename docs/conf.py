@@ -78,6 +78,11 @@ extlinks = {"arxiv": ("https://arxiv.org/abs/%s", "arXiv:%s")}
 sphinx_gallery_conf = {
     "examples_dirs": "../examples",
     "gallery_dirs": "auto_examples",
+    "subsection_order": [
+        f"../examples/{section}"
+        for section in ("tables", "losses", "network", "training", "regularization", "practice")
+    ],
+    "within_subsection_order": "ExampleTitleSortKey",
     "filename_pattern": "/plot_",
     "ignore_pattern": "quickstart|export_to_onnx|dask_cluster",
     "backreferences_dir": "generated/backreferences",

@@ -1,6 +1,6 @@
 """
-Prediction intervals: how often are they right?
-===============================================
+Conformal intervals: how often are they right?
+==============================================
 
 A prediction of 12 does not tell you whether 9 would be a surprise. An interval does, if it contains
 the target as often as it promises, and if it is wider where less is known. Both have to be measured

@@ -1,10 +1,10 @@
 """
-Prediction intervals: how often the truth of a new row is inside
-================================================================
+Intervals for tables: how often do they contain the truth?
+==========================================================
 
-A rent of 900 says nothing of whether 1100 would be a surprise. The committees for tables know how
-wrong they were for rows that they had not seen, and make intervals of it; for classes, sets. Both
-are checked here on new rows, all together and in parts.
+A predicted rent of 900 does not tell you whether 1100 would be a surprise. The committees for
+tables know how wrong they were on rows that they had not seen, and make intervals from that; for
+classes, they make sets. Both are checked here on new rows, all together and in parts.
 """
 
 # %%
@@ -75,13 +75,13 @@ for name in ("all", "centre", "north", "south"):
     print(f"{name:7} {inside[0.9][rows].mean():.1%} of 90 %")
 
 # %%
-# All rows together keep the promise, which says nothing of a part of them: in the centre, where
-# rents scatter twice as much, intervals for 90 % hold 74 %. If a part matters, measure it on rows
-# of its own, as here.
+# For all rows together the promise is kept, but it says nothing about a part of them: in the
+# centre, where rents scatter twice as much, 90 % intervals contain 74 % of the rents. If a part
+# matters, measure it on rows of its own, as here.
 #
 # Members that learn the scatter
 # ------------------------------
-# A member of one's own may have ``loss="gaussian_nll"``, which learns a variance for each row.
+# A member of your own can have ``loss="gaussian_nll"``, which learns a variance for each row.
 
 network = MLPRegressor(
     (64, 64), loss="gaussian_nll", learning_rate_init=3e-3, dropout=0.1, max_iter=60
@@ -98,8 +98,8 @@ for name in ("all", "centre", "north", "south"):
 # %%
 # Sets of classes
 # ---------------
-# For a classifier the interval is a set of classes, mostly a single one. Digits, of which 300 are
-# for training:
+# For a classifier the interval is a set of classes, usually a single one. Here it is digits, 300 of
+# them for training:
 
 X, y = load_digits(return_X_y=True)
 X_train, X_new, y_train, y_new = train_test_split(X, y, train_size=300, random_state=0, stratify=y)
