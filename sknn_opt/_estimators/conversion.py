@@ -14,6 +14,7 @@ from ..activations import Identity, Logistic, ReLU, Tanh
 from ..losses import LogLoss, Poisson, SquaredError
 from ..optimizers import LBFGS, OPTIMIZERS, SGD, Adam
 from ..schedules import SCHEDULES, Adaptive, Constant, InvScaling
+from .folding import without_batch_norm
 from .parameters import Configuration, optimizer_choice
 from .targets import Classes, Indicators, NumberTargets
 
@@ -55,7 +56,8 @@ class SklearnConversion:
         Keywords that scikit-learn has are carried over. Keywords that it lacks are left out if
         they matter in training only, such as `dropout`. If it lacks the optimizer or the
         schedule, its own default is set instead. The state of the optimizer is left out too.
-        What `scale_targets` has learnt becomes a part of the last layer.
+        What `scale_targets` has learnt becomes a part of the last layer, and batch normalization
+        a part of the layers that it follows.
 
         Returns
         -------
@@ -71,8 +73,9 @@ class SklearnConversion:
         check_is_fitted(self)
         parameters = self._fitted_parameters()
         parameters = self._targets.unscaled_network(parameters)
+        parameters, architecture = without_batch_norm(parameters, self._fitted_architecture)
         theirs = _their_class(type(self))
-        lacking = list(_lacking(self, parameters, theirs))
+        lacking = list(_lacking(self, parameters, architecture, theirs))
         if lacking:
             raise ValueError(f"scikit-learn's {theirs.__name__} lacks {'; '.join(lacking)}.")
         estimator = theirs()
@@ -161,9 +164,9 @@ def _their_class(cls):
     return neural_network.MLPClassifier if classifies else neural_network.MLPRegressor
 
 
-def _lacking(estimator, parameters, theirs):
+def _lacking(estimator, parameters, architecture, theirs):
     """Yield descriptions of everything in the network that scikit-learn lacks."""
-    architecture, loss = estimator._fitted_architecture, estimator._fitted_loss
+    loss = estimator._fitted_loss
     activations = {type(a): a for a in architecture.activations}
     unknown = [a for cls, a in activations.items() if cls not in _ACTIVATIONS]
     yield from (f"the activation {activation!r}" for activation in unknown)

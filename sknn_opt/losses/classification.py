@@ -23,7 +23,7 @@ _MIXTURES = {
 
 
 @kernel(LINK)
-def _logistic_link(raw, rows, outputs):
+def logistic_link(raw, rows, outputs):
     for i in range(rows * outputs):
         raw[i] = _logistic(raw[i])
 
@@ -61,7 +61,7 @@ def _rest(e, top, first, outputs):
 
 
 @kernel(LINK)
-def _softmax_link(raw, rows, outputs):
+def softmax_link(raw, rows, outputs):
     _subtract_maximum(raw, raw, rows, outputs)
     for i in range(rows * outputs):
         raw[i] = _exp(raw[i])
@@ -204,11 +204,11 @@ class LogLoss(Loss):
 
     _parameter_constraints = {"label_smoothing": [Interval(Real, 0, 1, closed="left")]}
     _estimator_keywords = ("label_smoothing",)
-    _binary = Separable(_logistic_log_loss, _logistic_link, "logistic", distribution="bernoulli")
+    _binary = Separable(_logistic_log_loss, logistic_link, "logistic", distribution="bernoulli")
     _several = ByRow(
         _softmax_log_loss,
         _softmax_log_loss_product,
-        _softmax_link,
+        softmax_link,
         "softmax",
         distribution="categorical",
     )
@@ -221,7 +221,7 @@ class LogLoss(Loss):
         "multiclass-probabilities": ByRow(
             _soft_log_loss,
             _softmax_log_loss_product,
-            _softmax_link,
+            softmax_link,
             "softmax",
             distribution="categorical",
         ),
@@ -428,8 +428,8 @@ class Focal(Loss):
     """
 
     _parameter_constraints = {"gamma": [Interval(Real, 0, None, closed="left")]}
-    _binary = Separable(_logistic_focal, _logistic_link, "logistic")
-    _several = ByRow(_softmax_focal, _softmax_focal_product, _softmax_link, "softmax")
+    _binary = Separable(_logistic_focal, logistic_link, "logistic")
+    _several = ByRow(_softmax_focal, _softmax_focal_product, softmax_link, "softmax")
     _forms = {
         "binary": _binary,
         "binary-probabilities": _binary,
@@ -437,7 +437,7 @@ class Focal(Loss):
         "multiclass": _several,
         "multiclass-multioutput": OfEachOutput(_several),
         "multiclass-probabilities": ByRow(
-            _soft_focal, _soft_focal_product, _softmax_link, "softmax"
+            _soft_focal, _soft_focal_product, softmax_link, "softmax"
         ),
     }
     _mixtures = _MIXTURES
@@ -535,7 +535,7 @@ def _squared_error_of(share):
     return ByRow(
         _softmax_squared_error,
         _softmax_squared_error_product,
-        _softmax_link,
+        softmax_link,
         "softmax",
         _share=share,
     )
@@ -569,7 +569,7 @@ class SquaredError(Loss):
     True
     """
 
-    _binary = Separable(_logistic_squared_error, _logistic_link, "logistic")
+    _binary = Separable(_logistic_squared_error, logistic_link, "logistic")
     _several = _squared_error_of(_certain_share)
     _forms = {
         "binary": _binary,

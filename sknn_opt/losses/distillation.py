@@ -8,7 +8,7 @@ from .._compiler.elementary import logistic as _logistic
 from .._compiler.elementary import softplus as _softplus
 from .._components import FRACTION, POSITIVE
 from .base import ByRow, Loss, Separable
-from .classification import _logistic_link, _softmax_link, _subtract_maximum
+from .classification import logistic_link, softmax_link, _subtract_maximum
 
 _parameters = None  # in the templates of kernels below: the loss's parameters by name
 
@@ -109,9 +109,9 @@ class Distillation(Loss):
     _parameter_constraints = {"temperature": POSITIVE, "hard_weight": FRACTION}
     # Predictions are those of the log loss.
     _forms = {
-        "binary-probabilities": Separable(_two_classes, _logistic_link, "logistic"),
+        "binary-probabilities": Separable(_two_classes, logistic_link, "logistic"),
         "multiclass-probabilities": ByRow(
-            _several_classes, _several_classes_product, _softmax_link, "softmax"
+            _several_classes, _several_classes_product, softmax_link, "softmax"
         ),
     }
 

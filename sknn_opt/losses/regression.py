@@ -171,7 +171,7 @@ def _pinballs(raw, y, weight, delta, rows, outputs, scale, parameters):
 
 
 @kernel(LINK)
-def _sorting_link(raw, rows, outputs):
+def sorting_link(raw, rows, outputs):
     # By insertion: a row has few outputs, and most are in order.
     for i in range(rows):
         for end in range(i * outputs + 1, (i + 1) * outputs):
@@ -226,7 +226,7 @@ class Quantile(Loss):
         return np.ndim(self.q) > 0
 
     _one = Separable(_pinball, twice=False)
-    _many = ByRow(_pinballs, None, _sorting_link, _helper=_pinball_at)
+    _many = ByRow(_pinballs, None, sorting_link, _helper=_pinball_at)
 
     @property
     def _forms(self):
@@ -287,7 +287,7 @@ def _check_range(outside, loss, condition):
 
 
 @kernel(LINK)
-def _exponential_link(raw, rows, outputs):
+def exponential_link(raw, rows, outputs):
     for i in range(rows * outputs):
         raw[i] = _exp(raw[i])
 
@@ -315,7 +315,7 @@ class Poisson(Loss):
     [[2.]]
     """
 
-    _forms = {"continuous": Separable(_poisson, _exponential_link, "exp", distribution="poisson")}
+    _forms = {"continuous": Separable(_poisson, exponential_link, "exp", distribution="poisson")}
 
     def check_targets(self, y):
         _check_range(y < 0, "poisson", "non-negative")
@@ -344,7 +344,7 @@ class Gamma(Loss):
     [[2.]]
     """
 
-    _forms = {"continuous": Separable(_gamma, _exponential_link, "exp", distribution="gamma")}
+    _forms = {"continuous": Separable(_gamma, exponential_link, "exp", distribution="gamma")}
 
     def check_targets(self, y):
         _check_range(y <= 0, "gamma", "strictly positive")
@@ -433,7 +433,7 @@ class Tweedie(Loss):
     _parameter_constraints = {
         "power": [Interval(Real, None, 0, closed="right"), Interval(Real, 1, None, closed="left")]
     }
-    _forms = {"continuous": Separable(_tweedie, _exponential_link, "exp")}
+    _forms = {"continuous": Separable(_tweedie, exponential_link, "exp")}
 
     def __init__(self, power=1.5):
         self.power = power
