@@ -1,7 +1,7 @@
 """Predictions without Python: fitted estimators as ONNX models.
 
-Where skl2onnx is installed, importing this module tells it how to convert a network, as the last
-step of a pipeline for example.
+Where skl2onnx is installed, importing this module tells it how to convert our networks and
+committees, as the last step of a pipeline for example.
 """
 
 from numbers import Integral
@@ -23,30 +23,50 @@ def to_onnx(estimator, *, target_opset=None):
     `ONNX <https://onnx.ai>`_ is a format that runtimes for C++, C#, Java, JavaScript and others
     read. Needs the package `onnx`: ``pip install "sknn_opt[onnx]"``.
 
-    The model has one input, "X" of shape (n_samples, n_features), for any number of samples. Its
-    outputs are laid out as `skl2onnx <https://onnx.ai/sklearn-onnx/>`_ does it, without zipmap:
+    A model predicts for any number of samples. What goes in:
 
-    ============================== =========================================================
-    estimator                      outputs
-    ============================== =========================================================
-    classifier                     "label" of shape (n_samples,), whole numbers or strings;
-                                   "probabilities" of shape (n_samples, n_classes)
-    classifier, several labels     "label" of shape (n_samples, n_classes), zeros and ones;
-                                   "probabilities" of the same shape
-    classifier, several outputs    "label_0", "probabilities_0", "label_1", and so on
-    classifier with a margin loss  "label"; in place of probabilities "scores", what
-                                   ``decision_function`` returns, of two classes as a column
-    regressor                      "variable" of shape (n_samples, n_outputs), or with a
-                                   column for each quantile
-    ============================== =========================================================
+    =============================== ========================================================
+    estimator                       inputs
+    =============================== ========================================================
+    network, or committee of these  "X" of shape (n_samples, n_features) in float32
+    the same behind scalers or      "X" in float64, since large numbers lose digits in float32
+    encoders of numbers             before a mean is subtracted
+    what reads a table, such as     one of shape (n_samples, 1) for each column, of its name, or
+    `TabularMLPClassifier` or a     "x0", "x1", ...: float64 for numbers, NaN where missing, and
+    pipeline that starts with a     for durations in seconds; int64 for datetimes, microseconds
+    `TabularEncoder`                since 1970; strings for categories, "" where missing, but
+                                    float64 if all that were seen are numbers
+    =============================== ========================================================
 
-    All numbers are float32, the one type for which runtimes have all operators. Predictions
-    are equal within about 1e-5 where features are of about unit size.
+    What comes out is laid out as `skl2onnx <https://onnx.ai/sklearn-onnx/>`_ does it without
+    zipmap:
+
+    =============================== ========================================================
+    estimator                       outputs
+    =============================== ========================================================
+    classifier                      "label" of shape (n_samples,), whole numbers or strings;
+                                    "probabilities" of shape (n_samples, n_classes)
+    classifier of several labels    "label" of shape (n_samples, n_classes), zeros and ones;
+                                    "probabilities" of the same shape
+    classifier of several outputs   "label_0", "probabilities_0", "label_1", and so on
+    classifier with a margin loss   "label", and "scores" in place of probabilities: what
+                                    ``decision_function`` returns, of two classes one column
+    regressor                       "variable" of shape (n_samples, n_outputs), or with a
+                                    column for each quantile
+    =============================== ========================================================
+
+    Networks compute in float32, the one type for which runtimes have all operators. Predictions
+    are equal within 1e-5 where features are of about unit size, relative to a regressor's.
 
     Parameters
     ----------
-    estimator : MLPClassifier, MLPRegressor, or what `sknn_opt.compression.quantize` makes of one
-        Fitted.
+    estimator : network, committee, or Pipeline that ends in one
+        Fitted: `MLPClassifier`, `MLPRegressor`, `MLPEnsembleClassifier`, `MLPEnsembleRegressor`,
+        `TabularMLPClassifier`, `TabularMLPRegressor`, or what `quantize` makes of these, whose
+        integers become numbers again. Steps before it may be those of
+        `sknn_opt.preprocessing`, and StandardScaler, RobustScaler and MinMaxScaler. Pipelines of
+        other steps are converted by ``skl2onnx.to_onnx``, which knows our networks and
+        committees once this module has been imported.
     target_opset : int, default=None
         Version of ONNX's set of operators, at least 17. None means 17, which runtimes of the last
         years all read, such as onnxruntime from 1.12 on.
@@ -61,10 +81,10 @@ def to_onnx(estimator, *, target_opset=None):
     ImportError
         If onnx is not installed.
     TypeError
-        If the estimator is none of these.
+        If the estimator, or a step before it, is none of these.
     ValueError
-        If it has an activation or a link of your own, or classes that are neither whole numbers
-        nor strings; or if a weight overflows float32.
+        If it has an activation or a link of your own; if classes are neither whole numbers nor
+        strings; if categories are the same as strings; or if a weight overflows float32.
 
     Examples
     --------

@@ -185,7 +185,6 @@ SHARED = {
             ["batch"],
             full_batch=NEEDS_BATCHES,
             batch_norm=INERT,
-            to_sklearn="lacks the normalization BatchNorm",
         ),
     ],
     "residual": [row(True, to_sklearn="lacks residual connections")],

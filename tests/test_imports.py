@@ -35,6 +35,7 @@ FLOORS = [
     # The package itself shows the estimators.
     ["_ensembles", "ensemble", "tabular", ""],
     ["_distributed", "compile", "compression", "dask"],
+    ["_onnx", "onnx"],
 ]
 
 

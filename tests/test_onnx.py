@@ -3,18 +3,21 @@
 import sys
 
 import numpy as np
+import pandas as pd
 import pytest
 from sklearn.exceptions import NotFittedError
 from sklearn.linear_model import LogisticRegression
 from sklearn.pipeline import make_pipeline
+from sklearn.preprocessing import QuantileTransformer, StandardScaler
 
-from sknn_opt import MLPClassifier, MLPRegressor
+from sknn_opt import MLPClassifier, MLPEnsembleRegressor, MLPRegressor
 from sknn_opt._compiler.declarations import kernel
 from sknn_opt._onnx.activations import ACTIVATIONS as CONVERTED
 from sknn_opt._onnx.predictions import label_values
 from sknn_opt.activations import ACTIVATIONS, Activation, ReLU
 from sknn_opt.losses import LINK, Loss, Separable, regression
 from sknn_opt.onnx import to_onnx
+from sknn_opt.preprocessing import TabularEncoder
 
 pytestmark = pytest.mark.filterwarnings("ignore::sklearn.exceptions.ConvergenceWarning")
 
@@ -81,12 +84,51 @@ def test_weights_that_overflow_float32_are_named():
 
 
 def test_other_estimators_are_refused():
-    with pytest.raises(TypeError, match="got LogisticRegression"):
+    with pytest.raises(TypeError, match=r"Expected a network .* got LogisticRegression\(\)"):
         to_onnx(LogisticRegression().fit(X, Y))
-    with pytest.raises(TypeError, match="converted by skl2onnx"):
-        to_onnx(make_pipeline(MLPClassifier(max_iter=1)).fit(X, Y))
     with pytest.raises(NotFittedError):
         to_onnx(MLPClassifier())
+
+
+def test_steps_before_a_network_that_are_not_known_are_named():
+    pipeline = make_pipeline(QuantileTransformer(n_quantiles=5), MLPClassifier((3,), max_iter=2)).fit(X, Y)
+    with pytest.raises(TypeError, match=r"no QuantileTransformer\. .* converted by skl2onnx"):
+        to_onnx(pipeline)
+    pipeline = make_pipeline(StandardScaler(), TabularEncoder(), MLPClassifier((3,), max_iter=2))
+    with pytest.raises(TypeError, match="has to be the first step"):
+        to_onnx(pipeline.fit(X, Y))
+
+
+def fit_table(frames):
+    """A committee of a member for each frame, as if each had been a fold."""
+    members = [
+        make_pipeline(TabularEncoder(), MLPRegressor((3,), max_iter=2)).fit(frame, np.arange(6.0))
+        for frame in frames
+    ]
+    committee = MLPEnsembleRegressor(members[0], len(frames)).fit(frames[0], np.arange(6.0))
+    committee.estimators_ = members
+    return committee
+
+
+def test_categories_that_are_the_same_in_onnx_are_refused():
+    for values in (["", None], ["1", 1], [2**60, 2**60 + 1]):
+        frame = pd.DataFrame({"town": pd.Series(values * 3, dtype=object).astype("category")})
+        with pytest.raises(ValueError, match="'town' has categories that are the same in ONNX"):
+            to_onnx(fit_table([frame]))
+
+
+def test_a_column_is_of_one_kind():
+    frames = [pd.DataFrame({"town": values}) for values in (["a", "b"] * 3, np.arange(6))]
+    with pytest.raises(ValueError, match="'town' is categorical and numeric in different folds"):
+        to_onnx(fit_table(frames))
+
+
+def test_members_read_a_table_in_one_way():
+    frame = pd.DataFrame({"town": ["a", "b"] * 3})
+    committee = fit_table([frame, frame])
+    committee.estimators_[1] = MLPRegressor((3,), max_iter=2).fit(np.eye(6)[:, :1], np.arange(6.0))
+    with pytest.raises(ValueError, match="others read the whole table as numbers"):
+        to_onnx(committee)
 
 
 @pytest.mark.parametrize("target_opset", [0, 17.5, "17"])

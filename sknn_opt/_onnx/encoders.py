@@ -11,8 +11,8 @@ from ..preprocessing import (
     SmoothClipScaler,
     TabularEncoder,
 )
-from ..preprocessing.numeric import FAR
 from .inputs import Columns, Matrix
+from .numeric import bins, smooth_clip, waves
 from .tables import encode_table
 
 
@@ -24,9 +24,8 @@ def encode(graph, source, step):
     TypeError
         If the step cannot be converted.
     """
-    for cls, add in _STEPS.items():
-        if type(step) is cls:
-            return add(graph, source, step)
+    if type(step) in _STEPS:
+        return _STEPS[type(step)](graph, source, step)
     raise TypeError(
         f"to_onnx knows the encoders of sknn_opt.preprocessing and scikit-learn's scalers, but no "
         f"{type(step).__name__}. A Pipeline of other steps is converted by skl2onnx.to_onnx, "
@@ -88,3 +87,28 @@ def _scaled(graph, source, center, scale):
     x = x if center is None else graph.add("Sub", x, center.astype(np.float64))
     x = x if scale is None else graph.add("Div", x, scale.astype(np.float64))
     return Matrix(graph, x, np.float64)
+
+
+def _smooth_clip(graph, source, scaler):
+    return Matrix(graph, smooth_clip(graph, source.of_type(np.float64), scaler), np.float64)
+
+
+def _bins(graph, source, encoder):
+    return Matrix(graph, bins(graph, source.of_type(np.float64), encoder), np.float32)
+
+
+def _waves(graph, source, encoder):
+    return Matrix(graph, waves(graph, source.of_type(np.float64), encoder), np.float32)
+
+
+_STEPS = {
+    Pipeline: _pipeline,
+    StandardScaler: _standard,
+    RobustScaler: _robust,
+    MinMaxScaler: _min_max,
+    SmoothClipScaler: _smooth_clip,
+    PiecewiseLinearEncoder: _bins,
+    PeriodicFeatures: _waves,
+    RelevanceScaler: _relevance,
+    TabularEncoder: _table,
+}

@@ -73,7 +73,7 @@ def known_values(encoder, j):
     """Return the categories of a column, and those whose means of the target are known."""
     known = list(encoder.categories_[j] or ())
     if j in encoder.targets_:
-        known += encoder._target_means.values(encoder.targets_.index(j))
+        known += encoder._target_means.known_values(encoder.targets_.index(j))
     return known
 
 

@@ -3,11 +3,12 @@
 import numpy as np
 
 from ..compression import QuantizedMLPClassifier, QuantizedMLPRegressor
+from ..ensemble import MLPEnsembleClassifier, MLPEnsembleRegressor
 from ..estimators import MLPClassifier, MLPRegressor
 from .estimators import graph_of
 
-_CLASSIFIERS = (MLPClassifier, QuantizedMLPClassifier)
-_REGRESSORS = (MLPRegressor, QuantizedMLPRegressor)
+_CLASSIFIERS = (MLPClassifier, MLPEnsembleClassifier, QuantizedMLPClassifier)
+_REGRESSORS = (MLPRegressor, MLPEnsembleRegressor, QuantizedMLPRegressor)
 
 #: The options of skl2onnx that apply to all classifiers.
 _OPTIONS = {
@@ -43,6 +44,11 @@ def _infer_outputs(operator):
 
 def _checked_graph(operator):
     graph = graph_of(operator.raw_operator)
+    if len(graph.inputs) > 1:
+        raise ValueError(
+            "The members of the committee read a table by its columns. Convert it by itself with "
+            "sknn_opt.onnx.to_onnx, which has an input for each."
+        )
     if len(graph.outputs) != len(operator.outputs):
         raise ValueError(
             "skl2onnx knows classifiers with a single output of classes. Convert the network by "

@@ -3,19 +3,19 @@
 import numpy as np
 
 # Length in seconds; a year is the mean one.
-_LENGTHS = {"day": 86_400, "week": 604_800, "year": 31_556_952}
+LENGTHS = {"day": 86_400, "week": 604_800, "year": 31_556_952}
 
 PHASE_LABELS = ("cos", "sin")
 
 
 def changing_cycles(seconds):
     """Return the names of the cycles in which moments differ."""
-    return [cycle for cycle in _LENGTHS if np.unique(phase(seconds, cycle)).size > 1]
+    return [cycle for cycle in LENGTHS if np.unique(phase(seconds, cycle)).size > 1]
 
 
 def phase(seconds, cycle):
     """Return the share of a cycle that is over, between 0 and 1."""
-    return seconds % _LENGTHS[cycle] / _LENGTHS[cycle]
+    return seconds % LENGTHS[cycle] / LENGTHS[cycle]
 
 
 def encode_phase(share):

@@ -19,7 +19,7 @@ from .._documentation_link import DocumentationLinkMixin
 _NORMAL_RANGE = 1.349
 
 # Far beyond all limits, while its square can still be computed.
-_FAR = 1e150
+FAR = 1e150
 
 # So many numbers are encoded at a time, in float64, which bounds the memory beside the result.
 _CHUNK = 2**20
@@ -189,7 +189,7 @@ class SmoothClipScaler(OneToOneFeatureMixin, NumericEncoder):
 
     def _clipped(self, x, center, scale):
         with np.errstate(over="ignore"):
-            z = np.clip((x - center) / scale, -_FAR, _FAR)
+            z = np.clip((x - center) / scale, -FAR, FAR)
         return z / np.sqrt(1 + (z / self.limit) ** 2)
 
     @property

@@ -57,6 +57,10 @@ class TargetMeans:
             _side_by_side([encoder.transform(coded) for encoder in self._encoders])
         )
 
+    def known_values(self, number):
+        """Return the values of a column whose means are known."""
+        return list(self._codes[number])
+
     def _coded(self, columns):
         pairs = zip(self._codes, columns, strict=True)
         return np.column_stack([[codes.get(v, -1) for v in values] for codes, values in pairs])

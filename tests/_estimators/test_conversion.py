@@ -232,11 +232,19 @@ def test_everything_that_it_lacks_is_named():
 
 
 def test_each_normalization_that_it_lacks_is_named_once():
-    normalization = ["layer", BatchNorm(momentum=0.3), None, "layer"]
+    normalization = ["layer", "batch", None, "layer"]
     network = MLPClassifier((3,) * 4, normalization=normalization, max_iter=1).fit(X, Y)
-    reasons = [f"the normalization {n}" for n in ("BatchNorm(momentum=0.3)", "LayerNorm()")]
-    _assert_lacking(network, *reasons)
+    _assert_lacking(network, "the normalization LayerNorm()")
     assert_same(*(n := fit("binary", normalization=[None] * 2), n.to_sklearn()), Y > 0)
+
+
+@pytest.mark.parametrize("normalization", ["batch", [None, BatchNorm(epsilon=0.1)]])
+@tasks
+def test_batch_normalization_becomes_a_part_of_the_layers(task, normalization):
+    if task == "poisson" and not HAS_POISSON:
+        pytest.skip("this scikit-learn has no Poisson loss")
+    network = fit(task, normalization=normalization)
+    assert_same(network, network.to_sklearn(), TASKS[task][2])
 
 
 def test_residual_connections_that_find_no_equal_widths_are_none():

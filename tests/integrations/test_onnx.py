@@ -9,20 +9,19 @@ import onnx
 import onnxruntime
 import pytest
 import skl2onnx
-from numpy.testing import assert_allclose, assert_array_equal
+from onnx_sessions import TOLERANCE, assert_classes, assert_close, run
 from sklearn.pipeline import make_pipeline
-from sklearn.preprocessing import StandardScaler
+from sklearn.preprocessing import MinMaxScaler, StandardScaler
 
-from sknn_opt import MLPClassifier, MLPRegressor
+from sknn_opt import MLPClassifier, MLPEnsembleClassifier, MLPEnsembleRegressor, MLPRegressor
 from sknn_opt._onnx.graph import OLDEST_OPSET
 from sknn_opt.activations import ACTIVATIONS, ELU, LeakyReLU
 from sknn_opt.compression import quantize
 from sknn_opt.losses import CLASSIFIER_LOSSES, REGRESSOR_LOSSES, Hinge, Quantile
 from sknn_opt.onnx import to_onnx
+from sknn_opt.preprocessing import TabularEncoder
 
 pytestmark = pytest.mark.filterwarnings("ignore::sklearn.exceptions.ConvergenceWarning")
-
-TOLERANCE = 1e-5
 
 random = np.random.default_rng(0)
 N = 200
@@ -68,51 +67,8 @@ def network(cls, y, X, **changes):
     return cls(**{**given, "random_state": 0, **changes}).fit(X, y)
 
 
-def run(model, inputs):
-    """Outputs of a model by their names, after its formal check."""
-    onnx.checker.check_model(model, full_check=True)
-    session = onnxruntime.InferenceSession(model.SerializeToString())
-    names = [one.name for one in session.get_outputs()]
-    return dict(zip(names, session.run(None, inputs), strict=True))
-
-
 def outputs_of(estimator, X=X, **keywords):
     return run(to_onnx(estimator, **keywords), {"X": X.astype(np.float32)})
-
-
-def assert_close(found, expected):
-    expected = np.reshape(expected, found.shape)
-    assert_allclose(found, expected, rtol=TOLERANCE, atol=TOLERANCE)
-
-
-def assert_classes(outputs, estimator, X=X, suffix="", k=...):
-    """Compare labels and probabilities, or scores, of output k with those of the estimator."""
-    labels = outputs.pop(f"label{suffix}")
-    if hasattr(estimator, "predict_proba"):
-        confidence = estimator.predict_proba(X)
-        found = outputs.pop(f"probabilities{suffix}")
-    else:
-        confidence = estimator.decision_function(X)
-        found = outputs.pop(f"scores{suffix}")
-    confidence = confidence if k is ... else confidence[k]
-    assert_close(found, confidence)
-    predicted = estimator.predict(X)
-    predicted = predicted if k is ... else predicted[:, k]
-    assert labels.shape == predicted.shape
-    apart = is_apart(found, labels)
-    assert apart.mean() > 0.9
-    assert_array_equal(labels[apart], predicted[apart])
-
-
-def is_apart(confidence, labels):
-    """Where the two best are so far apart that float32 does not decide between them."""
-    if labels.ndim == 2:
-        middle = 0.5 if 0 <= confidence.min() and confidence.max() <= 1 else 0.0
-        return np.abs(confidence - middle).min(axis=1) > 1e-4
-    if confidence.shape[1] == 1:
-        return np.abs(confidence[:, 0]) > 1e-4
-    best = np.sort(confidence, axis=1)
-    return best[:, -1] - best[:, -2] > 1e-4
 
 
 def assert_converted(estimator, X=X, **keywords):
@@ -258,6 +214,19 @@ def test_skl2onnx_makes_dictionaries_of_probabilities():
     dictionaries = through_skl2onnx(fitted)["output_probability"]
     found = np.array([[one[name] for name in fitted.classes_] for one in dictionaries])
     assert_close(found, fitted.predict_proba(X))
+
+
+def test_skl2onnx_converts_committees():
+    member = make_pipeline(StandardScaler(), MLPClassifier((7,), max_iter=15))
+    committee = MLPEnsembleClassifier(member, 2, random_state=0)
+    pipeline = make_pipeline(MinMaxScaler(), committee).fit(X, CLASSES["three"][0])
+    assert_classes(through_skl2onnx(pipeline, X, {"zipmap": False}), pipeline, X)
+
+
+def test_skl2onnx_has_no_place_for_tables():
+    member = make_pipeline(TabularEncoder(), MLPRegressor((3,), max_iter=5))
+    with pytest.raises(ValueError, match="which has an input for each"):
+        through_skl2onnx(MLPEnsembleRegressor(member, 1).fit(X, LINEAR[:, 0]))
 
 
 def test_skl2onnx_has_no_place_for_several_outputs_of_classes():
