@@ -9,6 +9,7 @@ from sklearn.utils.metaestimators import available_if
 from sklearn.utils.validation import assert_all_finite
 
 from ._estimators.base import BaseMLP
+from ._estimators.callbacks import refuse_callbacks_of_whole_fits
 from ._estimators.conversion import SklearnConversion
 from ._estimators.documentation import CLASSIFIER, REGRESSOR
 from ._estimators.parameters import keyword_limits
@@ -312,6 +313,7 @@ class MLPClassifier(ClassifierMixin, SklearnConversion, BaseMLP):
         -------
         self : object
         """
+        refuse_callbacks_of_whole_fits(self)
         context = self._init_callback_context(max_subtasks=1)
         with unchanged_on_error(self):
             validation = X_val, y_val, sample_weight_val
@@ -500,6 +502,7 @@ class MLPRegressor(RegressorMixin, SklearnConversion, BaseMLP):
         -------
         self : object
         """
+        refuse_callbacks_of_whole_fits(self)
         context = self._init_callback_context(max_subtasks=1)
         with unchanged_on_error(self):
             validation = X_val, y_val, sample_weight_val

@@ -14,6 +14,13 @@ except ImportError:  # scikit-learn < 1.9 has no callbacks
             return None
 
 
+def refuse_callbacks_of_whole_fits(estimator):
+    """Raise ValueError where a callback has no place in partial_fit, as it says itself."""
+    for callback in getattr(estimator, "_skl_callbacks", ()):
+        if hasattr(callback, "refuse_partial_fit"):
+            callback.refuse_partial_fit()
+
+
 class CallbackRunner:
     """Runs the hooks of an estimator's callbacks, if it has any, around its tasks.
 

@@ -29,11 +29,6 @@ class Resumption:
         self._saved = None
         if not keepers:
             return
-        if fit.incremental:
-            raise ValueError(
-                "Checkpoint is for fit. A call of partial_fit is one epoch: pickle the estimator "
-                "between two calls instead, and go on with what was pickled."
-            )
         self._name, self._random_state = _name(fit), random_state
         states = (keeper.saved_state(self._name) for keeper in keepers)
         self._saved = next((state for state in states if state is not None), None)

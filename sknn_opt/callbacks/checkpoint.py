@@ -1,24 +1,16 @@
-"""Callbacks for scikit-learn 1.9 or later, which ``set_callbacks`` takes."""
+"""Fits that outlive a kill."""
 
 import os
 from numbers import Integral
 from pathlib import Path
 
-from sklearn.utils._param_validation import Interval, validate_parameter_constraints
+from sklearn.utils._param_validation import Interval
 
-from ._estimators import checkpoint_file
-from ._estimators.base import BaseMLP
-
-__all__ = ["Checkpoint"]
-
-_LIMITS = {
-    "path": [str, os.PathLike],
-    "every": [Interval(Integral, 1, None, closed="left")],
-    "resume": ["boolean"],
-}
+from .._estimators import checkpoint_file
+from .base import NetworkCallback
 
 
-class Checkpoint:
+class Checkpoint(NetworkCallback):
     """Saves training to a file, from which the same fit goes on after it was killed.
 
     Run the same script again: a fit of the same estimator on the same data goes on after the
@@ -68,29 +60,23 @@ class Checkpoint:
     ...         model = model.set_callbacks(Checkpoint(folder, every=10)).fit(X, y)
     """
 
+    _limits = {
+        "path": [str, os.PathLike],
+        "every": [Interval(Integral, 1, None, closed="left")],
+        "resume": ["boolean"],
+    }
+    _instead = "pickle the estimator"
+
     def __init__(self, path, every=1, resume=True):
-        if not hasattr(BaseMLP, "set_callbacks"):
-            raise ImportError(
-                "Checkpoint needs the callbacks of scikit-learn 1.9 or later. With an earlier "
-                "version, call partial_fit in a loop, and pickle the estimator between calls."
-            )
-        given = {"path": path, "every": every, "resume": resume}
-        validate_parameter_constraints(_LIMITS, given, caller_name="Checkpoint")
+        self._check(path=path, every=every, resume=resume)
         self.path = path
         self.every = every
         self.resume = resume
 
     def setup(self, estimator, context):
         """Make the folder."""
-        if not isinstance(estimator, BaseMLP):
-            raise TypeError(
-                f"Checkpoint saves the networks of sknn_opt, and not a {type(estimator).__name__}:"
-                " call set_callbacks of the network itself."
-            )
+        super().setup(estimator, context)
         Path(self.path).mkdir(parents=True, exist_ok=True)
-
-    def on_fit_task_begin(self, estimator, context):
-        """Do nothing."""
 
     def on_fit_task_end(self, estimator, context, *, fitted_estimator=None):
         """Save the training if it is time to, or at its end."""
@@ -99,9 +85,6 @@ class Checkpoint:
             state["is_complete"] or fitted_estimator.n_iter_ % self.every == 0
         ):
             checkpoint_file.write(self._file(state["name"]), state)
-
-    def teardown(self, estimator, context):
-        """Do nothing."""
 
     def saved_state(self, name):
         """Return what has been saved of the fit of this name, or None."""
