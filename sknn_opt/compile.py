@@ -16,7 +16,14 @@ from ._compiler.announcement import announced_if
 from ._compiler.declarations import declared_kernels
 
 #: How the names of modules start that need an extra. They have no kernels.
-WITH_EXTRAS = ("sknn_opt._distributed", "sknn_opt.dask")
+WITH_EXTRAS = (
+    "sknn_opt._distributed",
+    "sknn_opt.callbacks.mlflow",
+    "sknn_opt.callbacks.optuna",
+    "sknn_opt.callbacks.tensorboard",
+    "sknn_opt.dask",
+    "sknn_opt.onnx",
+)
 
 _DTYPES = ("float64", "float32")
 

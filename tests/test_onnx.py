@@ -91,7 +91,9 @@ def test_other_estimators_are_refused():
 
 
 def test_steps_before_a_network_that_are_not_known_are_named():
-    pipeline = make_pipeline(QuantileTransformer(n_quantiles=5), MLPClassifier((3,), max_iter=2)).fit(X, Y)
+    pipeline = make_pipeline(
+        QuantileTransformer(n_quantiles=5), MLPClassifier((3,), max_iter=2)
+    ).fit(X, Y)
     with pytest.raises(TypeError, match=r"no QuantileTransformer\. .* converted by skl2onnx"):
         to_onnx(pipeline)
     pipeline = make_pipeline(StandardScaler(), TabularEncoder(), MLPClassifier((3,), max_iter=2))

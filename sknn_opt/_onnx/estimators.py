@@ -1,7 +1,6 @@
 """What can be converted: networks, pipelines that end in one, and committees of these."""
 
 import numpy as np
-from sklearn.pipeline import Pipeline
 from sklearn.utils.validation import check_is_fitted
 
 from .._ensembles.base import BaseCommittee

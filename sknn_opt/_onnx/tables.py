@@ -61,7 +61,7 @@ def _chosen(graph, x, numbers):
 
 
 def _number(graph, columns, encoder, j, cycle):
-    """Add a number that is encoded, NaN where missing: a column, or a datetime's part of a cycle."""
+    """Add a column, or a datetime's part of a cycle, in float64, NaN where it is missing."""
     if encoder.kinds_[j] != DATETIME:
         return columns[j]
     moment, length = columns[j], _MICROSECONDS

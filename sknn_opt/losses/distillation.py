@@ -8,7 +8,7 @@ from .._compiler.elementary import logistic as _logistic
 from .._compiler.elementary import softplus as _softplus
 from .._components import FRACTION, POSITIVE
 from .base import ByRow, Loss, Separable
-from .classification import logistic_link, softmax_link, _subtract_maximum
+from .classification import _subtract_maximum, logistic_link, softmax_link
 
 _parameters = None  # in the templates of kernels below: the loss's parameters by name
 

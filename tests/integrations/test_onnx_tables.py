@@ -143,20 +143,21 @@ def test_a_committee_behind_a_scaler():
 
 def table(n=240, seed=0):
     rng = np.random.default_rng(seed)
+    hours = pd.to_timedelta(rng.integers(0, 9000, n), "h")
     frame = pd.DataFrame(
         {
             "size": rng.normal(size=n),
             "town": rng.choice(["Oslo", "Rome", "Łódź", None], n),
             "street": rng.choice([f"street {i}" for i in range(30)], n),
             "letter": rng.choice(["a", "b"], n),
-            "opened": pd.Timestamp("1965-01-01 12:00") + pd.to_timedelta(rng.integers(0, 9000, n), "h"),
+            "opened": pd.Timestamp("1969-01-01 12:00") + hours,
             "took": pd.to_timedelta(rng.integers(0, 400, n), "min"),
             "garden": rng.random(n) < 0.5,
             "floor": pd.Categorical(rng.integers(0, 4, n)),
             "number": rng.integers(10**6, 10**6 + 50, n),
             "same": "always",
         }
-    )  # fmt: skip
+    )
     for name in ("size", "opened", "floor"):
         frame.loc[rng.random(n) < 0.1, name] = None
     y = frame["size"].fillna(0) + (frame["town"] == "Rome") + 0.1 * rng.normal(size=n)
