@@ -27,7 +27,7 @@ from sknn_opt.schedules import SCHEDULES
 
 pytest.importorskip("sklearn.callback", reason="scikit-learn < 1.9")
 
-from sknn_opt.callbacks import Checkpoint
+from sknn_opt.callbacks import Checkpoint, MLflow, OptunaPruning, TensorBoard
 
 pytestmark = [
     pytest.mark.usefixtures("one_blas_thread"),
@@ -460,3 +460,17 @@ except ImportError as error:
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
     assert "scikit-learn 1.9" in done.stdout
     assert "partial_fit" in done.stdout
+
+
+@pytest.mark.parametrize(
+    ("callback", "module", "package"),
+    [
+        (lambda: OptunaPruning(None), "optuna", "optuna"),
+        (lambda: TensorBoard("."), "tensorboard.summary", "tensorboard"),
+        (MLflow, "mlflow", "mlflow"),
+    ],
+)
+def test_a_missing_library_is_named(callback, module, package, monkeypatch):
+    monkeypatch.setitem(sys.modules, module, None)
+    with pytest.raises(ImportError, match=f"needs the package {package}: pip install {package}"):
+        callback()

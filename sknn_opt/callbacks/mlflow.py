@@ -30,12 +30,14 @@ class MLflow(NetworkCallback):
     >>> X = scale(X)
     >>> folder = tempfile.TemporaryDirectory()
     >>> mlflow.set_tracking_uri(f"sqlite:///{folder.name}/mlflow.db")
+    >>> experiment = mlflow.set_experiment("iris")
     >>> model = MLPClassifier((20,), learning_rate_init=0.01, tol=1e-3, random_state=0)
     >>> with mlflow.start_run() as run:
     ...     model = model.set_callbacks(MLflow()).fit(X, y)
     >>> logged = mlflow.MlflowClient().get_metric_history(run.info.run_id, "loss")
     >>> print(len(logged) == model.n_iter_)
     True
+    >>> folder.cleanup()
     """
 
     _instead = "log history_ with mlflow.log_metrics"

@@ -27,6 +27,11 @@ def run(test):
     assert not runner.summarize(verbose=False).failed, "".join(report)
 
 
+# Libraries that others stand on warn these.
+of_others = pytest.mark.filterwarnings("ignore::DeprecationWarning")
+
+
+@of_others
 @pytest.mark.parametrize("name", MODULES)
 def test_examples_in_docstrings(name):
     for test in doctest.DocTestFinder().find(importlib.import_module(name), name):
@@ -41,6 +46,7 @@ def test_the_example_of_a_cluster():
     assert difference < 1e-9
 
 
+@of_others
 @pytest.mark.parametrize("page", extras.PAGES)
 def test_examples_in_the_user_guide(page):
     path = DOCS / f"{page}.rst"
