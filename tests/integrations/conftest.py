@@ -1,8 +1,12 @@
-"""A cluster as small as one can be: two processes of one thread."""
+"""A cluster as small as one can be: two processes of one thread. No test needs a network."""
+
+import os
 
 import dask
 import pytest
 from distributed import Client, LocalCluster
+
+os.environ["MLFLOW_DISABLE_TELEMETRY"] = "true"  # before it is imported
 
 
 @pytest.fixture(scope="module")

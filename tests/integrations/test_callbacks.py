@@ -204,7 +204,9 @@ def test_fits_of_a_search_are_children(experiment):
     with mlflow.start_run() as parent:
         search = GridSearchCV(network, {"alpha": [0.1, 1.0]}, cv=2).fit(X, Y)
     parent_id = parent.info.run_id
-    children = [run for run in runs_of(experiment) if run.data.tags.get("mlflow.parentRunId") == parent_id]
+    children = [
+        run for run in runs_of(experiment) if run.data.tags.get("mlflow.parentRunId") == parent_id
+    ]
     assert len(children) == 4
     assert sorted(run.data.params["alpha"] for run in children) == ["0.1"] * 2 + ["1.0"] * 2
     assert_logged(metrics_of(parent_id), search.best_estimator_)  # of the refit
