@@ -48,7 +48,7 @@ class Form(NamedTuple):
         half alone predicts.
     distribution : str or None
         That of the targets whose negative log likelihood the loss is, up to a constant: one of
-        `sknn_opt._network.scores.SCORES`.
+        ``sknn_opt._network.scores.SCORES``.
     """
 
     evaluate: Kernel
