@@ -32,9 +32,9 @@ def to_onnx(estimator, *, target_opset=None):
     the same behind scalers or      "X" in float64, since large numbers lose digits in float32
     encoders of numbers             before a mean is subtracted
     what reads a table, such as     one of shape (n_samples, 1) for each column, of its name, or
-    `TabularMLPClassifier` or a     "x0", "x1", ...: float64 for numbers, NaN where missing, and
+    ``TabularMLPClassifier`` or a   "x0", "x1", ...: float64 for numbers, NaN where missing, and
     pipeline that starts with a     for durations in seconds; int64 for datetimes, microseconds
-    `TabularEncoder`                since 1970; strings for categories, "" where missing, but
+    ``TabularEncoder``              since 1970; strings for categories, "" where missing, but
                                     float64 if all that were seen are numbers
     =============================== ========================================================
 
@@ -61,15 +61,14 @@ def to_onnx(estimator, *, target_opset=None):
     Parameters
     ----------
     estimator : network, committee, or Pipeline that ends in one
-        Fitted: `MLPClassifier`, `MLPRegressor`, `MLPEnsembleClassifier`, `MLPEnsembleRegressor`,
-        `TabularMLPClassifier`, `TabularMLPRegressor`, or what `quantize` makes of these, whose
-        integers become numbers again. Steps before it may be those of
-        `sknn_opt.preprocessing`, and StandardScaler, RobustScaler and MinMaxScaler. Pipelines of
-        other steps are converted by ``skl2onnx.to_onnx``, which knows our networks and
-        committees once this module has been imported.
+        Fitted: a network or committee of this package, or what
+        `~sknn_opt.compression.quantize` makes of one, whose integers become numbers again. Steps
+        before it may be those of `sknn_opt.preprocessing`, and StandardScaler, RobustScaler and
+        MinMaxScaler. Pipelines with other steps are converted by ``skl2onnx.to_onnx``, which knows
+        our networks and committees once this module has been imported.
     target_opset : int, default=None
-        Version of ONNX's set of operators, at least 17. None means 17, which runtimes of the last
-        years all read, such as onnxruntime from 1.12 on.
+        Version of ONNX's set of operators, at least 17. None means 17, which all runtimes
+        of recent years read, such as onnxruntime from 1.12 on.
 
     Returns
     -------
