@@ -10,9 +10,10 @@ from sklearn.linear_model import LogisticRegression
 from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import QuantileTransformer, StandardScaler
 
-from sknn_opt import MLPClassifier, MLPEnsembleRegressor, MLPRegressor
+from sknn_opt import MLPClassifier, MLPEnsembleRegressor, MLPRegressor, preprocessing
 from sknn_opt._compiler.declarations import kernel
 from sknn_opt._onnx.activations import ACTIVATIONS as CONVERTED
+from sknn_opt._onnx.encoders import STEPS
 from sknn_opt._onnx.predictions import label_values
 from sknn_opt.activations import ACTIVATIONS, Activation, ReLU
 from sknn_opt.losses import LINK, Loss, Separable, regression
@@ -33,6 +34,10 @@ def fit(cls=MLPClassifier, y=Y, **changes):
 
 def test_every_activation_is_known():
     assert CONVERTED.keys() == set(ACTIVATIONS.values())
+
+
+def test_every_encoder_is_known():
+    assert {getattr(preprocessing, name) for name in preprocessing.__all__} <= STEPS.keys()
 
 
 def test_functions_of_the_user_are_named():

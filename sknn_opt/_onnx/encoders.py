@@ -5,6 +5,7 @@ from sklearn.pipeline import Pipeline
 from sklearn.preprocessing import MinMaxScaler, RobustScaler, StandardScaler
 
 from ..preprocessing import (
+    KernelFeatures,
     PeriodicFeatures,
     PiecewiseLinearEncoder,
     RelevanceScaler,
@@ -12,6 +13,7 @@ from ..preprocessing import (
     TabularEncoder,
 )
 from .inputs import Columns, Matrix
+from .kernel import similarities
 from .numeric import bins, smooth_clip, waves
 from .tables import encode_table
 
@@ -24,8 +26,8 @@ def encode(graph, source, step):
     TypeError
         If the step cannot be converted.
     """
-    if type(step) in _STEPS:
-        return _STEPS[type(step)](graph, source, step)
+    if type(step) in STEPS:
+        return STEPS[type(step)](graph, source, step)
     raise TypeError(
         f"to_onnx knows the encoders of sknn_opt.preprocessing and scikit-learn's scalers, but no "
         f"{type(step).__name__}. A Pipeline of other steps is converted by skl2onnx.to_onnx, "
@@ -101,7 +103,11 @@ def _waves(graph, source, encoder):
     return Matrix(graph, waves(graph, source.of_type(np.float64), encoder), np.float32)
 
 
-_STEPS = {
+def _kernel(graph, source, features):
+    return Matrix(graph, similarities(graph, source.of_type(np.float64), features), np.float64)
+
+
+STEPS = {
     Pipeline: _pipeline,
     StandardScaler: _standard,
     RobustScaler: _robust,
@@ -110,5 +116,6 @@ _STEPS = {
     PiecewiseLinearEncoder: _bins,
     PeriodicFeatures: _waves,
     RelevanceScaler: _relevance,
+    KernelFeatures: _kernel,
     TabularEncoder: _table,
 }
