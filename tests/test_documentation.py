@@ -415,3 +415,22 @@ def test_the_counts_of_the_readme_are_those_of_the_registries():
     assert rows["initializers"].startswith(f"{len(INITIALIZERS)}:")
     assert rows["learning rates"].startswith(f"{len(SCHEDULES)} schedules")
     assert rows["optimizers"].startswith(f"these and {len(OPTIMIZERS) - 3} more")
+
+
+EXAMPLES = sorted((DOCS.parent / "examples").glob("*/plot_*.py"))
+
+
+@pytest.mark.parametrize("example", EXAMPLES, ids=lambda example: example.stem)
+def test_the_title_of_each_example_starts_with_its_term(example):
+    title, line = ast.get_docstring(ast.parse(example.read_text("utf-8"))).splitlines()[:2]
+    assert re.fullmatch(r"[A-Z][^:?]+: .+", title)
+    assert line == "=" * len(title)
+
+
+def test_each_example_is_in_a_section_of_the_gallery():
+    gallery = DOCS.parent / "examples"
+    sections = {header.parent.name for header in gallery.glob("*/GALLERY_HEADER.rst")}
+    assert {example.parent.name for example in EXAMPLES} == sections
+    assert not list(gallery.glob("plot_*.py"))
+    order = re.search(r"for section in \((.*)\)", (DOCS / "conf.py").read_text("utf-8"))[1]
+    assert set(re.findall(r'"(\w+)"', order)) == sections

@@ -3,7 +3,7 @@ Uncertainty: MC dropout, a committee and a variance head side by side
 =====================================================================
 
 Targets scatter, and where there are no data the network cannot know. Three ways to a standard
-deviation see one of the two, the other, or both. Which intervals hold nine targets in ten?
+deviation capture the first, the second, or both. Which intervals hold nine targets in ten?
 """
 
 # %%

@@ -3,7 +3,7 @@ Significance: is one model better than another, or was it luck?
 ===============================================================
 
 Two networks are compared on ten random splits. The ten differences are not independent, since all
-splits draw from the same rows, so an ordinary t-test sees too much in them. What do a corrected
+splits draw from the same rows, so an ordinary t-test reads too much into them. What do a corrected
 t-test and a permutation test say?
 """
 

@@ -2,14 +2,14 @@
 Cross-validation: k folds, leave-one-out, stratified, in order of time
 ======================================================================
 
-A split into training and test data should do to the model what its later use will do. How many
-folds, which rows together, and in which order: three cases in which that decides what you read.
+A split into training and test data should treat the model as its later use will. How many folds,
+which rows together, and in which order: three cases in which that decides what you read.
 """
 
 # %%
 # How many folds?
 # ---------------
-# Of the breast cancer data, a hundred rows are known, and the other 469 say what is true. k-fold
+# Take a hundred rows of the breast cancer data as known; the other 469 tell us the truth. k-fold
 # cross-validation trains k networks; leave-one-out trains one for each row.
 
 import warnings
@@ -95,4 +95,4 @@ plt.show()
 # ``StratifiedKFold``, which is what ``cv=5`` means for classifiers, gives each its share. And for
 # what comes in order of time, shuffled folds promise an error of 0.27 where the next hundred days
 # bring 1.09; ``TimeSeriesSplit`` says 0.98. If rows belong to patients or machines, ``GroupKFold``
-# is to them what that split is to time.
+# does for these what that split does for time.
