@@ -13,8 +13,12 @@ from sklearn.utils.validation import _check_sample_weight, _num_samples, check_c
 from .._estimators.fingerprint import fingerprint
 from .._estimators.targets import balanced_weights, meaning_of
 from .._network.inputs import Features
+from .._warnings import warn
 from .collections import aligned, partitions
 from .rounds import hold, result
+
+#: The share of the variance of the classes between partitions from which there is a warning.
+_MOST_BETWEEN = 0.05
 
 
 @dataclass
@@ -247,6 +251,36 @@ class Blocks:
         ]
         return by_column if len(by_column) > 1 else by_column[0]
 
+    def warn_if_sorted(self):
+        """Warn where the partition of a row tells much of its class.
+
+        That is measured by Goodman and Kruskal's tau, from 0 to 1: the share of the variance
+        of the classes that is between partitions.
+        """
+        if not self.meaning:
+            return
+        share = self._share_between()
+        by_chance = len(self._filled) / sum(d.n_rows for d in self._filled)
+        if share > _MOST_BETWEEN + 3 * by_chance:
+            warn(
+                f"Partitions differ in their classes, which explains {share:.0%} of the variance "
+                "of the classes. Steps on a partition that lacks classes unlearn these: the "
+                "network will be less accurate. Shuffle the rows before, for example by a random "
+                "column: frame.shuffle(on=...), or choose optimizer='lbfgs', whose result does "
+                "not depend on the partitions."
+            )
+
+    def _share_between(self):
+        """Return Goodman and Kruskal's tau, for several columns over all of them."""
+        known = [classes for classes, _ in self._totals()]
+        totals = np.array([_spread(d.counts, known) for d in self._filled if d.has_weight])
+        n_variables = 1 if self.meaning == "probabilities" else len(known)
+        weights = totals.sum(axis=1, keepdims=True)
+        mean = totals.sum(axis=0) / weights.sum()
+        variance = 1 / n_variables - mean @ mean
+        between = ((totals / weights - mean) ** 2).sum(axis=1) @ weights.ravel() / weights.sum()
+        return between / variance if variance > 1e-12 else 0.0
+
     def _totals(self):
         """Return the classes of each column of y, and the weight of each in all blocks."""
         return list(map(_total, zip(*(d.counts for d in self._filled), strict=True)))
@@ -255,6 +289,15 @@ class Blocks:
         """Return a hash of each block."""
         futures = [self.client.submit(identity, f, pure=False) for f in self.futures]
         return [result(self.client, future) for future in futures]
+
+
+def _spread(counts, known):
+    """Return the weight of each of the known classes of all columns, in one vector."""
+    spreads = []
+    for (classes, weights), of_column in zip(counts, known, strict=True):
+        spreads.append(np.zeros(len(of_column)))
+        spreads[-1][np.searchsorted(of_column, classes)] = weights
+    return np.concatenate(spreads)
 
 
 def _total(counts):

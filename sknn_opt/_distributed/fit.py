@@ -10,8 +10,11 @@ from sklearn.base import is_classifier
 from .._estimators.fitting import Fit
 from .._estimators.held_out import check_given, check_held_out
 from .._network.problem import Problem
+from .._training.optimizer_state import OptimizerState
 from . import tasks
+from .applicability import check_applicable
 from .blocks import Blocks
+from .local_training import LocalTrainer
 from .rounds import Rounds
 from .shards import Template
 from .sums import DistributedSums
@@ -52,15 +55,17 @@ class DistributedFit(Fit):
     validation : tuple of X_val, y_val, sample_weight_val
         Dask collections, or arrays that are validated on here.
     classes : array-like or None
+    local_steps : int or None
+        See `LocalTrainer`.
     """
 
-    def __init__(self, estimator, client, X, y, sample_weight, validation, classes):
-        self.client = client
+    def __init__(self, estimator, client, X, y, sample_weight, validation, classes, local_steps):
+        self.client, self.local_steps = client, local_steps
         super().__init__(estimator, X, y, sample_weight, validation, False, classes)
 
     def _bind_data(self, X, y, sample_weight, classes):
         estimator = self.estimator
-        _check_targets_keywords(estimator)
+        check_applicable(estimator, self.configuration, self.local_steps)
         dtype = self.fitted[0]["coefs"].dtype if self.continues else estimator.dtype
         meaning = _meaning(getattr(estimator, "targets_", "") if self.continues else "")
         reader = self._reader(dtype and np.dtype(dtype).name, **meaning)
@@ -98,7 +103,7 @@ class DistributedFit(Fit):
 
     def data_identity(self):
         apart = [] if self.apart is None else self.apart.identities()
-        return [self.blocks.identities(), apart]
+        return [self.blocks.identities(), apart, self.local_steps]
 
     def _bind_validation(self, X_val, y_val, sample_weight_val):
         self.apart = None
@@ -130,16 +135,19 @@ class DistributedFit(Fit):
         self.holds_out = seed is not None
         self.template = self._template(seed)
         self.rounds = Rounds(self.client, self.blocks.futures, self.template)
-        n_rows, weight, n_held_out = self.rounds.sum(tasks.count)
-        problem.n_training_rows, problem.weight_of_rows = int(n_rows), float(weight)
-        if self.holds_out and n_held_out < 2:
+        self.n_rows_of_blocks, weights, n_held_out = zip(
+            *self.rounds.each(tasks.count), strict=True
+        )
+        problem.n_training_rows = sum(self.n_rows_of_blocks)
+        problem.weight_of_rows = float(sum(weights))
+        if self.holds_out and sum(n_held_out) < 2:
             raise ValueError(
                 "The validation set is too small. Increase 'validation_fraction' or the size "
                 "of your dataset."
             )
         if self.held_out is not None:
             check_held_out(estimator, self.held_out, problem.loss)
-        if weight == 0:
+        if problem.weight_of_rows == 0:
             raise ValueError(
                 "The rows to train on have no weight: sample_weight times class_weight is 0 for "
                 "each of them."
@@ -188,22 +196,20 @@ class DistributedFit(Fit):
         return super()._full_batch_trainer(observed, partial(DistributedSums, self.rounds))
 
     def _mini_batch_trainer(self, observed, random_state):
-        raise ValueError(
-            "On Dask collections, networks are trained by full-batch optimizers: choose "
-            "optimizer='lbfgs'."
-        )
-
-
-def _check_targets_keywords(estimator):
-    if getattr(estimator, "scale_targets", False):
-        raise ValueError(
-            "scale_targets=True does not apply to Dask collections. Scale y before fit, such "
-            "as y = (y - y.mean()) / y.std(), and scale the predictions back."
-        )
-    if getattr(estimator, "missing_targets", "error") != "error":
-        raise ValueError(
-            "missing_targets='ignore' does not apply to Dask collections. Leave out the rows in "
-            "which targets are missing, or fit a network for each output on those that have it."
+        self.blocks.warn_if_sorted()
+        estimator, configuration, layout = self.estimator, self.configuration, self.problem.layout
+        optimizer, start = configuration.optimizer, self.theta[: layout.n_parameters]
+        seed = random_state.randint(np.iinfo(np.int32).max)
+        return LocalTrainer(
+            *observed,
+            rounds=self.rounds,
+            n_rows_of_blocks=self.n_rows_of_blocks,
+            local_steps=self.local_steps,
+            max_norm=configuration.limits().max_norm,
+            state=OptimizerState.fresh(optimizer, layout, start, seed),
+            rates=configuration.rates(),
+            batch_size=configuration.batch_size(max(self.n_rows_of_blocks)),
+            max_iter=estimator.max_iter,
         )
 
 

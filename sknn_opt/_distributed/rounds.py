@@ -81,6 +81,11 @@ class Rounds:
             parts = [self._submit(add, *group) for group in groups]
         return result(self.client, parts[0], between)
 
+    def each(self, task):
+        """Return what ``task(block, template)`` returns for each block."""
+        futures = [self._submit(task, block, self._template) for block in self.blocks]
+        return [result(self.client, future) for future in futures]
+
     def _submit(self, task, *arguments):
         return submit(self.client, task, *arguments)
 

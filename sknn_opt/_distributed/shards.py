@@ -11,6 +11,7 @@ from .._estimators.base import BaseMLP
 from .._estimators.fitting import Fit
 from .._network.network import Network
 from .._training.row_sums import RowSums
+from .local_steps import LocalSteps
 
 
 @dataclass
@@ -59,11 +60,8 @@ class Shard:
         estimator = copy.copy(template.estimator)
         data = block.X, block.y, block.sample_weight
         fit = Fit(estimator, *data, (None, None, None), False, template.classes)
-        self.problem, self._targets, self._sample_weight = (
-            fit.problem,
-            fit.targets,
-            fit.sample_weight,
-        )
+        self._fit, self._number = fit, block.number
+        self.problem = fit.problem
         self._scoring, self._n_jobs = template.scoring, template.n_jobs
         is_held_out = template.held_out(block.number, len(fit.encoded))
         self.held_out = np.flatnonzero(is_held_out)
@@ -75,6 +73,19 @@ class Shard:
     def sums(self):
         return RowSums(self.problem, self.theta, self._n_jobs)
 
+    @cached_property
+    def local_steps(self):
+        estimator, configuration = self._fit.estimator, self._fit.configuration
+        return LocalSteps(
+            self.problem,
+            self.theta,
+            configuration,
+            estimator.shuffle,
+            estimator.max_iter,
+            self._number,
+            self._n_jobs,
+        )
+
     @property
     def rows(self):
         """The rows to train on."""
@@ -83,7 +94,7 @@ class Shard:
 
     def targets_of(self, rows):
         """Return the targets of ``rows``, as the loss reads them, and their sample weights."""
-        weight = self._sample_weight
+        weight = self._fit.sample_weight
         weight = np.ones(len(rows), self.theta.dtype) if weight is None else weight[rows]
         return np.ascontiguousarray(self.problem.y[rows]), weight
 
@@ -106,7 +117,8 @@ class Shard:
     def _score(self, raw, y, weight):
         weight = weight.astype(np.float64)
         if self._scoring == "accuracy":
-            return weight @ (self._targets.decide(raw) == self._targets.truth(y)).all(axis=1)
+            targets = self._fit.targets
+            return weight @ (targets.decide(raw) == targets.truth(y)).all(axis=1)
         if self._scoring == "r2":
             return weight @ (y - self.problem.form.predictions(raw).astype(np.float64)) ** 2
         return 0.0

@@ -30,6 +30,28 @@ def loss_and_gradient(block, template, theta, scale):
         return shard.sums.loss_and_gradient(scale)
 
 
+def take_steps(block, template, theta, vectors, clock, seed, samples_seen, first, last):
+    """Take local steps of an epoch, from ``theta`` and from an optimizer's state.
+
+    Returns sums over the rows that they train on: of what the steps have changed, the new
+    state, 1, the loss, the last gradient's norm, and the number of steps so far.
+    """
+    with _shard(block, template, theta) as shard:
+        n_parameters = shard.problem.layout.n_parameters
+        nothing = [np.zeros(n_parameters), np.zeros(vectors.size), 0.0, 0.0, 0.0, 0.0]
+        if shard.problem.n_rows == 0:
+            return nothing
+        steps, compiled = shard.local_steps, shard.local_steps.compiled
+        steps.take(vectors, clock, seed, samples_seen, first, last)
+        rows = float(compiled.rows_seen)
+        if rows == 0:
+            return nothing
+        change = theta[:n_parameters].astype(np.float64) - shard.theta[:n_parameters]
+        state = steps.state.vectors.astype(np.float64)
+        norm, step = float(compiled.gradient_norm), steps.state.step
+        return [rows * change, rows * state, rows, float(compiled.loss), rows * norm, rows * step]
+
+
 def hessian_product(block, template, theta, scale, vector, exact):
     with _shard(block, template, theta) as shard:
         if shard.problem.n_rows == 0:

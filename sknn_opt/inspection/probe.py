@@ -70,17 +70,17 @@ def train_steps(trainer, n_steps, learning_rate, schedule, observe):
     """
     n_rows = trainer.problem.n_rows
     batch_size = trainer.batch_size(0, n_rows)
-    trainer.batch_size = FixedBatch(batch_size)
-    trainer.rates = Rates(learning_rate, schedule, None, n_steps / -(-n_rows // batch_size))
-    run = trainer.run[0]
-    step = 0
+    steps, step = trainer.steps, 0
+    steps.batch_size = FixedBatch(batch_size)
+    steps.rates = Rates(learning_rate, schedule, None, n_steps / -(-n_rows // batch_size))
     while step < n_steps:
         loss = rows = 0.0  # the sums start anew with each epoch
         for rate in trainer.epoch(batches_per_call=1):
-            if run["step"] == step:
+            steps.note()
+            if steps.state.step == step:
                 continue  # the batch had no weight
             before = loss, rows
-            loss, rows, step = float(run["loss"]), float(run["rows_seen"]), int(run["step"])
+            loss, rows, step = float(steps.loss), float(steps.rows_seen), steps.state.step
             if observe(rate, (loss - before[0]) / (rows - before[1])) or step == n_steps:
                 return
 

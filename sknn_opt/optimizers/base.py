@@ -253,6 +253,9 @@ class FirstOrder(Optimizer):
     #: Whether it uses random numbers.
     draws = False
 
+    #: Whether the mean of the states of copies is a state, as that of means of gradients is.
+    mean_of_states_is_state = True
+
     #: The learning rate that learning_rate_init="auto" stands for.
     default_learning_rate = 1e-3
 

@@ -272,6 +272,7 @@ class KFAC(FirstOrder):
     """
 
     _rule = WholeStep(_kfac, n_slots=2)
+    mean_of_states_is_state = False  # that of inverses is not the inverse of a mean
     _parameter_constraints = {
         "damping": NON_NEGATIVE,
         "decay": FRACTION,

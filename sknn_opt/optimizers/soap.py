@@ -232,6 +232,7 @@ class SOAP(FirstOrder):
     """
 
     _rule = WholeStep(_soap, n_slots=2)
+    mean_of_states_is_state = False  # that of two bases is none
     _parameter_constraints = {
         "beta_1": DECAY,
         "beta_2": DECAY,

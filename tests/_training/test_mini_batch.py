@@ -14,7 +14,8 @@ from sklearn.linear_model import ElasticNet
 
 from sknn_opt import MLPClassifier, MLPRegressor
 from sknn_opt._compiler.blas_threads import BLOCK_ROWS
-from sknn_opt._training import mini_batch as _training
+from sknn_opt._training import compiled_steps, mini_batch
+from sknn_opt._training import epochs as _epochs
 from sknn_opt._training import progress as _progress
 from sknn_opt.optimizers import SGD
 from sknn_opt.schedules import Schedule
@@ -185,7 +186,7 @@ def test_an_epoch_may_take_any_number_of_calls(
         calls.append(arguments[-2:])
         return train_batches(dtype, *arguments)
 
-    train_batches = _training.train_batches
+    train_batches = compiled_steps.train_batches
 
     def fit():
         calls.clear()
@@ -193,11 +194,11 @@ def test_an_epoch_may_take_any_number_of_calls(
             4, batch_size=1, max_iter=3, learning_rate=learning_rate, random_state=0, l1_ratio=0.5
         ).fit(X, y)
 
-    monkeypatch.setattr(_training, "train_batches", counted)
-    monkeypatch.setattr(_training, "_LONGEST_CALL", 1e9)
+    monkeypatch.setattr(compiled_steps, "train_batches", counted)
+    monkeypatch.setattr(compiled_steps, "_LONGEST_CALL", 1e9)
     expected = fit()
     assert calls[-2:] == [(0, len(y)), (0, len(y))]
-    monkeypatch.setattr(_training, "_LONGEST_CALL", longest_call)
+    monkeypatch.setattr(compiled_steps, "_LONGEST_CALL", longest_call)
     sliced = fit()
     if longest_call == 0:
         assert calls[-len(y) :] == [(i, i + 1) for i in range(len(y))]
@@ -429,7 +430,7 @@ def test_a_loss_that_overflows_is_no_divergence(regression):
 @pytest.mark.parametrize("n_calls", [0, 1, 4])
 def test_ctrl_c_in_the_first_epoch(regression, method, n_calls, monkeypatch):
     X, y = regression
-    train_batches, ends = _training.train_batches, []
+    train_batches, ends = compiled_steps.train_batches, []
 
     def pressed(dtype, *arguments):
         if len(ends) == n_calls:
@@ -440,8 +441,8 @@ def test_ctrl_c_in_the_first_epoch(regression, method, n_calls, monkeypatch):
     params = {"batch_size": 1, "shuffle": False, "random_state": 0}
     model = MLPRegressor(4, **params, alpha=0.0)
     with monkeypatch.context() as patched:
-        patched.setattr(_training, "train_batches", pressed)
-        patched.setattr(_training, "_LONGEST_CALL", 0.0)
+        patched.setattr(compiled_steps, "train_batches", pressed)
+        patched.setattr(compiled_steps, "_LONGEST_CALL", 0.0)
         train = getattr(model, method)
         if n_calls == 0:
             with pytest.raises(KeyboardInterrupt):
@@ -458,6 +459,9 @@ def test_ctrl_c_in_the_first_epoch(regression, method, n_calls, monkeypatch):
     assert model.n_iter_ == len(model.loss_curve_) == 0
 
 
+TRAINING = compiled_steps, _epochs, mini_batch, _progress
+
+
 @pytest.mark.filterwarnings("ignore:Training interrupted")
 @ignores_convergence
 @pytest.mark.parametrize(
@@ -472,7 +476,7 @@ def test_ctrl_c_at_any_line(regression, method, early_stopping):
         getattr(models[-1], method)(X, y)
 
     outcomes = set()
-    for raised in interrupted_at_each_line({_training.__file__, _progress.__file__}, train):
+    for raised in interrupted_at_each_line({m.__file__ for m in TRAINING}, train):
         outcomes.add(raised)
         assert_whole(models[-1], raised, X)
     assert outcomes == {True, False}
