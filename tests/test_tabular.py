@@ -96,7 +96,7 @@ def test_classes_of_a_raw_frame(members):
     assert model.score(X[160:], CLASSES[160:]) > 0.7
     assert list(model.classes_) == ["high", "low", "middle"]
     names = recipe.CLASSIFIERS[members]
-    n_networks = 2 * len(names) + 2  # 'plain' has twice as many folds
+    n_networks = 2 * (len(names) + len(recipe.MORE_FOLDS[members]))
     assert len(model.estimators_) == n_networks
     assert model.member_weights_.shape == model.member_losses_.shape == (len(names),)
     assert model.oof_prediction_.shape == (160, 3)
@@ -114,7 +114,8 @@ def test_numbers_from_a_raw_frame(members, shift):
     mean, std = model.predict(X, return_std=True)
     assert mean.shape == std.shape == (240,)
     losses = {estimator[-1].loss for estimator in model.estimators_}
-    assert losses == ({"squared_error", "poisson"} if shift else {"squared_error"})
+    has_links = shift and members == "auto"
+    assert losses == ({"squared_error", "poisson"} if has_links else {"squared_error"})
 
 
 def test_no_number_lies_beyond_those_of_training():
@@ -297,3 +298,18 @@ def test_the_recipe_knows_the_size_of_the_data():
     assert network.batch_size == 32
     assert network.max_iter == 120
     assert model.score(data, y) > 0.4
+
+
+def test_the_recipe_knows_the_number_of_classes():
+    few = fast(TabularMLPClassifier).fit(X[:100], CLASSES[:100])
+    many = fast(TabularMLPClassifier).fit(X[:100], np.arange(100) % 5)
+    for model, plain in ((few, AdamW), (many, Muon)):
+        optimizers = [type(estimator[-1].optimizer) for estimator in model.estimators_]
+        assert optimizers == [AdamW] * 2 + [plain] * 4 + [AdamW] * 2
+
+
+def test_only_committees_for_classes_have_members_with_more_folds():
+    classifier = TabularMLPClassifier(n_folds=2, random_state=0).fit(X[:100], CLASSES[:100])
+    assert list(classifier._n_folds) == [4, 4, 2, 2]
+    regressor = TabularMLPRegressor(n_folds=2, random_state=0).fit(X[:100], Y[:100])
+    assert list(regressor._n_folds) == [2, 2, 2, 2]

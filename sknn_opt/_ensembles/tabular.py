@@ -5,6 +5,7 @@ from numbers import Integral, Real
 
 import numpy as np
 from joblib import effective_n_jobs
+from sklearn.base import is_classifier
 from sklearn.exceptions import ConvergenceWarning
 from sklearn.model_selection import KFold, StratifiedKFold
 from sklearn.utils import check_random_state
@@ -68,14 +69,17 @@ class TabularCommittee(BaseCommittee):
         folds = self._folds(data, seed)
         halves = halved(folds)
         is_recipe = not isinstance(self.members, list)
+        counts = self._class_counts(data.y)
+        n_classes = 0 if counts is None else len(counts)
+        # A fold of very few rows says little.
+        can_halve = len(halves[0].held_out) >= _LEAST_ROWS and is_classifier(self)
         of_named = []
         for name, member in named:
-            # A fold of very few rows says little.
-            is_halved = name in recipe.MORE_FOLDS and len(halves[0].held_out) >= _LEAST_ROWS
-            of_named.append(halves if is_recipe and is_halved else folds)
+            is_halved = is_recipe and can_halve and name in recipe.MORE_FOLDS[self.members]
+            of_named.append(halves if is_halved else folds)
             if is_recipe:
                 n_rows = len(of_named[-1][0].train)
-                recipe.adapt(member, n_rows, self._least_target(data.y))
+                recipe.adapt(name, member, n_rows, n_classes, self._least_target(data.y))
         return make_members(named, len(named), of_named, None, random_state)
 
     def _folds(self, data, seed):

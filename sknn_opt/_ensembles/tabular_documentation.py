@@ -10,7 +10,7 @@ predict for these rows says how much each member counts.
 Parameters
 ----------
 members : {'auto', 'fast'} or list of (str, Pipeline), default='auto'
-    The members of the committee. 'auto' has @AUTO@. 'fast' has @FAST@, for about half of the time.
+    The members of the committee. 'auto' has four members. 'fast' has @FAST@ of the time.
     A list has members of your own, by their names: pipelines that end in @NETWORK@, such as
     ``make_pipeline(TabularEncoder(), @NETWORK@())``. Their parts are tuned by their names, as
     ``members__smooth__@PART@__dropout``.
@@ -125,9 +125,9 @@ Examples
 >>> print(model.fit(table, ["a", "b", "b", "a"] * 20).predict(table.head(2)))
 ['a' 'b']
 """,
-    AUTO="four members", FAST="two of them",
+    FAST="three of them, for about half",
     NETWORK="MLPClassifier", PART="mlpclassifier",
-    FOLDS=" The member 'plain' is cheap, and has twice as many.",
+    FOLDS=" The member 'plain' has twice as many, and so has 'steps' with 'auto'.",
     OTHER="TabularMLPRegressor : The same for numbers.",
     TREES="HistGradientBoostingClassifier",
 )  # fmt: skip
@@ -179,7 +179,7 @@ Examples
 >>> print(model.oof_score_ > 0.9, y_pred.shape, y_std.shape)
 True (300,) (300,)
 """,
-    AUTO="four members", FAST="two of them",
+    FAST="the first of them, for about a fifth",
     NETWORK="MLPRegressor", PART="mlpregressor", FOLDS="",
     OTHER="TabularMLPClassifier : The same for classes.",
     TREES="HistGradientBoostingRegressor",
