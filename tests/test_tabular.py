@@ -21,6 +21,7 @@ from sknn_opt import (
     TabularMLPRegressor,
 )
 from sknn_opt._ensembles import base, recipe
+from sknn_opt.optimizers import AdamW, Muon
 from sknn_opt.preprocessing import RelevanceScaler, TabularEncoder
 
 pytestmark = pytest.mark.usefixtures("one_blas_thread")
