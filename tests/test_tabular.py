@@ -244,18 +244,22 @@ def test_relevance_is_part_of_the_recipe():
         assert of_columns["size"] > of_columns["garden"]
 
 
-@pytest.mark.parametrize("estimator", [TabularMLPClassifier, TabularMLPRegressor])
-def test_max_time_leaves_the_first_member(estimator):
+@pytest.mark.parametrize(
+    ("estimator", "members", "n_members"),
+    [(TabularMLPClassifier, "fast", 2), (TabularMLPRegressor, "auto", 4)],
+)
+def test_max_time_leaves_the_first_member(estimator, members, n_members):
     y = CLASSES if estimator is TabularMLPClassifier else Y
-    with pytest.warns(ConvergenceWarning, match="after 1 of 2 members"):
-        model = fast(estimator, max_time=1e-9).fit(X, y)
+    committee = fast(estimator, members=members, max_time=1e-9)
+    with pytest.warns(ConvergenceWarning, match=f"after 1 of {n_members} members"):
+        model = committee.fit(X, y)
     assert model.member_weights_.tolist() == [1.0]
     assert len(model.estimators_) == 2
     assert np.isfinite(model.oof_score_)
     with warnings.catch_warnings():
         warnings.simplefilter("error")
-        model = fast(estimator, max_time=1e9).fit(X, y)
-    assert len(model.member_weights_) == 2
+        model = committee.set_params(max_time=1e9).fit(X, y)
+    assert len(model.member_weights_) == n_members
 
 
 @pytest.mark.usefixtures("compilation_is_announced")
@@ -301,12 +305,24 @@ def test_the_recipe_knows_the_size_of_the_data():
     assert model.score(data, y) > 0.4
 
 
-def test_the_recipe_knows_the_number_of_classes():
-    few = fast(TabularMLPClassifier).fit(X[:100], CLASSES[:100])
-    many = fast(TabularMLPClassifier).fit(X[:100], np.arange(100) % 5)
-    for model, plain in ((few, AdamW), (many, Muon)):
-        optimizers = [type(estimator[-1].optimizer) for estimator in model.estimators_]
-        assert optimizers == [AdamW] * 2 + [plain] * 4 + [AdamW] * 2
+@pytest.mark.parametrize(
+    ("name", "n_rows", "n_classes", "optimizer", "batch_size", "max_iter"),
+    [
+        ("plain", 2000, 4, AdamW, 64, 120),
+        ("plain", 2000, 5, Muon, 256, 115),
+        ("plain", 400, 5, AdamW, 32, 120),
+        ("steps", 20_000, 5, AdamW, 128, 25),
+        ("kernel", 2000, 5, AdamW, 64, 32),
+    ],
+)
+def test_the_recipe_knows_rows_and_classes(
+    name, n_rows, n_classes, optimizer, batch_size, max_iter
+):
+    member = recipe.make_member(name, MLPClassifier, "from_dtype", "log_loss")
+    recipe.adapt(name, member, n_rows, n_classes, None)
+    network = member[-1]
+    assert type(network.optimizer) is optimizer
+    assert (network.batch_size, network.max_iter) == (batch_size, max_iter)
 
 
 def test_only_committees_for_classes_have_members_with_more_folds():

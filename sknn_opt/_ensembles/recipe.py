@@ -21,10 +21,10 @@ _STEPS_FOR_RELEVANCE = 200
 _BATCH_FOR_RELEVANCE = 128
 _LEAST_EPOCHS, _MOST_EPOCHS = 10, 120
 
-#: With so many classes, networks on plain numbers are trained by Muon: it gets further where there
-#: is little noise, and is no better elsewhere.
-_MANY_CLASSES = 5
-_STEPS_OF_MUON = 700
+#: With so many classes and rows, networks on plain numbers are trained by Muon: it gets further
+#: where there is little noise, and is no better elsewhere.
+_MANY_CLASSES, _ROWS_FOR_MUON = 5, 500
+_STEPS_OF_MUON = 900
 _BATCHES_OF_MUON = 4
 
 #: Landmarks of the kernel's member.
@@ -52,10 +52,7 @@ _VIEWS = {
 }
 
 #: Names of the members by kind of task and by the keyword ``members``, the most useful first.
-CLASSIFIERS = {
-    "auto": ("steps", "plain", "kernel", "smooth"),
-    "fast": ("steps", "plain", "kernel"),
-}
+CLASSIFIERS = {"auto": ("steps", "plain", "kernel", "smooth"), "fast": ("steps", "plain")}
 REGRESSORS = {"auto": ("steps", "counts", "smooth", "fine_counts"), "fast": ("steps",)}
 
 #: Members for classes that are trained on twice as many folds, by the keyword ``members``.
@@ -151,7 +148,7 @@ def adapt(name, member, n_rows, n_classes, least_target):
     network = member.named_steps["network"]
     batch_size = 32 if n_rows < 1000 else 64 if n_rows < 3000 else 128
     steps = _STEPS_BEHIND_A_KERNEL if name == "kernel" else _STEPS
-    if name == "plain" and n_classes >= _MANY_CLASSES:
+    if name == "plain" and n_classes >= _MANY_CLASSES and n_rows >= _ROWS_FOR_MUON:
         network.set_params(optimizer=Muon(weight_decay=0.01), learning_rate_init=0.015)
         batch_size, steps = _BATCHES_OF_MUON * batch_size, _STEPS_OF_MUON
     batch_size = min(batch_size, n_rows)

@@ -125,7 +125,7 @@ Examples
 >>> print(model.fit(table, ["a", "b", "b", "a"] * 20).predict(table.head(2)))
 ['a' 'b']
 """,
-    FAST="three of them, for about half",
+    FAST="the first two, for about two fifths",
     NETWORK="MLPClassifier", PART="mlpclassifier",
     FOLDS=" The member 'plain' has twice as many, and so has 'steps' with 'auto'.",
     OTHER="TabularMLPRegressor : The same for numbers.",
@@ -179,7 +179,7 @@ Examples
 >>> print(model.oof_score_ > 0.9, y_pred.shape, y_std.shape)
 True (300,) (300,)
 """,
-    FAST="the first of them, for about a fifth",
+    FAST="the first, for about a fifth",
     NETWORK="MLPRegressor", PART="mlpregressor", FOLDS="",
     OTHER="TabularMLPClassifier : The same for classes.",
     TREES="HistGradientBoostingRegressor",
