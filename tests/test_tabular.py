@@ -312,7 +312,6 @@ def test_the_recipe_knows_the_size_of_the_data():
         ("plain", 2000, 5, Muon, 256, 115),
         ("plain", 400, 5, AdamW, 32, 120),
         ("steps", 20_000, 5, AdamW, 128, 25),
-        ("kernel", 2000, 5, AdamW, 64, 32),
     ],
 )
 def test_the_recipe_knows_rows_and_classes(

@@ -16,7 +16,6 @@ from ..preprocessing import KernelFeatures, RelevanceScaler, TabularEncoder
 
 #: Steps of training, which the cosine schedule of the learning rate spans.
 _STEPS = 4000
-_STEPS_BEHIND_A_KERNEL = 1000
 _STEPS_FOR_RELEVANCE = 200
 _BATCH_FOR_RELEVANCE = 128
 _LEAST_EPOCHS, _MOST_EPOCHS = 10, 120
@@ -26,9 +25,6 @@ _LEAST_EPOCHS, _MOST_EPOCHS = 10, 120
 _MANY_CLASSES, _ROWS_FOR_MUON = 5, 500
 _STEPS_OF_MUON = 900
 _BATCHES_OF_MUON = 4
-
-#: Landmarks of the kernel's member.
-_LANDMARKS = 200
 
 #: Rows of the mean of all that a category's mean of the target is mixed with.
 _SMOOTHING = 10.0
@@ -74,9 +70,7 @@ def make_member(name, network_class, categorical_features, loss):
             _encoder("plain", categorical_features, target_encoder), _network(network_class, loss)
         )
         network = _network(network_class, loss, (64,), n_iter_no_change=10)
-        return Pipeline(
-            [("encoder", encoder), ("kernel", KernelFeatures(_LANDMARKS)), ("network", network)]
-        )
+        return Pipeline([("encoder", encoder), ("kernel", KernelFeatures()), ("network", network)])
     elif name == "steps":
         encoder = _relevant(
             _encoder("steps", categorical_features, target_encoder), _network(network_class, loss)
@@ -147,7 +141,7 @@ def adapt(name, member, n_rows, n_classes, least_target):
     """
     network = member.named_steps["network"]
     batch_size = 32 if n_rows < 1000 else 64 if n_rows < 3000 else 128
-    steps = _STEPS_BEHIND_A_KERNEL if name == "kernel" else _STEPS
+    steps = _STEPS
     if name == "plain" and n_classes >= _MANY_CLASSES and n_rows >= _ROWS_FOR_MUON:
         network.set_params(optimizer=Muon(weight_decay=0.01), learning_rate_init=0.015)
         batch_size, steps = _BATCHES_OF_MUON * batch_size, _STEPS_OF_MUON
