@@ -8,30 +8,24 @@ from sklearn.utils.validation import _check_y, check_is_fitted
 
 from ._components import resolve
 from ._ensembles.base import BaseCommittee
+from ._ensembles.class_predictions import class_predictions
 from ._ensembles.conformal import conforming_weight, upper_ends
 from ._ensembles.documentation import CLASSIFIER, REGRESSOR
 from ._ensembles.members import network_of
-from ._ensembles.predictions import ClassPredictions, NumberPredictions
+from ._ensembles.predictions import NumberPredictions
 from ._ensembles.weights import temperature, tempered
 from ._estimators.targets import (
     check_dense,
     check_labels,
     check_numbers,
+    fitted_targets,
     indicators,
-    meaning_of,
+    learn_targets,
     without_missing,
 )
 from ._network.inputs import check_sparse
 from .estimators import MLPClassifier, MLPRegressor
 from .losses import REGRESSOR_LOSSES, Quantile
-
-#: What is said of targets that single networks learn, but committees don't.
-_NOT_LEARNT = {
-    "multioutput": "Several outputs of several classes each are not supported. Fit a committee for "
-    "each column of y, for example with MultiOutputClassifier.",
-    "probabilities": "Probabilities of classes are not supported as targets of a committee. Fit "
-    "it to the likeliest classes, y.argmax(axis=1).",
-}
 
 #: The largest target, whose square is far from overflowing.
 _LARGEST = 1e150
@@ -70,42 +64,40 @@ class MLPEnsembleClassifier(ClassifierMixin, BaseCommittee):
         self.n_jobs = n_jobs
         self.random_state = random_state
 
-    def _read_targets(self, y):
+    def _read_targets(self, y, networks):
         check_sparse(y)
         y = _check_y(y, multi_output=True, estimator=self)
         check_labels(y, "y")
         if y.ndim == 2 and y.shape[1] == 1:
             y = column_or_1d(y, warn=True)
-        meaning = meaning_of(y, "auto")
-        if meaning == "multilabel":
-            return indicators(y)
-        if meaning != "classes":
-            raise ValueError(_NOT_LEARNT[meaning])
-        check_classification_targets(y)
-        return y
+        if y.ndim == 1:
+            check_classification_targets(y)
+        targets = learn_targets(y, _wanted_targets(networks), None, incremental=False)
+        return indicators(y) if targets.meaning == "multilabel" else y, targets
 
-    def _make_predictions(self, y, networks):
+    def _make_predictions(self, data, networks):
         for network in networks:
             if not hasattr(network, "predict_proba"):
                 raise ValueError(
                     "A committee predicts the mean of its members' probabilities, and "
                     f"loss={network.loss!r} has none. Choose loss='log_loss'."
                 )
-        return ClassPredictions.of(y)
+        return class_predictions(data.targets)
 
     @property
     def _predictions(self):
-        return ClassPredictions(self.classes_, self._is_multilabel, self._is_sparse)
+        return class_predictions(fitted_targets(self))
 
     def _calibration(self, held_out, mixtures):
         log_probabilities = np.concatenate([mixture.output for mixture in mixtures])
         found = {"temperature_": 1.0}
         if self.calibrate:
             found["temperature_"] = temperature(log_probabilities, held_out.loss)
-        if held_out.predictions.is_multilabel:
+        if not _has_sets(held_out.predictions.targets.meaning):
             return found
         log_probabilities = tempered(log_probabilities[:, 0], found["temperature_"])
-        of_classes = np.take_along_axis(log_probabilities, held_out.y, axis=1)
+        truth = held_out.predictions.truth(held_out.y)
+        of_classes = np.take_along_axis(log_probabilities, truth, axis=1)
         return found | held_out.conformity(-of_classes)
 
     def predict(self, X):
@@ -117,14 +109,15 @@ class MLPEnsembleClassifier(ClassifierMixin, BaseCommittee):
 
         Returns
         -------
-        y : ndarray of shape (n_samples,) or (n_samples, n_classes)
+        y : ndarray of shape (n_samples,), (n_samples, n_classes) or (n_samples, n_outputs)
             The likeliest class; for several labels a sample an indicator matrix of those with
-            a probability above one half, sparse if the targets of fit were.
+            a probability above one half, sparse if the targets of fit were; for several outputs
+            the likeliest class of each.
         """
         output = self._mixture(X).output
         return self._predictions.decode(output)
 
-    def predict_proba(self, X) -> np.ndarray:
+    def predict_proba(self, X) -> np.ndarray | list[np.ndarray]:
         """Predict class probabilities, the mean of the members' after calibration.
 
         Parameters
@@ -133,12 +126,14 @@ class MLPEnsembleClassifier(ClassifierMixin, BaseCommittee):
 
         Returns
         -------
-        probabilities : ndarray of shape (n_samples, n_classes)
-            In the order of ``classes_``; for several labels a sample the probability of each.
+        probabilities : ndarray of shape (n_samples, n_classes), or list of ndarray
+            In the order of ``classes_``; for several labels a sample the probability of each;
+            for several outputs a list with an array for each.
         """
-        return np.exp(self.predict_log_proba(X))
+        log_probabilities = tempered(self._mixture(X).output, self.temperature_)
+        return self._predictions.shown(np.exp(log_probabilities))
 
-    def predict_log_proba(self, X) -> np.ndarray:
+    def predict_log_proba(self, X) -> np.ndarray | list[np.ndarray]:
         """Predict logarithms of class probabilities.
 
         Parameters
@@ -147,7 +142,7 @@ class MLPEnsembleClassifier(ClassifierMixin, BaseCommittee):
 
         Returns
         -------
-        log_probabilities : ndarray of shape (n_samples, n_classes)
+        log_probabilities : ndarray of shape (n_samples, n_classes), or list of ndarray
         """
         output = self._mixture(X).output
         return self._predictions.shown(tempered(output, self.temperature_))
@@ -172,7 +167,7 @@ class MLPEnsembleClassifier(ClassifierMixin, BaseCommittee):
         Raises
         ------
         ValueError
-            Without `cv`, with several labels a sample, or if there were too few rows.
+            Without `cv`, with several labels or outputs, or if there were too few rows.
 
         References
         ----------
@@ -184,8 +179,10 @@ class MLPEnsembleClassifier(ClassifierMixin, BaseCommittee):
         :arxiv:`1609.00451`.
         """
         check_is_fitted(self)
-        if self._is_multilabel:
-            raise ValueError("predict_interval needs one class a sample, not several labels.")
+        if not _has_sets(self.targets_):
+            raise ValueError(
+                "predict_interval needs one class a sample, not several labels or outputs."
+            )
         least = self._least_weight(coverage)
         weight = 0.0
         likeliest = 0.0
@@ -203,16 +200,16 @@ class MLPEnsembleClassifier(ClassifierMixin, BaseCommittee):
         Parameters
         ----------
         X : {array-like, sparse matrix} of shape (n_samples, n_features)
-        y : array-like of shape (n_samples,) or (n_samples, n_classes)
+        y : array-like of shape (n_samples,), (n_samples, n_classes) or (n_samples, n_outputs)
         sample_weight : array-like of shape (n_samples,), default=None
 
         Returns
         -------
         score : float
-            Share of the samples whose class is predicted, or, with several labels, all of
-            whose labels are.
+            Share of the samples whose class is predicted, or, with several labels or outputs, all
+            of whose labels or outputs are. Of probabilities the likeliest class counts.
         """
-        return super().score(X, indicators(y) if self._is_multilabel else y, sample_weight)
+        return fitted_targets(self).accuracy(y, self.predict(X), sample_weight)
 
     def __sklearn_tags__(self):
         tags = super().__sklearn_tags__()
@@ -248,9 +245,9 @@ class MLPEnsembleRegressor(RegressorMixin, BaseCommittee):
         self.n_jobs = n_jobs
         self.random_state = random_state
 
-    def _read_targets(self, y):
+    def _read_targets(self, y, networks):
         check_dense(y)
-        self._check_none_missing(y)
+        self._check_none_missing(y, networks)
         y = _check_y(y, multi_output=True, y_numeric=True, estimator=self)
         check_numbers(y)
         if np.abs(y, dtype=np.float64).max() > _LARGEST:
@@ -258,10 +255,9 @@ class MLPEnsembleRegressor(RegressorMixin, BaseCommittee):
                 f"The squares of targets above {_LARGEST:g} overflow, and with them the errors by "
                 "which members are weighed. Scale the targets."
             )
-        return column_or_1d(y, warn=True) if y.ndim == 2 and y.shape[1] == 1 else y
+        return column_or_1d(y, warn=True) if y.ndim == 2 and y.shape[1] == 1 else y, None
 
-    def _check_none_missing(self, y):
-        networks = [network_of(estimator) for _, estimator in self._named_members()]
+    def _check_none_missing(self, y, networks):
         if any(network.missing_targets == "ignore" for network in networks):
             _, missing = without_missing(y)
             if missing.any():
@@ -271,7 +267,7 @@ class MLPEnsembleRegressor(RegressorMixin, BaseCommittee):
                     "rows whose target is known."
                 )
 
-    def _make_predictions(self, y, networks):
+    def _make_predictions(self, data, networks):
         losses = [resolve(network.loss, REGRESSOR_LOSSES, network) for network in networks]
         if len({_quantiles(loss) for loss in losses}) > 1:
             raise ValueError(
@@ -404,6 +400,22 @@ class MLPEnsembleRegressor(RegressorMixin, BaseCommittee):
         """
         predictions = self.predict(X)
         return self._fitted_loss.score(y, predictions, sample_weight)
+
+
+def _wanted_targets(networks):
+    """Return what members say that ``y`` means."""
+    wanted = sorted({network.targets for network in networks} - {"auto"})
+    if len(wanted) > 1:
+        raise ValueError(
+            f"There are members with targets={wanted[0]!r} and others with {wanted[1]!r}, but what "
+            "y means has to be the same for all of them."
+        )
+    return wanted[0] if wanted else "auto"
+
+
+def _has_sets(meaning):
+    """Whether there are sets of classes for targets of this meaning: a class for each sample."""
+    return meaning in ("classes", "probabilities")
 
 
 def _quantiles(loss):

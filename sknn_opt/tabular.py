@@ -74,9 +74,9 @@ class TabularMLPRegressor(TabularCommittee, MLPEnsembleRegressor):
     def _least_target(self, y):
         return y.min()
 
-    def _make_predictions(self, y, networks):
-        made = super()._make_predictions(y, networks)
-        bounds = y.min(axis=0), y.max(axis=0)
+    def _make_predictions(self, data, networks):
+        made = super()._make_predictions(data, networks)
+        bounds = data.y.min(axis=0), data.y.max(axis=0)
         loss = resolve(self.loss, REGRESSOR_LOSSES, self)
         return BoundedPredictions(made.has_variances, [loss], bounds)
 

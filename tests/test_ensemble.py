@@ -5,6 +5,7 @@ import numpy as np
 import pytest
 from numpy.testing import assert_allclose, assert_array_equal
 from scipy import sparse
+from scipy.special import softmax
 from scipy.stats import loguniform, norm
 from sklearn.base import clone
 from sklearn.compose import make_column_transformer
@@ -607,6 +608,123 @@ def test_errors_of_nothing_give_standard_deviations_of_nothing():
     assert_allclose(model.predict_interval(np.zeros((3, 2))), np.c_[mean, mean], atol=1e-5)
 
 
+# -- other targets -----------------------------------------------------------------------
+
+SHARES = softmax(2 * X[:, :3], axis=1)
+OUTPUTS = np.column_stack([THREE, np.where(X[:, 3] > 0, "up", "down"), np.full(N, "all")])
+
+
+@pytest.mark.parametrize("weight", [None, WEIGHT])
+def test_probabilities_as_targets(weight):
+    model = committee(MLPEnsembleClassifier, cv=FOLDS, n_estimators=4).fit(X, SHARES, weight)
+    assert model.targets_ == "probabilities"
+    assert_array_equal(model.classes_, range(3))
+    unseen = np.empty((4, N, 3))
+    for f, (_, held_out) in enumerate(FOLDS):
+        unseen[:, held_out] = by_member(model, X[held_out])[:, f]
+
+    def cross_entropy(q):
+        return np.average(-(SHARES * np.log(q)).sum(axis=1), weights=weight)
+
+    assert_allclose(model.member_losses_, [cross_entropy(one) for one in unseen])
+    assert_allclose(
+        model.oof_prediction_, np.average(unseen, axis=0, weights=model.member_weights_)
+    )
+    likeliest = SHARES.argmax(axis=1)
+    expected = accuracy_score(likeliest, model.oof_prediction_.argmax(axis=1), sample_weight=weight)
+    assert_allclose(model.oof_score_, expected)
+    assert model.score(X, SHARES, weight) == model.score(X, likeliest, weight) > 0.5
+    sets = model.predict_interval(X, 0.8)
+    assert sets.shape == (N, 3)
+    assert sets[np.arange(N), likeliest].mean() > 0.7
+
+
+def test_splitters_see_the_likeliest_class():
+    labels = np.repeat([0, 1, 2], 30)
+    shares = 0.7 * np.eye(3)[labels] + 0.1
+    model = committee(MLPEnsembleClassifier, cv=3, n_estimators=1)
+    model.fit(X, shares)  # folds that are not stratified would lack a class each
+    folds = StratifiedKFold(3).split(X, labels)
+    other = committee(MLPEnsembleClassifier, cv=folds, n_estimators=1).fit(X, shares)
+    assert_array_equal(model.oof_prediction_, other.oof_prediction_)
+
+
+@pytest.mark.parametrize("weight", [None, WEIGHT])
+def test_several_outputs_of_several_classes(weight):
+    model = committee(MLPEnsembleClassifier, cv=FOLDS, n_estimators=4).fit(X, OUTPUTS, weight)
+    assert model.targets_ == "multioutput"
+    assert [one.tolist() for one in model.classes_] == [["a", "b", "c"], ["down", "up"], ["all"]]
+    unseen = [np.empty((4, N, k)) for k in (3, 2, 1)]
+    for f, (_, held_out) in enumerate(FOLDS):
+        for m in range(4):
+            found = model.estimators_[3 * m + f].predict_proba(X[held_out])
+            for array, one in zip(unseen, found, strict=True):
+                array[m, held_out] = one
+    losses = [
+        sum(log_loss(OUTPUTS[:, j], unseen[j][m], sample_weight=weight) for j in range(2))
+        for m in range(4)
+    ]
+    assert_allclose(model.member_losses_, losses)
+    shares = model.member_weights_
+    for ours, one in zip(model.oof_prediction_, unseen, strict=True):
+        assert_allclose(ours, np.average(one, axis=0, weights=shares), rtol=1e-9)
+    decided = [
+        classes[one.argmax(axis=1)]
+        for classes, one in zip(model.classes_, model.oof_prediction_, strict=True)
+    ]
+    right = (np.column_stack(decided) == OUTPUTS).all(axis=1)
+    assert_allclose(model.oof_score_, np.average(right, weights=weight))
+    predicted = model.predict(X)
+    right = (predicted == OUTPUTS).all(axis=1)
+    assert_allclose(model.score(X, OUTPUTS, weight), np.average(right, weights=weight))
+    probabilities = model.predict_proba(X)
+    for j, (one, logarithms) in enumerate(
+        zip(probabilities, model.predict_log_proba(X), strict=True)
+    ):
+        assert_allclose(one.sum(axis=1), 1)
+        assert_allclose(np.log(one), logarithms, atol=1e-12)
+        assert_array_equal(model.classes_[j][one.argmax(axis=1)], predicted[:, j])
+    with pytest.raises(ValueError, match="one class a sample, not several labels or outputs"):
+        model.predict_interval(X)
+
+
+@pytest.mark.parametrize("y", [SHARES, OUTPUTS], ids=["probabilities", "outputs"])
+@pytest.mark.parametrize(
+    "parameters",
+    [{"bootstrap": True}, {"snapshots": 2}, {"cv": 3, "calibrate": True}, {"cv": None}],
+    ids=str,
+)
+def test_such_targets_with_all_ways_to_train(y, parameters):
+    one, two = (committee(MLPEnsembleClassifier, n_jobs=n, **parameters).fit(X, y) for n in (1, 2))
+    loaded = pickle.loads(pickle.dumps(one))
+    for other in (two, loaded):
+        pairs = zip(one.predict_proba(X), other.predict_proba(X), strict=True)
+        assert all(np.array_equal(*pair) for pair in pairs)
+        assert_array_equal(other.predict(X), one.predict(X))
+    assert (one.temperature_ == 1) == ("calibrate" not in parameters)
+
+
+def test_what_y_means_is_that_of_all_rows():
+    # In each fold's rows alone, y would mean something else.
+    certain = np.eye(3)[SHARES.argmax(axis=1)]
+    folds = [(np.arange(60), np.arange(60, N)), (np.arange(60, N), np.arange(60))]
+    shares = np.r_[certain[:60], SHARES[60:]]
+    numbers = np.r_[LABELS[:60], 2 * LABELS[60:]]
+    for y, meaning in ((shares, "probabilities"), (numbers, "multioutput")):
+        model = committee(MLPEnsembleClassifier, cv=folds, n_estimators=1).fit(X, y)
+        assert model.targets_ == meaning
+        assert {one.targets_ for one in model.estimators_} == {meaning}
+        assert not np.isnan(np.hstack(model.oof_prediction_)).any()
+
+
+def test_members_say_what_y_means():
+    given = network(MLPEnsembleClassifier, targets="multioutput")
+    pairs = [("says", given), ("leaves open", network(MLPEnsembleClassifier))]
+    model = committee(MLPEnsembleClassifier, estimator=pairs, cv=2).fit(X, LABELS)
+    assert [len(one) for one in model.classes_] == [2, 2, 2]
+    assert model.predict(X).shape == LABELS.shape
+
+
 # -- what is refused ---------------------------------------------------------------------
 
 REFUSED = {
@@ -635,7 +753,19 @@ REFUSED = {
         "Input y contains NaN.*one for each column of y",
     ),
     "continuous": (MLPEnsembleClassifier, NUMBER, {}, "Unknown label type"),
-    "several outputs": (MLPEnsembleClassifier, np.c_[THREE, THREE], {}, "Several outputs"),
+    "two values": (MLPEnsembleClassifier, 1 + LABELS, {}, "set targets='multioutput'"),
+    "fractions": (MLPEnsembleClassifier, 0.3 + LABELS, {}, "sum to 1 in each row"),
+    "two meanings": (
+        MLPEnsembleClassifier,
+        LABELS,
+        {
+            "estimator": [
+                ("a", MLPClassifier(targets="multioutput")),
+                ("b", MLPClassifier(targets="multilabel")),
+            ]
+        },
+        "targets='multilabel' and others with 'multioutput'",
+    ),
     "None": (MLPEnsembleClassifier, np.r_[[None], THREE[1:]], {}, "None"),
     "lengths": (MLPEnsembleClassifier, THREE[1:], {}, "inconsistent numbers of samples"),
     "no targets": (MLPEnsembleClassifier, None, {}, "requires y"),

@@ -185,6 +185,26 @@ def test_several_labels_and_several_outputs():
     assert model.score(X, outputs) > 0.5
 
 
+@pytest.mark.parametrize("members", ["fast", "auto"])
+def test_several_outputs_of_several_classes(members):
+    outputs = np.column_stack([CLASSES, np.where(Y > 0, "up", "down")])
+    model = fast(TabularMLPClassifier, members=members).fit(X, outputs)
+    assert model.targets_ == "multioutput"
+    assert [one.shape for one in model.predict_proba(X)] == [(240, 3), (240, 2)]
+    majority = [np.unique(one, return_counts=True)[1].max() / 240 for one in outputs.T]
+    assert model.score(X, outputs) > max(majority) * min(majority)
+
+
+def test_probabilities_as_targets():
+    shares = 0.8 * np.eye(3)[np.unique(CLASSES, return_inverse=True)[1]] + 0.2 / 3
+    shares[:-1] = shares[:-1].round()  # so that one fold trains on certain classes alone
+    model = fast(TabularMLPClassifier).fit(X, shares)
+    assert model.targets_ == "probabilities"
+    assert model.predict_proba(X).shape == (240, 3)
+    assert model.score(X, shares) > 0.5
+    assert model.predict_interval(X).shape == (240, 3)
+
+
 def test_a_class_with_fewer_rows_than_folds():
     rare = CLASSES.astype(object)
     rare[:2] = "rare"

@@ -379,7 +379,8 @@ class _Trial:
             raise Failure(f"weights of members: {weights}")
         name = "predict_proba" if of_classes else "predict"
         predicted = self._call(getattr(committee, name), data.X)
-        self._check_finite(predicted, f"{name} of a committee")
+        for one in predicted if isinstance(predicted, list) else [predicted]:
+            self._check_finite(one, f"{name} of a committee")
         if self.estimator.max_time is None:
             self._call(twin.fit, data.X, data.y, data.sample_weight)
             if not same(predicted, self._call(getattr(twin, name), data.X)):

@@ -90,11 +90,11 @@ class BaseCommittee(
         """The `Predictions` of the fitted committee."""
 
     @abstractmethod
-    def _read_targets(self, y):
-        """Return ``y``, validated."""
+    def _read_targets(self, y, networks):
+        """Return ``y``, validated, and the `Targets` of classes or None."""
 
     @abstractmethod
-    def _make_predictions(self, y, networks):
+    def _make_predictions(self, data, networks):
         """Return the `Predictions` of networks that are not fitted yet."""
 
     @abstractmethod
@@ -171,14 +171,14 @@ class BaseCommittee(
                     f"{type(self).__name__} requires y to be passed, but the target y is None."
                 )
             check_in_memory(y)
-            y = self._read_targets(y)
+            y, targets = self._read_targets(y, [network_of(one) for _, one in named])
             check_consistent_length(X, y)
             if sample_weight is not None:
                 sample_weight = _check_sample_weight(sample_weight, X, ensure_non_negative=True)
-            data = Data(X, y, sample_weight)
+            data = Data(X, y, sample_weight, targets)
             routing = Routing(self, named, X, {"sample_weight": sample_weight, **params})
             members = self._plan(named, data, routing.of_splitter)
-            predictions = self._make_predictions(y, [member.network for member in members])
+            predictions = self._make_predictions(data, [member.network for member in members])
             if self.snapshots is not None:
                 for member in members:
                     check_snapshots(member.network, self.snapshots)

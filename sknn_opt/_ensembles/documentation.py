@@ -108,7 +108,7 @@ CLASSIFIER = _paragraphs(
     """
 bootstrap : bool, default=False
     Whether each network is trained on as many rows, drawn with replacement within each class, so
-    that classes keep their numbers of rows; for several labels a sample, from all rows.
+    that classes keep their numbers of rows; for several labels or outputs, from all rows.
 """,
     _CV,
     """
@@ -118,10 +118,12 @@ calibrate : bool, default=False
 """,
     _RANDOM,
     _ATTRIBUTES.replace(
-        "@LOSS@", "the log-loss, for several\n    labels a sample its sum over labels"
+        "@LOSS@",
+        "the log-loss, for several\n    labels or outputs its sum over these; for probabilities "
+        "the cross-entropy",
     ),
     """
-oof_prediction_ : ndarray of shape (n_samples, n_classes)
+oof_prediction_ : ndarray of shape (n_samples, n_classes), or list of ndarray
     The members' weighted mean of probabilities for the rows that they have not seen, before
     calibration; NaN for rows that no fold holds out. Only with `cv`. Pickles leave it out.
 
@@ -131,8 +133,12 @@ oof_score_ : float
 temperature_ : float
     What the logarithms of probabilities are divided by; 1 without calibration.
 
-classes_ : ndarray of shape (n_classes,)
-    Class labels; for several labels a sample their numbers.
+targets_ : {'classes', 'multilabel', 'multioutput', 'probabilities'}
+    What ``y`` was taken for. Where the values do not tell, members say it by their `targets`.
+
+classes_ : ndarray of shape (n_classes,), or list of ndarray
+    Class labels; for several labels a sample, and for probabilities, the numbers of the columns;
+    for several outputs a list with those of each.
 """,
     _MORE_ATTRIBUTES,
     _RAISES,

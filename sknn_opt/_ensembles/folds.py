@@ -35,14 +35,22 @@ class Data:
     X : array, sparse matrix or frame
     y : ndarray or sparse matrix
     sample_weight : ndarray or None
+    targets : Targets or None
+        What ``y`` means, for classes.
     """
 
     X: Any
     y: Any
     sample_weight: np.ndarray | None = None
+    targets: Any = None
 
     def __len__(self):
         return _num_samples(self.X)
+
+    @property
+    def labels(self):
+        """The targets as splitters read them: of probabilities the likeliest class."""
+        return self.y if self.targets is None else self.targets.read(self.y)
 
     def features(self, rows):
         return _safe_indexing(self.X, rows)
@@ -58,7 +66,8 @@ def make_folds(cv, data, is_classifier, params):
     """
     if cv is None:
         return [Fold(0, np.arange(len(data)), None)]
-    splits = check_cv(cv, data.y, classifier=is_classifier).split(data.X, data.y, **params)
+    y = data.labels
+    splits = check_cv(cv, y, classifier=is_classifier).split(data.X, y, **params)
     folds = [Fold(i, *map(_row_numbers, split)) for i, split in enumerate(splits)]
     if not folds or not all(len(fold.train) and len(fold.held_out) for fold in folds):
         raise ValueError(f"cv={cv!r} gives a fold without rows to train on or to hold out.")

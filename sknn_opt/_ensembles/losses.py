@@ -40,6 +40,15 @@ def log_loss(y, probabilities, sample_weight):
     return float(np.average(surprise, weights=sample_weight))
 
 
+def cross_entropy(shares, probabilities, sample_weight):
+    """Return the mean cross-entropy with targets that are probabilities themselves.
+
+    Both are of shape (n_samples, n_outputs, n_classes).
+    """
+    surprise = -(shares * np.log(np.maximum(probabilities, _TINY))).sum(axis=(1, 2))
+    return float(np.average(surprise, weights=sample_weight))
+
+
 def moments_about(y, output):
     """Return the first two moments of predicted distributions about the targets.
 

@@ -1,18 +1,15 @@
 """What networks predict, how a committee combines it, and how it is judged.
 
-The output of a network is an array with samples along its first axis. `ClassPredictions` has the
-logarithms of probabilities, of shape (n_samples, n_outputs, n_classes): several labels are
-outputs of two classes each. `NumberPredictions` has numbers and what a network says of their
-variances, 0 if it says nothing, of shape (n_samples, n_outputs, 2).
+The output of a network is an array with samples along its first axis. `NumberPredictions` has
+numbers and what a network says of their variances, 0 if it says nothing, of shape
+(n_samples, n_outputs, 2). `class_predictions.py` has those of classes.
 """
 
 from abc import ABC, abstractmethod
 
 import numpy as np
-from scipy import sparse
-from scipy.special import log_expit
 
-from .losses import gaussian_nll, log_loss, loss_of_regressors, moments_about
+from .losses import gaussian_nll, loss_of_regressors, moments_about
 
 
 class Predictions(ABC):
@@ -23,6 +20,9 @@ class Predictions(ABC):
 
     #: What networks are told of ``y`` beside the rows that they train on.
     fit_arguments = {}
+
+    #: Parameters of the networks without which parts of ``y`` may seem to mean something else.
+    network_parameters = {}
 
     def attributes(self):
         """Return the fitted attributes from which it is made again."""
@@ -63,79 +63,6 @@ class Predictions(ABC):
     def strata(self, y):
         """Return a number for each row that says what to stratify by, or None."""
         return None
-
-
-class ClassPredictions(Predictions):
-    """Classes, or several labels a row.
-
-    Parameters
-    ----------
-    classes : ndarray
-        For several labels their numbers.
-    is_multilabel : bool
-    is_sparse : bool
-        Whether label indicators are.
-    """
-
-    loss = staticmethod(log_loss)
-
-    def __init__(self, classes, is_multilabel, is_sparse):
-        self.classes = classes
-        self.is_multilabel = is_multilabel
-        self._is_sparse = is_sparse
-        # Several classes are named, since a fold may lack some of them.
-        self.fit_arguments = {} if is_multilabel else {"classes": classes}
-
-    @classmethod
-    def of(cls, y):
-        """Return those that targets ask for, which are label indicators where they have columns."""
-        if y.ndim == 2:
-            return cls(np.arange(y.shape[1]), True, sparse.issparse(y))
-        return cls(np.unique(y), False, False)
-
-    def attributes(self):
-        return {
-            "classes_": self.classes,
-            "_is_multilabel": self.is_multilabel,
-            "_is_sparse": self._is_sparse,
-        }
-
-    def encode(self, y):
-        if self.is_multilabel:
-            return y.toarray() if sparse.issparse(y) else y
-        return np.searchsorted(self.classes, y)[:, np.newaxis]
-
-    def strata(self, y):
-        return None if self.is_multilabel else self.encode(y).ravel()
-
-    def output(self, network, X):
-        if self.is_multilabel:
-            log_odds = network.decision_function(X).astype(np.float64)
-            log_odds = log_odds.reshape(len(log_odds), -1)
-            return np.stack([log_expit(-log_odds), log_expit(log_odds)], axis=2)
-        if len(self.classes) == 1:
-            return np.zeros((X.shape[0], 1, 1))
-        return network.predict_log_proba(X).astype(np.float64)[:, np.newaxis]
-
-    def prediction(self, output):
-        return np.exp(output)
-
-    def mixture(self):
-        return ProbabilityMixture()
-
-    def shown(self, prediction):
-        return prediction[:, :, 1] if self.is_multilabel else prediction[:, 0]
-
-    def decode(self, output):
-        """Return the likeliest classes, or label indicators, sparse where those of fit were."""
-        decided = output.argmax(axis=2)
-        if not self.is_multilabel:
-            return self.classes[decided.ravel()]
-        return sparse.csr_array(decided) if self._is_sparse else decided
-
-    def score(self, y, prediction, sample_weight):
-        hits = (prediction.argmax(axis=2) == y).all(axis=1)
-        return float(np.average(hits, weights=sample_weight))
 
 
 class NumberPredictions(Predictions):

@@ -135,7 +135,7 @@ def adapt(name, member, n_rows, n_classes, least_target):
     n_rows : int
         That each network is trained on.
     n_classes : int
-        0 for numbers and for several labels.
+        0 for numbers and for several labels or outputs.
     least_target : float or None
         The least number of a regression's targets.
     """
@@ -157,6 +157,16 @@ def adapt(name, member, n_rows, n_classes, least_target):
             max_iter=_epochs(_STEPS_FOR_RELEVANCE, batch_size, n_rows),
             n_iter_no_change=np.inf,  # it ends as planned, which is nothing to warn of
         )
+
+
+def set_targets(member, meaning):
+    """Say what a matrix of classes means where features are scaled by relevance.
+
+    A part of its rows may not tell.
+    """
+    encoder = member.named_steps["encoder"]
+    if isinstance(encoder, RelevanceScaler):
+        encoder.network.set_params(targets=meaning)
 
 
 def _epochs(steps, batch_size, n_rows):

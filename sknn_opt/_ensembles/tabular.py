@@ -69,7 +69,7 @@ class TabularCommittee(BaseCommittee):
         folds = self._folds(data, seed)
         halves = halved(folds)
         is_recipe = not isinstance(self.members, list)
-        counts = self._class_counts(data.y)
+        counts = self._class_counts(data.labels)
         n_classes = 0 if counts is None else len(counts)
         # A fold of very few rows says little.
         can_halve = len(halves[0].held_out) >= _LEAST_ROWS and is_classifier(self)
@@ -80,10 +80,12 @@ class TabularCommittee(BaseCommittee):
             if is_recipe:
                 n_rows = len(of_named[-1][0].train)
                 recipe.adapt(name, member, n_rows, n_classes, self._least_target(data.y))
+                if data.targets is not None and data.y.ndim == 2:
+                    recipe.set_targets(member, data.targets.meaning)
         return make_members(named, len(named), of_named, None, random_state)
 
     def _folds(self, data, seed):
-        counts = self._class_counts(data.y)
+        counts = self._class_counts(data.labels)
         # Where a class has fewer rows than there are folds, some folds train without it.
         splitter = KFold if counts is None or counts.min() < self.n_folds else StratifiedKFold
         cv = splitter(self.n_folds, shuffle=True, random_state=seed)

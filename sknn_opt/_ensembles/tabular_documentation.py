@@ -98,7 +98,7 @@ calibrate : bool, default=True
 """,
     _END,
     """
-oof_prediction_ : ndarray of shape (n_samples, n_classes)
+oof_prediction_ : ndarray of shape (n_samples, n_classes), or list of ndarray
     The members' weighted mean of probabilities for the rows that they have not seen, before
     calibration. Pickles leave it out.
 
@@ -108,8 +108,12 @@ oof_score_ : float
 temperature_ : float
     What the logarithms of probabilities are divided by.
 
-classes_ : ndarray of shape (n_classes,)
-    Class labels; for several labels a sample their numbers.
+targets_ : {'classes', 'multilabel', 'multioutput', 'probabilities'}
+    What ``y`` was taken for.
+
+classes_ : ndarray of shape (n_classes,), or list of ndarray
+    Class labels; for several labels a sample, and for probabilities, the numbers of the columns;
+    for several outputs a list with those of each.
 """,
     _LAST_ATTRIBUTES,
     _REFERENCES,

@@ -128,7 +128,8 @@ class Training:
 
     def _prepare(self, task, seed):
         """Return a network that is ready to be trained."""
-        network = clone(task.member.network).set_params(random_state=seed)
+        network = clone(task.member.network)
+        network.set_params(random_state=seed, **self._predictions.network_parameters)
         if network.n_jobs is None:
             network.set_params(n_jobs=1)  # whatever trains beside it, so that results are the same
         if self._snapshots is not None:

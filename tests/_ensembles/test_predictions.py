@@ -1,13 +1,10 @@
 import numpy as np
 import pytest
 from numpy.testing import assert_allclose, assert_array_equal
-from scipy import sparse
 from scipy.special import log_softmax
-from sklearn.metrics import accuracy_score
 
-from sknn_opt import MLPClassifier, MLPRegressor
+from sknn_opt import MLPRegressor
 from sknn_opt._ensembles.predictions import (
-    ClassPredictions,
     NumberMixture,
     NumberPredictions,
     ProbabilityMixture,
@@ -18,63 +15,7 @@ pytestmark = pytest.mark.filterwarnings("ignore::sklearn.exceptions.ConvergenceW
 
 random = np.random.default_rng(0)
 X = random.normal(size=(30, 3))
-LABELS = (X > 0.3).astype(int)
-KINDS = {
-    "two": np.array(["no", "yes"])[(X[:, 0] > 0).astype(int)],
-    "three": X.argmax(axis=1) * 10,
-    "labels": LABELS,
-    "sparse": sparse.csr_array(LABELS),
-}
 FAST = {"optimizer": "lbfgs", "hidden_layer_sizes": (3,), "max_iter": 10, "random_state": 0}
-
-
-@pytest.fixture(params=KINDS)
-def fitted(request):
-    y = KINDS[request.param]
-    return ClassPredictions.of(y), y, MLPClassifier(**FAST).fit(X, y)
-
-
-def test_outputs_are_logarithms_of_probabilities(fitted):
-    predictions, _, network = fitted
-    output = predictions.output(network, X)
-    assert output.ndim == 3
-    assert_allclose(np.exp(output).sum(axis=2), 1)
-    shown = predictions.shown(predictions.prediction(output))
-    assert_allclose(shown, network.predict_proba(X))
-
-
-def test_decisions_are_those_of_the_network(fitted):
-    predictions, y, network = fitted
-    decoded = predictions.decode(predictions.output(network, X))
-    expected = network.predict(X)
-    assert sparse.issparse(decoded) == sparse.issparse(y)
-    as_array = sparse.csr_array.toarray if sparse.issparse(y) else np.asarray
-    assert_array_equal(as_array(decoded), as_array(expected))
-
-
-def test_the_score_is_the_accuracy(fitted):
-    predictions, y, network = fitted
-    weight = random.random(len(X))
-    prediction = predictions.prediction(predictions.output(network, X))
-    expected = accuracy_score(y, network.predict(X), sample_weight=weight)
-    assert_allclose(predictions.score(predictions.encode(y), prediction, weight), expected)
-
-
-def test_they_are_made_again_from_fitted_attributes(fitted):
-    predictions, y, network = fitted
-    attributes = predictions.attributes()
-    again = ClassPredictions(*attributes.values())
-    output = predictions.output(network, X)
-    assert_array_equal(again.output(network, X), output)
-    assert_array_equal(again.encode(y), predictions.encode(y))
-
-
-def test_a_single_class_is_certain():
-    y = np.full(30, "only")
-    predictions = ClassPredictions.of(y)
-    output = predictions.output(MLPClassifier(**FAST).fit(X, y), X)
-    assert_array_equal(np.exp(output), np.ones((30, 1, 1)))
-    assert_array_equal(predictions.decode(output), y)
 
 
 def test_a_mixture_of_probabilities_is_their_weighted_mean():

@@ -182,11 +182,14 @@ class Probabilities(Classes):
     def _ordered(self, y):
         return check_probabilities(y)[:, self._columns]
 
-    def encode(self, y):
+    def shares(self, y):
+        """Return the probabilities of all classes, in the order of `classes`."""
         if y.ndim == 1:
-            shares = np.eye(len(self.classes))[np.searchsorted(self.classes, y)]
-        else:
-            shares = self._ordered(y)
+            return np.eye(len(self.classes))[np.searchsorted(self.classes, y)]
+        return self._ordered(y)
+
+    def encode(self, y):
+        shares = self.shares(y)
         return shares[:, 1:] if self._is_binary else shares
 
     def encode_held_out(self, y):
