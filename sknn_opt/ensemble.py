@@ -30,8 +30,8 @@ from .losses import REGRESSOR_LOSSES, Quantile
 #: The largest target, whose square is far from overflowing.
 _LARGEST = 1e150
 
-#: The smallest variance by which errors are divided.
-_TINY = np.finfo(np.float64).tiny
+#: The smallest and the largest variance by whose root errors are divided.
+_TINY, _HUGE = np.finfo(np.float64).tiny, np.finfo(np.float64).max
 
 __all__ = ["MLPEnsembleClassifier", "MLPEnsembleRegressor"]
 
@@ -283,16 +283,17 @@ class MLPEnsembleRegressor(RegressorMixin, BaseCommittee):
 
     def _calibration(self, held_out, mixtures):
         mean, variance = np.concatenate([one.output for one in mixtures]).transpose(2, 0, 1)
-        squares = (held_out.y - mean) ** 2
-        found = {}
-        if not held_out.predictions.has_variances:
-            found["_residual_variance"] = np.average(squares, axis=0, weights=held_out.weight)
-            variance = variance + found["_residual_variance"]
-        variance = np.maximum(variance, _TINY)
-        if self.calibrate:
-            ratios = (squares / variance).mean(axis=1)
-            found["temperature_"] = float(np.sqrt(np.average(ratios, weights=held_out.weight)))
-        return found | held_out.conformity(np.sqrt(squares / variance))
+        errors, found = np.abs(held_out.y - mean), {}
+        with np.errstate(over="ignore"):  # a network may be that wrong about a fold
+            if not held_out.predictions.has_variances:
+                squares = np.minimum(errors**2, _HUGE)
+                found["_residual_variance"] = np.average(squares, axis=0, weights=held_out.weight)
+                variance = variance + found["_residual_variance"]
+            scores = errors / _scales(variance)
+            if self.calibrate:
+                ratios = np.average((scores**2).mean(axis=1), weights=held_out.weight)
+                found["temperature_"] = float(np.sqrt(ratios))
+        return found | held_out.conformity(scores)
 
     def predict(self, X, return_std=False):
         """Predict targets.
@@ -364,7 +365,7 @@ class MLPEnsembleRegressor(RegressorMixin, BaseCommittee):
         self._check_no_quantiles("predict_interval")
         outputs = np.array([mixture.output for mixture in self._mixtures_by_fold(X)])
         means, variances = np.moveaxis(outputs, -1, 0)
-        scales = np.sqrt(np.maximum(variances + self._residual_variance, _TINY))
+        scales = _scales(variances + self._residual_variance)
         intervals = []
         for j in range(means.shape[2]):
             summaries = [fold[j] for fold in self._conformity]
@@ -416,6 +417,11 @@ def _wanted_targets(networks):
 def _has_sets(meaning):
     """Whether there are sets of classes for targets of this meaning: a class for each sample."""
     return meaning in ("classes", "probabilities")
+
+
+def _scales(variances):
+    """Return standard deviations by which errors can be divided."""
+    return np.sqrt(np.clip(variances, _TINY, _HUGE))
 
 
 def _quantiles(loss):

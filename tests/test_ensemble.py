@@ -608,6 +608,17 @@ def test_errors_of_nothing_give_standard_deviations_of_nothing():
     assert_allclose(model.predict_interval(np.zeros((3, 2))), np.c_[mean, mean], atol=1e-5)
 
 
+@pytest.mark.parametrize("weight", [None, np.r_[np.zeros(5), np.ones(25)]])
+def test_errors_whose_squares_overflow_leave_no_nan(weight):
+    far = np.where(np.arange(30) % 3, 1.0, 1e200)[:, np.newaxis]  # one fold sees none of these
+    folds = [(np.flatnonzero(far == 1), np.flatnonzero(far > 1))]
+    given = MLPRegressor((), optimizer="lbfgs", max_iter=2, initializer="constant")
+    model = committee(MLPEnsembleRegressor, estimator=given, cv=folds, calibrate=True)
+    model.fit(far, np.ones(30), weight)
+    assert not np.isnan([model.temperature_, *model._residual_variance]).any()
+    assert not np.isnan(model.predict_interval(np.ones((3, 1)), 0.5)).any()
+
+
 # -- other targets -----------------------------------------------------------------------
 
 SHARES = softmax(2 * X[:, :3], axis=1)

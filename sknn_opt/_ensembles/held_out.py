@@ -58,10 +58,12 @@ class HeldOut:
         return output[place[self.rows]]
 
     def loss(self, evidence):
-        return self.predictions.loss(self.y, evidence, self.weight)
+        with np.errstate(over="ignore", invalid="ignore"):  # a network may be far off
+            return self.predictions.loss(self.y, evidence, self.weight)
 
     def score(self, prediction):
-        return self.predictions.score(self.y, prediction, self.weight)
+        with np.errstate(over="ignore", invalid="ignore"):
+            return self.predictions.score(self.y, prediction, self.weight)
 
     def member_evidence(self):
         """Return what each member is weighed by, an array over all ``rows``."""

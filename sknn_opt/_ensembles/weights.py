@@ -33,6 +33,7 @@ def greedy_weights(predictions, loss):
     best_loss, best_counts = np.inf, counts
     for n_picks in range(1, PICKS + 1):
         losses = [loss((total + prediction) / n_picks) for prediction in predictions]
+        losses = np.nan_to_num(losses, nan=np.inf, posinf=np.inf)
         pick = int(np.argmin(losses))
         counts[pick] += 1
         total += predictions[pick]

@@ -53,6 +53,13 @@ def test_losses_that_are_no_numbers_still_give_weights():
     assert_allclose(weights.sum(), 1)
 
 
+def test_a_loss_that_is_no_number_is_the_worst():
+    def loss(mean):
+        return np.nan if (mean > 3).any() else loss_of(Y, mean)
+
+    assert_array_equal(greedy_weights([Y + 200, Y + 0.1, Y + 200], loss), [0, 1, 0])
+
+
 @pytest.mark.parametrize("true_temperature", [0.5, 1.0, 3.0])
 def test_the_temperature_is_found_that_logits_were_divided_by(true_temperature):
     logits = random.normal(scale=2.0, size=(40_000, 1, 3))
