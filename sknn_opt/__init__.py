@@ -11,12 +11,17 @@ __all__ = [
     "MLPRegressor",
     "TabularMLPClassifier",
     "TabularMLPRegressor",
+    "trusted_types",
 ]
 __version__ = "0.1.0"
 
 
 def __getattr__(name):
     # What a single network does not need takes no time to import.
+    if name == "trusted_types":
+        from ._trust import trusted_types
+
+        return trusted_types
     if name in __all__:
         from . import ensemble, tabular
 

@@ -33,7 +33,7 @@ FLOORS = [
     ["inspection"],
     ["preprocessing"],
     # The package itself shows the estimators.
-    ["_ensembles", "ensemble", "tabular", ""],
+    ["_ensembles", "_trust", "ensemble", "tabular", ""],
     ["_distributed", "compile", "compression", "dask"],
     ["_onnx", "onnx"],
 ]

@@ -12,7 +12,7 @@ from scipy import sparse
 from sklearn.base import clone
 from sklearn.datasets import load_digits, make_multilabel_classification
 
-from sknn_opt import MLPClassifier, MLPRegressor
+from sknn_opt import MLPClassifier, MLPRegressor, trusted_types
 from sknn_opt.activations import ACTIVATIONS, Tanh
 from sknn_opt.averaging import AVERAGINGS
 from sknn_opt.initializers import INITIALIZERS
@@ -38,8 +38,7 @@ def _through_skops(network):  # docs/persistence_and_concurrency.rst shows its m
     import skops.io
 
     dumped = skops.io.dumps(network)
-    types = skops.io.get_untrusted_types(data=dumped)
-    loaded = skops.io.loads(dumped, trusted=types)
+    loaded = skops.io.loads(dumped, trusted=trusted_types())
     return loaded
 
 
@@ -364,6 +363,12 @@ def test_what_is_saved_is_public(keyword, name, cls, names):
         assert f"sknn_opt.estimators.{type(estimator).__name__}" in saved
         for path in saved:
             assert not any(part.startswith("_") for part in path.split(".")), path
+
+
+@pytest.mark.parametrize(("keyword", "name", "cls"), COMPONENTS)
+def test_what_is_saved_is_trusted(keyword, name, cls):
+    for estimator in _with_component(keyword, name, cls):
+        assert _trusted_for(estimator) <= set(trusted_types())
 
 
 def test_the_format_is_no_attribute():
