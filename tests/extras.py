@@ -1,4 +1,4 @@
 """What needs libraries that the core does without; its tests are in tests/integrations."""
 
 #: Pages of the guide whose code does.
-PAGES = ("distributed", "onnx")
+PAGES = ("distributed", "mlflow", "onnx")

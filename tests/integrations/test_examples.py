@@ -27,8 +27,8 @@ def run(test):
     assert not runner.summarize(verbose=False).failed, "".join(report)
 
 
-# Libraries that others stand on warn these.
-of_others = pytest.mark.filterwarnings("ignore::DeprecationWarning")
+# MLflow and what it stands on are behind what they call.
+of_others = pytest.mark.filterwarnings("ignore::DeprecationWarning", "ignore::FutureWarning")
 
 
 @of_others
