@@ -27,8 +27,10 @@ def run(test):
     assert not runner.summarize(verbose=False).failed, "".join(report)
 
 
-# MLflow and what it stands on are behind what they call.
-of_others = pytest.mark.filterwarnings("ignore::DeprecationWarning", "ignore::FutureWarning")
+# Other libraries warn of what they do themselves, MLflow also when it is imported.
+of_others = pytest.mark.filterwarnings(
+    "ignore::DeprecationWarning", "ignore::FutureWarning", "ignore::UserWarning"
+)
 
 
 @of_others
