@@ -10,10 +10,19 @@ from sklearn.linear_model import LogisticRegression
 from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import QuantileTransformer, StandardScaler
 
-from sknn_opt import MLPClassifier, MLPEnsembleRegressor, MLPRegressor, preprocessing
+from sknn_opt import (
+    MLPClassifier,
+    MLPEnsembleClassifier,
+    MLPEnsembleRegressor,
+    MLPRegressor,
+    TabularMLPClassifier,
+    TabularMLPRegressor,
+    preprocessing,
+)
 from sknn_opt._compiler.declarations import kernel
 from sknn_opt._onnx.activations import ACTIVATIONS as CONVERTED
 from sknn_opt._onnx.encoders import STEPS
+from sknn_opt._onnx.estimators import graph_of
 from sknn_opt._onnx.predictions import label_values
 from sknn_opt.activations import ACTIVATIONS, Activation, ReLU
 from sknn_opt.losses import LINK, Loss, Separable, regression
@@ -38,6 +47,27 @@ def test_every_activation_is_known():
 
 def test_every_encoder_is_known():
     assert {getattr(preprocessing, name) for name in preprocessing.__all__} <= STEPS.keys()
+
+
+@pytest.mark.parametrize(
+    ("y", "outputs"),
+    [
+        (Y, ["label", "probabilities"]),
+        (np.column_stack([Y, 1 - Y]), ["label", "probabilities"]),
+        (np.column_stack([Y, 2 + Y]), ["label_0", "probabilities_0", "label_1", "probabilities_1"]),
+    ],
+)
+def test_graphs_of_committees(y, outputs):
+    network = MLPClassifier((3,), max_iter=2)
+    committee = MLPEnsembleClassifier(network, 2, cv=2, calibrate=True).fit(X, y)
+    assert [one.name for one in graph_of(committee).outputs] == outputs
+
+
+def test_graphs_of_tabular_committees():
+    frame = pd.DataFrame({"size": X[:, 0], "town": np.where(Y, "Oslo", "Rome")})
+    for committee in (TabularMLPClassifier, TabularMLPRegressor):
+        graph = graph_of(committee(n_folds=2, max_time=2, random_state=0).fit(frame, Y))
+        assert [one.name for one in graph.inputs] == ["size", "town"]
 
 
 def test_functions_of_the_user_are_named():

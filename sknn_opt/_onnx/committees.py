@@ -4,7 +4,7 @@ import numpy as np
 from sklearn.base import is_classifier
 
 from .networks import raw_outputs
-from .predictions import add_indicators, add_label, largest, numbers
+from .predictions import add_indicators, add_label, by_output, largest, numbers
 
 
 def add_committee(graph, committee, members):
@@ -23,10 +23,13 @@ def add_committee(graph, committee, members):
     ]
     if not is_classifier(committee):
         _add_numbers(graph, committee, members)
-    elif committee._is_multilabel:
+    elif committee.targets_ == "multilabel":
         _add_labels(graph, committee, members)
+    elif committee.targets_ == "multioutput":
+        _add_outputs(graph, committee, members)
     else:
-        _add_classes(graph, committee, members)
+        raws = [(weight, raw, network.n_outputs_) for weight, network, raw in members]
+        _add_classes(graph, committee, raws, committee.classes_)
 
 
 def _add_numbers(graph, committee, members):
@@ -41,24 +44,30 @@ def _add_numbers(graph, committee, members):
     graph.output("variable", graph.add("Sum", *shares), dtype, n_columns)
 
 
-def _add_classes(graph, committee, members):
-    log_mean = _log_mean(
-        graph,
-        [
-            (weight, _log_probabilities(graph, committee, raw, network))
-            for weight, network, raw in members
-        ],
-    )
-    add_label(graph, largest(graph, log_mean), committee.classes_)
+def _add_outputs(graph, committee, members):
+    n_classes = [len(classes) for classes in committee.classes_]
+    raws = [(weight, by_output(graph, raw, n_classes)) for weight, _, raw in members]
+    for k, classes in enumerate(committee.classes_):
+        of_output = [(weight, outputs[k], n_classes[k]) for weight, outputs in raws]
+        _add_classes(graph, committee, of_output, classes, f"_{k}")
+
+
+def _add_classes(graph, committee, raws, classes, suffix=""):
+    """Add label and probabilities of weights, raw outputs and the numbers of their columns."""
+    logs = [
+        (weight, _log_probabilities(graph, raw, n_columns, len(classes)))
+        for weight, raw, n_columns in raws
+    ]
+    log_mean = _log_mean(graph, logs)
+    add_label(graph, largest(graph, log_mean), classes, suffix)
     probabilities = graph.add("Softmax", _tempered(graph, committee, log_mean), axis=-1)
-    graph.output("probabilities", probabilities, np.float32, len(committee.classes_))
+    graph.output(f"probabilities{suffix}", probabilities, np.float32, len(classes))
 
 
-def _log_probabilities(graph, committee, raw, network):
-    if len(committee.classes_) == 1:
-        return graph.add("Mul", raw, np.float32(0))
-    if network.n_outputs_ == 1:
+def _log_probabilities(graph, raw, n_columns, n_classes):
+    if n_columns == 1 and n_classes == 2:
         return _log_logistic(graph, graph.concat([graph.add("Neg", raw), raw]))
+    # Of a single class, the one probability is 1.
     return graph.add("LogSoftmax", raw, axis=-1)
 
 

@@ -47,9 +47,7 @@ def _add_classes(graph, network, raw):
     if targets.meaning == "multilabel":
         _add_labels(graph, network, raw)
     elif targets.meaning == "multioutput":
-        sizes = np.array(targets.n_classes)
-        raws = graph.add("Split", raw, sizes, n_outputs=len(sizes), axis=1)
-        for k, one in enumerate([raws] if len(sizes) == 1 else raws):
+        for k, one in enumerate(by_output(graph, raw, targets.n_classes)):
             _add_one_of_several(graph, network, one, targets.classes[k], f"_{k}")
     elif network.n_outputs_ == 1:
         _add_one_of_two(graph, network, raw)
@@ -85,6 +83,12 @@ def _add_confidences(graph, network, raw, n_columns, suffix=""):
         graph.output(f"probabilities{suffix}", probabilities, np.float32, n_columns)
     else:
         graph.output(f"scores{suffix}", raw, np.float32, n_columns)
+
+
+def by_output(graph, raw, n_classes):
+    """Add the raw outputs for the classes of each of several outputs; return a list."""
+    raws = graph.add("Split", raw, np.array(n_classes), n_outputs=len(n_classes), axis=1)
+    return [raws] if len(n_classes) == 1 else raws
 
 
 def largest(graph, x):

@@ -5,6 +5,7 @@ import pandas as pd
 import polars as pl
 import pytest
 from onnx_sessions import assert_classes, assert_close, run
+from sklearn.base import clone
 from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import (
     MinMaxScaler,
@@ -107,6 +108,25 @@ def test_a_temperature_that_raises_what_is_hardly_there():
     committee.member_weights_ = np.array([0.7, 0.3])
     committee.temperature_ = 20.0
     assert_converted(committee, {"X": LINEAR.astype(np.float32)}, LINEAR.astype(np.float32))
+
+
+@pytest.mark.parametrize("temperature", [1.0, 1.7])
+def test_committees_for_several_outputs(temperature):
+    y = np.column_stack([LINEAR.argmax(axis=1), LINEAR[:, 0] > 0, np.zeros(N)])
+    member = make_pipeline(StandardScaler(), clone(CLASSIFIER).set_params(targets="multioutput"))
+    committee = MLPEnsembleClassifier(member, 2, random_state=0).fit(X, y)
+    committee.temperature_ = temperature
+    outputs = run(to_onnx(committee), {"X": X})
+    assert list(outputs) == [f"{one}_{k}" for k in range(3) for one in ("label", "probabilities")]
+    for k in range(3):
+        assert_classes(outputs, committee, X, f"_{k}", k)
+
+
+def test_committees_for_probabilities():
+    shares = np.exp(LINEAR) / np.exp(LINEAR).sum(axis=1, keepdims=True)
+    member = make_pipeline(StandardScaler(), clone(CLASSIFIER).set_params(targets="probabilities"))
+    for y in (shares, np.column_stack([shares[:, 0], 1 - shares[:, 0]])):
+        assert_reads_numbers(MLPEnsembleClassifier(member, 2, cv=2, random_state=0).fit(X, y))
 
 
 def test_committees_for_several_labels():
