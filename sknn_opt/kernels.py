@@ -24,8 +24,8 @@ to be contiguous, of that type, and as long as the kernel takes them to be.
 >>> print(round(squash_all("float32", address(x), x.size, 1.0), 2), x.round(2))
 0.06 [ 0.1   0.96 -1.  ]
 
-Most components need no kernel: a rule for one number is an `inline` function, and the loop around
-it stands in the package. Parameters arrive by the names that they have in the constructor.
+Most components need no kernel: a rule for one number is an `inline` function, and the package has
+the loop around it. Parameters arrive by the names that they have in the constructor.
 
 >>> from sknn_opt import MLPRegressor
 >>> from sknn_opt.activations import Activation, OfInput

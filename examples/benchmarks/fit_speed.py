@@ -1,6 +1,6 @@
 """How long a fit takes, beside scikit-learn's and beside its bare matrix products.
 
-Run ``python examples/benchmarks/fit_speed.py``. What stands in a row is measured side by
+Run ``python examples/benchmarks/fit_speed.py``. All figures of a row are measured side by
 side, round by round, and the medians' ratio is printed, since machines are noisy. Three figures
 in a cell are those with one thread of BLAS, with all threads, and with all threads while another
 process keeps one core busy. The bare products are the gemm calls of the same training steps, of

@@ -115,4 +115,4 @@ plt.show()
 
 # %%
 # At every level, the share is near the one that was asked for. Some difference is chance: the
-# errors of 400 rows stand for all errors.
+# errors of 400 rows have to represent all errors.

@@ -8,8 +8,8 @@ ends training once the network is good enough.
 """
 
 # %%
-# A callback of one's own
-# -----------------------
+# A callback of your own
+# ----------------------
 # It has four methods. The network in its present state, ``fitted_estimator``, is only made for
 # callbacks that ask for it.
 

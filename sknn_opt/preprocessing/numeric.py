@@ -198,7 +198,7 @@ class SmoothClipScaler(OneToOneFeatureMixin, NumericEncoder):
 
 
 class PiecewiseLinearEncoder(NumericEncoder):
-    r"""Encode each feature by how far it has come through each of several bins.
+    r"""Encode each feature by the share of each of several bins that lies below its value.
 
     .. math::
 
