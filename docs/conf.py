@@ -11,6 +11,8 @@ import sys
 from importlib.util import find_spec
 from pathlib import Path
 
+# Links from an example to what it imports are made without running it, too.
+from sklearn.experimental import enable_halving_search_cv  # noqa: F401
 from sphinx.ext.autosummary.generate import generate_autosummary_docs
 
 import sknn_opt

@@ -56,5 +56,11 @@ def test_no_file_is_too_long(name):
 
 
 @pytest.mark.parametrize("name", FILES)
+def test_no_backslash_of_a_formula_has_become_a_control_character(name):
+    source = FILES[name].read_text()
+    assert not [c for c in source if c != "\n" and not c.isprintable()]
+
+
+@pytest.mark.parametrize("name", FILES)
 def test_no_function_is_too_long(name):
     assert not list(long_functions(FILES[name].read_text()))

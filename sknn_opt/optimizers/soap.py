@@ -173,19 +173,19 @@ class SOAP(FirstOrder):
 
     .. math::
 
-        G' = Q_L^	op G\, Q_R, \quad
-        M \leftarrow eta_1 M + (1 - eta_1) G, \quad
-        V \leftarrow eta_2 V + (1 - eta_2) G' \odot G',
+        G' = Q_L^\top G\, Q_R, \quad
+        M \leftarrow \beta_1 M + (1 - \beta_1) G, \quad
+        V \leftarrow \beta_2 V + (1 - \beta_2) G' \odot G',
 
     .. math::
 
         W \leftarrow W - \eta\, Q_L
-        rac{\hat M'}{\sqrt{\hat V} + \epsilon} Q_R^	op, \quad M' = Q_L^	op M Q_R,
+        \frac{\hat M'}{\sqrt{\hat V} + \epsilon} Q_R^\top, \quad M' = Q_L^\top M Q_R,
 
     .. math::
 
-        L \leftarrow eta_2 L + (1 - eta_2) G G^	op, \quad
-        R \leftarrow eta_2 R + (1 - eta_2) G^	op G,
+        L \leftarrow \beta_2 L + (1 - \beta_2) G G^\top, \quad
+        R \leftarrow \beta_2 R + (1 - \beta_2) G^\top G,
 
     where hats correct the bias as in `AdamW`, and :math:`\epsilon` is 1e-8. The bases start as
     the identity. After the first step they are the eigenvectors of :math:`L` and :math:`R`, and
