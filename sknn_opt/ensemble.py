@@ -25,7 +25,7 @@ from ._estimators.targets import (
 )
 from ._network.inputs import check_sparse
 from .estimators import MLPClassifier, MLPRegressor
-from .losses import REGRESSOR_LOSSES, Quantile
+from .losses import CLASSIFIER_LOSSES, REGRESSOR_LOSSES, Quantile
 
 #: The largest target, whose square is far from overflowing.
 _LARGEST = 1e150
@@ -40,6 +40,7 @@ class MLPEnsembleClassifier(ClassifierMixin, BaseCommittee):
     __doc__ = CLASSIFIER
 
     _network_class = MLPClassifier
+    _loss_names = CLASSIFIER_LOSSES
 
     def __init__(
         self,
@@ -82,7 +83,7 @@ class MLPEnsembleClassifier(ClassifierMixin, BaseCommittee):
                     "A committee predicts the mean of its members' probabilities, and "
                     f"loss={network.loss!r} has none. Choose loss='log_loss'."
                 )
-        return class_predictions(data.targets)
+        return class_predictions(data.targets, self._losses(networks))
 
     @property
     def _predictions(self):
@@ -221,6 +222,7 @@ class MLPEnsembleRegressor(RegressorMixin, BaseCommittee):
     __doc__ = REGRESSOR
 
     _network_class = MLPRegressor
+    _loss_names = REGRESSOR_LOSSES
 
     def __init__(
         self,
@@ -275,7 +277,7 @@ class MLPEnsembleRegressor(RegressorMixin, BaseCommittee):
                 "of the same quantiles. Give all members the same loss."
             )
         has_variances = all(loss.form("continuous").has_variances for loss in losses)
-        return NumberPredictions(has_variances, losses)
+        return NumberPredictions(has_variances, self._losses(networks))
 
     @property
     def _predictions(self):

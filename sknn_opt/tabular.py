@@ -1,13 +1,13 @@
 """Committees of networks for raw tables: a frame in, a committee out."""
 
 import numpy as np
+from sklearn.utils._param_validation import StrOptions
 
-from ._components import resolve
 from ._ensembles import recipe
 from ._ensembles.tabular import BoundedPredictions, TabularCommittee
 from ._ensembles.tabular_documentation import CLASSIFIER, REGRESSOR
 from .ensemble import MLPEnsembleClassifier, MLPEnsembleRegressor
-from .losses import REGRESSOR_LOSSES
+from .losses import CLASSIFIER_LOSSES, REGRESSOR_LOSSES, Loss
 
 __all__ = ["TabularMLPClassifier", "TabularMLPRegressor"]
 
@@ -16,7 +16,10 @@ class TabularMLPClassifier(TabularCommittee, MLPEnsembleClassifier):
     __doc__ = CLASSIFIER
 
     _recipes = recipe.CLASSIFIERS
-    loss = "log_loss"
+    _parameter_constraints = {
+        **TabularCommittee._parameter_constraints,
+        "loss": [StrOptions(CLASSIFIER_LOSSES.names), Loss],
+    }
 
     def __init__(
         self,
@@ -24,6 +27,7 @@ class TabularMLPClassifier(TabularCommittee, MLPEnsembleClassifier):
         *,
         n_folds=4,
         categorical_features="from_dtype",
+        loss="log_loss",
         max_time=None,
         calibrate=True,
         n_jobs=None,
@@ -33,6 +37,7 @@ class TabularMLPClassifier(TabularCommittee, MLPEnsembleClassifier):
         self.members = members
         self.n_folds = n_folds
         self.categorical_features = categorical_features
+        self.loss = loss
         self.max_time = max_time
         self.calibrate = calibrate
         self.n_jobs = n_jobs
@@ -47,6 +52,10 @@ class TabularMLPRegressor(TabularCommittee, MLPEnsembleRegressor):
     __doc__ = REGRESSOR
 
     _recipes = recipe.REGRESSORS
+    _parameter_constraints = {
+        **TabularCommittee._parameter_constraints,
+        "loss": [StrOptions(REGRESSOR_LOSSES.names), Loss],
+    }
 
     def __init__(
         self,
@@ -77,8 +86,7 @@ class TabularMLPRegressor(TabularCommittee, MLPEnsembleRegressor):
     def _make_predictions(self, data, networks):
         made = super()._make_predictions(data, networks)
         bounds = data.y.min(axis=0), data.y.max(axis=0)
-        loss = resolve(self.loss, REGRESSOR_LOSSES, self)
-        return BoundedPredictions(made.has_variances, [loss], bounds)
+        return BoundedPredictions(made.has_variances, self._losses(networks), bounds)
 
     @property
     def _predictions(self):

@@ -21,6 +21,7 @@ from sknn_opt import (
     TabularMLPRegressor,
 )
 from sknn_opt._ensembles import base, recipe
+from sknn_opt.losses import Focal
 from sknn_opt.optimizers import AdamW, Muon
 from sknn_opt.preprocessing import RelevanceScaler, TabularEncoder
 
@@ -301,12 +302,41 @@ def test_the_loss_that_the_committee_is_chosen_by(loss):
         assert np.abs(mean - y).mean() <= best + 1e-12
 
 
+@pytest.mark.parametrize("loss", ["log_loss", "squared_error", "focal", Focal(gamma=1.0)])
+def test_the_loss_that_a_classifier_is_chosen_by(loss):
+    model = fast(TabularMLPClassifier, loss=loss).fit(X, CLASSES)
+    assert {repr(estimator[-1].loss) for estimator in model.estimators_} == {repr(loss)}
+    truth = CLASSES[:, None] == model.classes_
+    mean = model.oof_prediction_
+    p = mean[truth]
+    gamma = getattr(loss, "gamma", 2.0)
+    expected = {
+        "log_loss": -np.log(p).mean(),
+        "squared_error": ((mean - truth) ** 2).sum(axis=1).mean(),
+    }.get(loss, (-((1 - p) ** gamma) * np.log(p)).mean())
+    # The best single member is among the mixtures that are chosen from.
+    assert expected <= model.member_losses_.min() + 1e-12
+    chosen = [i for i, weight in enumerate(model.member_weights_) if weight == 1]
+    for only in chosen:
+        np.testing.assert_allclose(model.member_losses_[only], expected)
+
+
+def test_names_of_losses_leave_what_the_members_say():
+    member = [
+        ("m", make_pipeline(TabularEncoder(), MLPClassifier(label_smoothing=0.1, max_iter=5)))
+    ]
+    model = TabularMLPClassifier(member, n_folds=2, random_state=0).fit(X, CLASSES)
+    assert model.member_weights_ == 1
+
+
 @pytest.mark.parametrize(
     ("changes", "message"),
     [
         ({"members": "slow"}, "The 'members' parameter"),
         ({"n_folds": 1}, "The 'n_folds' parameter"),
         ({"max_time": 0}, "The 'max_time' parameter"),
+        ({"loss": "hinge"}, "loss='hinge' has none"),
+        ({"loss": "poisson"}, "The 'loss' parameter of TabularMLPClassifier"),
         ({"members": [("a", TabularEncoder())]}, "members of TabularMLPClassifier are networks"),
         ({"categorical_features": ["none"]}, "not a valid feature name"),
     ],

@@ -23,6 +23,7 @@ from sklearn.utils.validation import (
     validate_data,
 )
 
+from .._components import resolve
 from .._containers import check_in_memory
 from .._documentation_link import DocumentationLinkMixin
 from .._estimators.callbacks import CallbackSupportMixin
@@ -86,6 +87,11 @@ class BaseCommittee(
 
     @property
     @abstractmethod
+    def _loss_names(self):
+        """The registry of the networks' losses."""
+
+    @property
+    @abstractmethod
     def _predictions(self):
         """The `Predictions` of the fitted committee."""
 
@@ -96,6 +102,10 @@ class BaseCommittee(
     @abstractmethod
     def _make_predictions(self, data, networks):
         """Return the `Predictions` of networks that are not fitted yet."""
+
+    def _losses(self, networks):
+        """Return the losses by which members are weighed, here those that they train with."""
+        return [resolve(network.loss, self._loss_names, network) for network in networks]
 
     @abstractmethod
     def _calibration(self, held_out, mixtures):

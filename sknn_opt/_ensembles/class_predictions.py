@@ -9,7 +9,7 @@ are 0.
 import numpy as np
 from scipy.special import log_expit
 
-from .losses import cross_entropy, log_loss
+from .losses import loss_of_classifiers
 from .predictions import Predictions, ProbabilityMixture
 
 
@@ -20,12 +20,13 @@ class ClassPredictions(Predictions):
     ----------
     targets : ClassTargets
         What ``y`` means, and its classes.
+    losses : list of Loss, default=()
+        What the members train with, which says how they are weighed.
     """
 
-    loss = staticmethod(log_loss)
-
-    def __init__(self, targets):
+    def __init__(self, targets, losses=()):
         self.targets = targets
+        self._losses = losses
         # Classes are named, since a fold may lack some of them.
         named = targets.named()
         self.fit_arguments = {} if named is None else {"classes": named}
@@ -37,12 +38,21 @@ class ClassPredictions(Predictions):
     def attributes(self):
         return self.targets.fitted_attributes()
 
+    @property
+    def _n_classes(self):
+        return len(self.classes)
+
     def encode(self, y):
-        return np.reshape(self.targets.encode(y), (y.shape[0], -1))
+        """Return targets as probabilities, of the shape of an output."""
+        indices = np.reshape(self.targets.encode(y), (y.shape[0], -1)).astype(np.intp)
+        return np.eye(self._n_classes)[indices]
 
     def truth(self, encoded):
-        """Return class indices of encoded targets, of shape (n_samples, n_outputs)."""
-        return encoded
+        """Return the likeliest classes of encoded targets, of shape (n_samples, n_outputs)."""
+        return encoded.argmax(axis=2)
+
+    def loss(self, y, prediction, sample_weight):
+        return loss_of_classifiers(self._losses)(y, prediction, sample_weight)
 
     def strata(self, y):
         return self.truth(self.encode(y)).ravel()
@@ -73,21 +83,17 @@ class ClassPredictions(Predictions):
 class SharePredictions(ClassPredictions):
     """Targets are probabilities of classes, of which scores take the likeliest."""
 
-    loss = staticmethod(cross_entropy)
     network_parameters = {"targets": "probabilities"}
 
     def encode(self, y):
-        shares = self.targets.shares(y)
-        return shares[:, np.newaxis]
-
-    def truth(self, encoded):
-        return encoded.argmax(axis=2)
+        return self.targets.shares(y)[:, np.newaxis]
 
 
 class LabelPredictions(ClassPredictions):
     """Several labels for each sample, or none."""
 
     network_parameters = {"targets": "multilabel"}
+    _n_classes = 2
 
     def strata(self, y):
         return None
@@ -109,12 +115,16 @@ class OutputPredictions(ClassPredictions):
 
     network_parameters = {"targets": "multioutput"}
 
+    @property
+    def _n_classes(self):
+        return max(self.targets.n_classes)
+
     def strata(self, y):
         return None
 
     def output(self, network, X):
         n_classes = self.targets.n_classes
-        output = np.full((X.shape[0], len(n_classes), max(n_classes)), -np.inf)
+        output = np.full((X.shape[0], len(n_classes), self._n_classes), -np.inf)
         for j, one in enumerate(network.predict_log_proba(X)):
             output[:, j, : n_classes[j]] = one
         return output
@@ -134,6 +144,6 @@ _KINDS = {
 }
 
 
-def class_predictions(targets):
+def class_predictions(targets, losses=()):
     """Return the `ClassPredictions` for what ``y`` means."""
-    return _KINDS[targets.meaning](targets)
+    return _KINDS[targets.meaning](targets, losses)

@@ -114,13 +114,13 @@ bootstrap : bool, default=False
     """
 calibrate : bool, default=False
     Whether to divide the logarithms of probabilities by a temperature [3]_, the one with the
-    least log-loss for rows that members have not seen. Needs `cv`.
+    least loss for rows that members have not seen. Needs `cv`.
 """,
     _RANDOM,
     _ATTRIBUTES.replace(
         "@LOSS@",
-        "the log-loss, for several\n    labels or outputs its sum over these; for probabilities "
-        "the cross-entropy",
+        "the\n    log-loss, or the Brier score or focal loss if all of them train with that; for "
+        "several\n    labels or outputs its sum over these",
     ),
     """
 oof_prediction_ : ndarray of shape (n_samples, n_classes), or list of ndarray

@@ -30,23 +30,29 @@ _SMALLEST_MEAN = 1e-100
 
 
 def log_loss(y, probabilities, sample_weight):
-    """Return minus the mean log-likelihood, which is a sum over outputs.
+    """Return the mean of the log loss, which is a sum over outputs.
 
-    ``y`` has the class indices, of shape (n_samples, n_outputs), and ``probabilities`` are of
-    shape (n_samples, n_outputs, n_classes).
+    Both ``y`` and ``probabilities`` are of shape (n_samples, n_outputs, n_classes): targets are
+    probabilities, too, mostly 1 for one class and 0 for the others.
     """
-    likelihood = np.take_along_axis(probabilities, y[:, :, np.newaxis], axis=2)
-    surprise = -np.log(np.maximum(likelihood, _TINY)).sum(axis=(1, 2))
-    return float(np.average(surprise, weights=sample_weight))
+    return focal_loss(0.0, y, probabilities, sample_weight)
 
 
-def cross_entropy(shares, probabilities, sample_weight):
-    """Return the mean cross-entropy with targets that are probabilities themselves.
+def focal_loss(gamma, y, probabilities, sample_weight):
+    """Return the focal loss of arguments like those of `log_loss`, which it is for a gamma of 0."""
+    surprise = -np.log(np.maximum(probabilities, _TINY))
+    losses_of_classes = np.maximum(1 - probabilities, 0) ** gamma * surprise
+    return float(np.average((y * losses_of_classes).sum(axis=(1, 2)), weights=sample_weight))
 
-    Both are of shape (n_samples, n_outputs, n_classes).
+
+def brier_score(y, probabilities, sample_weight):
+    """Return the Brier score of arguments like those of `log_loss`, a sum over outputs.
+
+    As scikit-learn has it: the squared error of all probabilities, or of one where there are two.
     """
-    surprise = -(shares * np.log(np.maximum(probabilities, _TINY))).sum(axis=(1, 2))
-    return float(np.average(surprise, weights=sample_weight))
+    squares = ((probabilities - y) ** 2).sum(axis=(1, 2))
+    n_counted = 2 if probabilities.shape[2] == 2 else 1
+    return float(np.average(squares, weights=sample_weight)) / n_counted
 
 
 def moments_about(y, output):
@@ -121,13 +127,27 @@ _BY_LOSS = {
 }
 
 
+def loss_of_classifiers(components):
+    """Return what the members' losses have in common, or else the log loss."""
+    first = components[0]
+    if _differ(components):
+        return log_loss
+    if isinstance(first, losses.Focal):
+        return partial(focal_loss, first.gamma)
+    return brier_score if isinstance(first, losses.SquaredError) else log_loss
+
+
 def loss_of_regressors(components):
     """Return what the members' losses have in common, or else the squared error."""
     first = components[0]
-    if any(repr(one) != repr(first) for one in components):
+    if _differ(components):
         return squared_error
     if isinstance(first, losses.Quantile):
         return partial(_pinball_loss, first.q)
     if isinstance(first, losses.Tweedie):
         return partial(_mean_deviance, partial(mean_tweedie_deviance, power=first.power))
     return _BY_LOSS.get(type(first), squared_error)
+
+
+def _differ(components):
+    return any(repr(one) != repr(components[0]) for one in components)

@@ -12,6 +12,7 @@ from sklearn.utils import check_random_state
 from sklearn.utils._param_validation import Interval, StrOptions
 
 from .._compiler.announcement import announced_if
+from .._components import resolve
 from .._warnings import warn
 from . import recipe
 from .base import BaseCommittee
@@ -62,6 +63,10 @@ class TabularCommittee(BaseCommittee):
             )
             for name in self._recipes[self.members]
         ]
+
+    def _losses(self, networks):
+        # A network has the keywords that a name leaves open, such as label_smoothing.
+        return [resolve(self.loss, self._loss_names, networks[0])]
 
     def _plan(self, named, data, split_params):
         random_state = check_random_state(self.random_state)
@@ -202,7 +207,7 @@ class TimedTraining(Training):
             print(
                 f"[{time.perf_counter() - self._start:.1f} s] {task} of "
                 f"{len(task.member.folds)}: {network.n_iter_} epochs, loss "
-                f" {np.nanmin(network.history_['validation_loss']):.4f}"
+                f"{np.nanmin(network.history_['validation_loss']):.4f}"
             )
         # A schedule that has come to its end, as it was meant to, is nothing to warn of.
         return fitted, [one for one in warnings if one[1] is not ConvergenceWarning]

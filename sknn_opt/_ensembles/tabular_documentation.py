@@ -90,11 +90,16 @@ def _document(*parts, **words):
 CLASSIFIER = _document(
     "Committee of networks that classifies the rows of a raw table.",
     _START,
+    """
+loss : {'log_loss', 'squared_error', 'focal'} or Loss, default='log_loss'
+    What the committee is chosen by, and members of 'auto' and 'fast' train with.
+    'squared_error' is the Brier score.
+""",
     _TIME,
     """
 calibrate : bool, default=True
-    Whether to divide the logarithms of probabilities by the temperature with the least log-loss
-    for rows that members have not seen.
+    Whether to divide the logarithms of probabilities by the temperature with the least loss for
+    rows that members have not seen.
 """,
     _END,
     """

@@ -8,6 +8,7 @@ from sklearn.metrics import accuracy_score
 from sknn_opt import MLPClassifier
 from sknn_opt._ensembles.class_predictions import class_predictions
 from sknn_opt._estimators.targets import learn_targets
+from sknn_opt.losses import Focal, LogLoss
 
 pytestmark = pytest.mark.filterwarnings("ignore::sklearn.exceptions.ConvergenceWarning")
 
@@ -74,12 +75,14 @@ def test_the_score_is_that_of_the_network(fitted):
         assert_allclose(accuracy_score(y, network.predict(X), sample_weight=weight), expected)
 
 
-def test_the_loss_is_that_of_training(fitted):
+@pytest.mark.parametrize("loss", [LogLoss(), Focal(gamma=1.5)])
+def test_the_loss_is_that_of_training(loss, fitted):
     predictions, y, _ = fitted
+    predictions = class_predictions(predictions.targets, [loss])
     weight = random.random(len(X))
     given = {"X_val": X, "y_val": y, "sample_weight_val": weight}
-    history = MLPClassifier(**FAST, alpha=0.0).fit(X, y, **given).history_
-    network = MLPClassifier(**FAST, alpha=0.0).fit(X, y)
+    history = MLPClassifier(**FAST, loss=loss, alpha=0.0).fit(X, y, **given).history_
+    network = MLPClassifier(**FAST, loss=loss, alpha=0.0).fit(X, y)
     prediction = predictions.prediction(predictions.output(network, X))
     loss = predictions.loss(predictions.encode(y), prediction, weight)
     assert_allclose(loss, history["validation_loss"][-1], rtol=1e-6)

@@ -6,11 +6,19 @@ from numpy.testing import assert_allclose
 from scipy.stats import norm
 from sklearn import metrics
 
-from sknn_opt._ensembles.losses import gaussian_nll, log_loss, loss_of_regressors, moments_about
+from sknn_opt._ensembles.losses import (
+    gaussian_nll,
+    log_loss,
+    loss_of_classifiers,
+    loss_of_regressors,
+    moments_about,
+)
 from sknn_opt.losses import (
     AbsoluteError,
+    Focal,
     Gamma,
     Huber,
+    LogLoss,
     Poisson,
     Quantile,
     SquaredError,
@@ -27,7 +35,7 @@ WEIGHTS = [None, random.random(30)]
 def test_log_loss(weight):
     probabilities = random.dirichlet(np.ones(4), size=30)
     y = random.integers(4, size=30)
-    ours = log_loss(y[:, None], probabilities[:, None], weight)
+    ours = log_loss(np.eye(4)[y][:, None], probabilities[:, None], weight)
     theirs = metrics.log_loss(y, probabilities, labels=range(4), sample_weight=weight)
     assert_allclose(ours, theirs)
 
@@ -36,13 +44,44 @@ def test_log_loss(weight):
 def test_log_loss_of_labels_is_a_sum_over_labels(weight):
     p = random.random((30, 3))
     y = random.integers(2, size=(30, 3))
-    ours = log_loss(y, np.stack([1 - p, p], axis=2), weight)
+    ours = log_loss(np.eye(2)[y], np.stack([1 - p, p], axis=2), weight)
     theirs = [metrics.log_loss(y[:, j], p[:, j], sample_weight=weight) for j in range(3)]
     assert_allclose(ours, sum(theirs))
 
 
-def test_log_loss_of_the_impossible_is_finite():
-    assert np.isfinite(log_loss(np.array([[0]]), np.array([[[0.0, 1.0]]]), None))
+@pytest.mark.parametrize("loss", [LogLoss(), Focal(), Focal(0.5)])
+def test_the_loss_of_the_impossible_is_finite(loss):
+    impossible = np.array([[[1.0, 0.0]]]), np.array([[[0.0, 1.0]]])
+    assert np.isfinite(loss_of_classifiers([loss])(*impossible, None))
+
+
+@pytest.mark.parametrize("weight", WEIGHTS)
+@pytest.mark.parametrize("n_classes", [2, 4])
+def test_brier_score(n_classes, weight):
+    probabilities = random.dirichlet(np.ones(n_classes), size=30)
+    y = random.integers(n_classes, size=30)
+    ours = loss_of_classifiers([SquaredError(), SquaredError()])
+    truth = np.eye(n_classes)[y]
+    squares = ((probabilities - truth) ** 2).sum(axis=1) / (2 if n_classes == 2 else 1)
+    expected = np.average(squares, weights=weight)
+    assert_allclose(ours(truth[:, None], probabilities[:, None], weight), expected)
+    if n_classes == 2:
+        theirs = metrics.brier_score_loss(y, probabilities[:, 1], sample_weight=weight)
+        assert_allclose(expected, theirs)
+
+
+@pytest.mark.parametrize("weight", WEIGHTS)
+def test_focal_loss(weight):
+    p, shares = random.dirichlet(np.ones(3), size=(2, 30))
+    of_classes = -((1 - p) ** 1.5) * np.log(p)
+    expected = np.average((shares * of_classes).sum(axis=1), weights=weight)
+    focal = loss_of_classifiers([Focal(1.5), Focal(gamma=1.5)])
+    assert_allclose(focal(shares[:, None], p[:, None], weight), expected)
+
+
+def test_classifiers_whose_losses_differ_are_weighed_by_log_loss():
+    for losses in ([LogLoss(), SquaredError()], [Focal(1.0), Focal(2.0)], [LogLoss()]):
+        assert loss_of_classifiers(losses) is log_loss
 
 
 @pytest.mark.parametrize("weight", WEIGHTS)
