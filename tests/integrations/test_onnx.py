@@ -16,7 +16,7 @@ from sklearn.preprocessing import MinMaxScaler, StandardScaler
 from sknn_opt import MLPClassifier, MLPEnsembleClassifier, MLPEnsembleRegressor, MLPRegressor
 from sknn_opt._onnx.graph import OLDEST_OPSET
 from sknn_opt.activations import ACTIVATIONS, ELU, LeakyReLU
-from sknn_opt.compression import quantize
+from sknn_opt.compression import distill, prune, quantize
 from sknn_opt.losses import CLASSIFIER_LOSSES, REGRESSOR_LOSSES, Hinge, Quantile
 from sknn_opt.onnx import to_onnx
 from sknn_opt.preprocessing import TabularEncoder
@@ -159,6 +159,12 @@ def test_names_of_features_change_nothing():
     frame = pd.DataFrame(X, columns=list("abcde"))
     fitted = classifier(X=frame)
     assert_classes(outputs_of(fitted), fitted, frame)
+
+
+def test_networks_that_have_learnt_from_others():
+    teacher = classifier(max_iter=5)
+    assert_converted(distill(MLPClassifier((4,), max_iter=5, random_state=0), teacher, X))
+    assert_converted(prune(teacher, 0.5, X))
 
 
 @pytest.mark.parametrize("bits", [4, 8])
