@@ -4,6 +4,8 @@ Any worker may die in between. What a task needs travels in the task graph, from
 scheduler recomputes what is lost; no task is bound to a worker.
 """
 
+import asyncio
+import concurrent.futures
 import time
 
 import dask
@@ -21,6 +23,11 @@ _POLL = 0.5
 #: Seconds without a worker until waiting is given up, unless Dask is configured otherwise.
 _LONGEST_WITHOUT_WORKERS = 60.0
 
+_WITHOUT_WORKERS = (
+    "The cluster has had no worker for {:g} seconds. Start workers and fit again, or give lost "
+    "ones more time to return by "
+    "dask.config.set({{'distributed.scheduler.no-workers-timeout': '10m'}})."
+)
 _CLOSED = "The connection to the cluster was closed while the network trained."
 
 
@@ -108,24 +115,24 @@ def result(client, future, between=None):
     """
     limit = dask.config.get("distributed.scheduler.no-workers-timeout", None)
     limit = _LONGEST_WITHOUT_WORKERS if limit is None else parse_timedelta(limit)
+    # A future's own timeout would cancel a transfer that takes longer, again and again.
+    gathering = client.gather(future, asynchronous=True)
+    waiting = asyncio.run_coroutine_threadsafe(gathering, client.loop.asyncio_loop)
     last_seen = time.monotonic()
-    while True:
-        if between is not None:
-            between()
-        try:
-            return future.result(timeout=_POLL)
-        except CancelledError as error:
-            raise NoWorkersError(_CLOSED) from error
-        except TimeoutError:
-            pass
-        if _has_workers(client):
-            last_seen = time.monotonic()
-        elif time.monotonic() - last_seen > limit:
-            raise NoWorkersError(
-                f"The cluster has had no worker for {limit:g} seconds. Start workers and fit "
-                "again, or give lost ones more time to return by "
-                "dask.config.set({'distributed.scheduler.no-workers-timeout': '10m'})."
-            )
+    try:
+        while True:
+            if between is not None:
+                between()
+            if concurrent.futures.wait([waiting], _POLL).done:
+                return waiting.result()
+            if _has_workers(client):
+                last_seen = time.monotonic()
+            elif time.monotonic() - last_seen > limit:
+                raise NoWorkersError(_WITHOUT_WORKERS.format(limit))
+    except (CancelledError, concurrent.futures.CancelledError) as error:
+        raise NoWorkersError(_CLOSED) from error
+    finally:
+        waiting.cancel()
 
 
 def _has_workers(client):

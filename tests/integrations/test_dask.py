@@ -12,11 +12,13 @@ import dask.dataframe as dd
 import numpy as np
 import pandas as pd
 import pytest
+from joblib import parallel_config
 from numpy.testing import assert_allclose, assert_array_equal
 from scipy import sparse
 from scipy.special import softmax
 from sklearn.base import clone, is_classifier, is_regressor
 from sklearn.exceptions import ConvergenceWarning, NotFittedError
+from sklearn.model_selection import GridSearchCV
 
 from sknn_opt import MLPClassifier, MLPRegressor
 from sknn_opt._distributed.rounds import NoWorkersError
@@ -42,7 +44,7 @@ NETWORK = {
     "activation": "tanh",
     "optimizer": "lbfgs",
     "alpha": 1.0,
-    "max_iter": 20,
+    "max_iter": 8,
     "tol": 1e-9,
     "random_state": 0,
 }
@@ -71,14 +73,15 @@ def assert_same(distributed, local, atol=1e-9):
 
 @pytest.mark.parametrize("optimizer", ["lbfgs", "bfgs", "cg", "newton-cg", "trust-ncg"])
 def test_classification_is_as_in_memory(optimizer):
-    max_iter = 20 if optimizer == "lbfgs" else 6
+    max_iter = {"lbfgs": 20, "newton-cg": 2, "trust-ncg": 2}.get(optimizer, 5)
     assert_same(*both(DaskMLPClassifier, CLASSES, optimizer=optimizer, max_iter=max_iter))
 
 
 @pytest.mark.parametrize("optimizer", ["lbfgs", "newton-cg", "lm"])
 @pytest.mark.parametrize("y", [LINEAR[:, 0], LINEAR], ids=["one output", "three"])
 def test_regression_is_as_in_memory(optimizer, y):
-    assert_same(*both(DaskMLPRegressor, y, WEIGHT, optimizer=optimizer, max_iter=6))
+    max_iter = 2 if optimizer == "newton-cg" else 6
+    assert_same(*both(DaskMLPRegressor, y, WEIGHT, optimizer=optimizer, max_iter=max_iter))
 
 
 @pytest.mark.parametrize(
@@ -100,9 +103,8 @@ def test_regression_is_as_in_memory(optimizer, y):
         ((LINEAR > 0).astype(int), {"targets": "multioutput"}),
     ],
 )
-@pytest.mark.parametrize("weight", [None, WEIGHT], ids=["", "weighted"])
-def test_keywords_are_as_in_memory(y, weight, changes):
-    distributed, local = both(DaskMLPClassifier, y, weight, **changes)
+def test_keywords_are_as_in_memory(y, changes):
+    distributed, local = both(DaskMLPClassifier, y, WEIGHT, **changes)
     assert_same(distributed, local)
     for ours, theirs in zip(
         *(_as_list(model.classes_) for model in (distributed, local)), strict=True
@@ -151,7 +153,7 @@ def test_sparse_chunks():
     assert_array_equal(distributed.predict(blocks), local.predict(zeros))
 
 
-@pytest.mark.parametrize("n", [1, 3, 7, 20])
+@pytest.mark.parametrize("n", [1, 3, 20])
 def test_the_result_is_the_same_for_all_partitions(n):
     frame = pd.DataFrame(X, columns=list("abcde"))
     order = np.argsort(CLASSES, kind="stable")  # a block need not have all classes
@@ -228,9 +230,21 @@ def test_early_stopping_holds_out_the_same_rows_again():
     assert other.validation_scores_ != first.validation_scores_
 
 
+def test_a_search_runs_on_the_cluster():
+    search = GridSearchCV(MLPClassifier(**NETWORK), {"alpha": [0.1, 10.0]}, cv=2)
+    here = clone(search).fit(X, CLASSES)
+    with parallel_config("dask"):
+        search.fit(X, CLASSES)
+    assert_allclose(search.cv_results_["mean_test_score"], here.cv_results_["mean_test_score"])
+
+
+def test_an_unfitted_estimator_is_small_to_send():
+    assert len(pickle.dumps(MLPClassifier(**NETWORK))) < 2500
+
+
 def test_history_times_and_callbacks_are_the_trainers():
     distributed = DaskMLPClassifier(**NETWORK).fit(chunked(X), chunked(CLASSES))
-    assert {len(column) for column in distributed.history_.values()} == {20}
+    assert {len(column) for column in distributed.history_.values()} == {8}
     distributed.set_params(max_time=1e-9)
     with pytest.warns(ConvergenceWarning, match="max_time"):
         distributed.fit(chunked(X), chunked(CLASSES))
