@@ -21,6 +21,7 @@ from sklearn.exceptions import ConvergenceWarning, NotFittedError
 from sklearn.model_selection import GridSearchCV
 
 from sknn_opt import MLPClassifier, MLPRegressor
+from sknn_opt._distributed import rounds
 from sknn_opt._distributed.rounds import NoWorkersError
 from sknn_opt.callbacks import Checkpoint
 from sknn_opt.dask import DaskMLPClassifier, DaskMLPRegressor
@@ -165,6 +166,13 @@ def test_the_result_is_the_same_for_all_partitions(n):
     assert_array_equal(distributed.feature_names_in_, list("abcde"))
     lazy = distributed.predict(dd.from_pandas(frame, npartitions=2))
     assert_array_equal(lazy.compute(), local.predict(frame))
+
+
+def test_waiting_in_short_intervals_cancels_nothing(monkeypatch):
+    expected = DaskMLPClassifier(**NETWORK).fit(chunked(X), chunked(CLASSES))
+    monkeypatch.setattr(rounds, "_POLL", 1e-4)
+    model = DaskMLPClassifier(**NETWORK).fit(chunked(X), chunked(CLASSES))
+    assert_array_equal(model.coefs_[0], expected.coefs_[0])
 
 
 def test_a_fit_repeats_to_the_last_bit():
