@@ -20,7 +20,7 @@ from sknn_opt import (
     TabularMLPClassifier,
     TabularMLPRegressor,
 )
-from sknn_opt._ensembles import base, recipe
+from sknn_opt._ensembles import base, recipe, tabular_training
 from sknn_opt.losses import Focal
 from sknn_opt.optimizers import AdamW, Muon
 from sknn_opt.preprocessing import RelevanceScaler, TabularEncoder
@@ -284,6 +284,69 @@ def test_max_time_leaves_the_first_member(estimator, members, n_members):
 
 
 @pytest.mark.usefixtures("compilation_is_announced")
+# -- members that are dropped --------------------------------------------------------------
+
+
+def wave(n=300):
+    """A function that only some of the members find, behind columns of noise."""
+    x = np.random.default_rng(0).uniform(-2, 2, (n, 5))
+    return x, np.sin(12 * x[:, 0])
+
+
+@pytest.fixture
+def judged_by_few_rows(monkeypatch):
+    monkeypatch.setattr(tabular_training, "_ENOUGH_ROWS", 20)
+
+
+@pytest.mark.usefixtures("judged_by_few_rows")
+@pytest.mark.parametrize("n_jobs", [1, 2])
+def test_a_hopeless_member_is_trained_on_one_fold(n_jobs, monkeypatch):
+    fits = []
+    fit = MLPRegressor.fit
+    monkeypatch.setattr(
+        MLPRegressor, "fit", lambda self, *a, **k: fits.append(self) or fit(self, *a, **k)
+    )
+    monkeypatch.setattr(tabular_training, "_HOPELESS", 1.0)
+    model = TabularMLPRegressor(n_folds=3, n_jobs=n_jobs, random_state=0).fit(*wave())
+    # With this limit only the best one stays.
+    assert len(model.member_names_) == 1
+    assert len(model.estimators_) == 3
+    assert len(model.member_weights_) == len(model.member_losses_) == 1
+    of_members = [one for one in fits if one.hidden_layer_sizes != (32,)]  # relevance has 32
+    assert len(of_members) == 4 + 2
+
+
+@pytest.mark.usefixtures("judged_by_few_rows")
+def test_which_members_are_hopeless_does_not_depend_on_n_jobs():
+    x, y = wave()
+    one, two = (TabularMLPRegressor(n_folds=2, n_jobs=n, random_state=0).fit(x, y) for n in (1, 2))
+    assert one.member_names_ == two.member_names_
+    np.testing.assert_array_equal(one.predict(x), two.predict(x))
+
+
+def test_small_tables_drop_nobody(monkeypatch):
+    monkeypatch.setattr(tabular_training, "_HOPELESS", 1.0)
+    model = TabularMLPRegressor(n_folds=2, random_state=0).fit(*wave(100))
+    assert model.member_names_ == ["steps", "counts", "smooth", "fine_counts"]
+
+
+@pytest.mark.usefixtures("judged_by_few_rows")
+def test_members_of_ones_own_are_not_dropped(monkeypatch):
+    monkeypatch.setattr(tabular_training, "_HOPELESS", 0.0)
+    members = [*small(MLPRegressor), ("b", make_pipeline(TabularEncoder(), MLPRegressor((3,))))]
+    with warnings.catch_warnings(action="ignore", category=ConvergenceWarning):
+        model = TabularMLPRegressor(members, n_folds=2, random_state=0).fit(*wave(60))
+    assert model.member_names_ == ["small", "b"]
+    assert len(model.estimators_) == 4
+
+
+@pytest.mark.usefixtures("judged_by_few_rows")
+def test_losses_without_ratios_drop_nobody():
+    y = 1e-3 * wave()[1]  # likelihoods of small errors are above 1
+    model = TabularMLPRegressor(n_folds=2, loss="gaussian_nll", random_state=0).fit(wave()[0], y)
+    assert len(model.member_names_) == 4
+
+
 def test_verbose(capsys):
     fast(TabularMLPClassifier, verbose=True).fit(X, CLASSES)
     lines = capsys.readouterr().out.splitlines()

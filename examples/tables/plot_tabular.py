@@ -94,10 +94,7 @@ axes[0].invert_yaxis()
 
 model = models["committee, auto"][0]
 for name, weight, loss in zip(
-    ["steps", "counts", "smooth", "fine_counts"],
-    model.member_weights_,
-    model.member_losses_,
-    strict=True,
+    model.member_names_, model.member_weights_, model.member_losses_, strict=True
 ):
     print(f"{name:12} weight {weight:.2f}, squared error {loss:.0f}")
 print(f"R² on rows not seen: {model.oof_score_:.3f}")

@@ -35,7 +35,7 @@ model = TabularMLPRegressor(random_state=0).fit(table, y)
 # One column moves, and all others stay at 0. The committee is the weighted mean of its members; a
 # member's weight depends on how good it is on rows that it has not seen.
 
-names = ["steps", "counts", "smooth", "fine_counts"]
+names = model.member_names_
 grid = np.linspace(-2, 2, 200)
 fig, axes = plt.subplots(1, 3, figsize=(11, 3.2), layout="constrained")
 for ax, feature in zip(axes, effects, strict=True):
@@ -43,7 +43,7 @@ for ax, feature in zip(axes, effects, strict=True):
     frame[feature] = grid
     truth = effects[feature](grid)
     ax.plot(grid, truth - truth.mean(), color="0.6", lw=4, label="truth")
-    for i, name in enumerate(names[:1] + names[2:3]):
+    for i, name in enumerate(["steps", "smooth"]):
         number = names.index(name)
         networks = model.estimators_[4 * number : 4 * number + 4]
         curve = np.mean([network.predict(frame) for network in networks], axis=0)

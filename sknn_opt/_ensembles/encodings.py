@@ -53,10 +53,19 @@ class Encodings:
             if key not in self._made:
                 self._made[key] = self._encode(task.member, task.fold)
             encoding = self._made[key]
-            self._waiting[key] -= 1
-            if self._waiting[key] == 0:
-                del self._made[key]
+            self._drop_after_last(key)
         return encoding
+
+    def leave_out(self, task):
+        """Take note that a task will not ask."""
+        key = _key(task)
+        with self._locks[key]:
+            self._drop_after_last(key)
+
+    def _drop_after_last(self, key):
+        self._waiting[key] -= 1
+        if self._waiting[key] == 0:
+            self._made.pop(key, None)
 
     def _encode(self, member, fold):
         data, encoder = self._data, member.encoder

@@ -1,10 +1,7 @@
 """What tabular committees add to committees: members for raw tables, and limits of time."""
 
-import time
 from numbers import Integral, Real
 
-import numpy as np
-from joblib import effective_n_jobs
 from sklearn.base import is_classifier
 from sklearn.exceptions import ConvergenceWarning
 from sklearn.model_selection import KFold, StratifiedKFold
@@ -17,15 +14,12 @@ from .._warnings import warn
 from . import recipe
 from .base import BaseCommittee
 from .folds import halved, make_folds
-from .members import LARGEST_SEED, encoder_of, make_members, network_of
+from .members import LARGEST_SEED, encoder_of, make_members
 from .predictions import NumberPredictions
-from .training import Task, Training
+from .tabular_training import TabularTraining
 
 #: Rows that the half of a fold has at least.
 _LEAST_ROWS = 10
-
-#: Time that a network has even when none is left.
-_LEAST_SECONDS = 1e-3
 
 
 class TabularCommittee(BaseCommittee):
@@ -105,11 +99,12 @@ class TabularCommittee(BaseCommittee):
         return None
 
     def _train(self, members, *context):
-        training = TimedTraining(*context, self.max_time, self.verbose)
+        drops_hopeless = not isinstance(self.members, list)
+        training = TabularTraining(*context, self.max_time, drops_hopeless, self.verbose)
         with announced_if(self.verbose):
             fitted = training.run(members, self.n_jobs)
         complete = [i for i, of_member in enumerate(fitted) if None not in of_member]
-        if len(complete) < len(members):
+        if len(complete) + training.n_dropped < len(members):
             warn(
                 f"max_time={self.max_time} seconds were over after {len(complete)} of "
                 f"{len(members)} members, which make up the committee.",
@@ -117,6 +112,10 @@ class TabularCommittee(BaseCommittee):
             )
         members[:] = [members[i] for i in complete]
         return [fitted[i] for i in complete]
+
+    def _combine(self, fitted, members, data, predictions):
+        names = {"member_names_": [member.name for member in members]}
+        return super()._combine(fitted, members, data, predictions) | names
 
     def __sklearn_tags__(self):
         tags = super().__sklearn_tags__()
@@ -162,63 +161,3 @@ class BoundedPredictions(NumberPredictions):
         output = super().output(network, X)
         output[:, :, 0] = output[:, :, 0].clip(*self._bounds)
         return output
-
-
-class TimedTraining(Training):
-    """Trains members in their order until the time is over, and says what it does.
-
-    Parameters
-    ----------
-    data : Data
-    predictions : Predictions
-    routing : Routing
-    reports : Reports
-    max_time : float or None
-        Seconds. The first member is trained in any case, if need be for fewer epochs.
-    verbose : bool
-    """
-
-    def __init__(self, data, predictions, routing, reports, max_time, verbose):
-        super().__init__(data, predictions, routing, reports, bootstrap=False, snapshots=None)
-        self._start = time.perf_counter()
-        self._max_time = max_time
-        self._verbose = verbose
-
-    def run(self, members, n_jobs):
-        self._first = members[0]
-        self._n_rounds = -(-len(members[0].folds) // effective_n_jobs(n_jobs))
-        return super().run(members, n_jobs)
-
-    def _ordered(self, members):
-        if self._max_time is None:
-            return super()._ordered(members)
-        return [Task(member, fold) for member in members for fold in member.folds]
-
-    def _seconds_left(self):
-        return self._start + self._max_time - time.perf_counter()
-
-    def _fit(self, number, task, encodings):
-        is_first = task.member is self._first
-        if self._max_time is not None and not is_first and self._seconds_left() <= 0:
-            return [None], []
-        fitted, warnings = super()._fit(number, task, encodings)
-        if self._verbose:
-            network = network_of(fitted[0].estimator)
-            print(
-                f"[{time.perf_counter() - self._start:.1f} s] {task} of "
-                f"{len(task.member.folds)}: {network.n_iter_} epochs, loss "
-                f"{np.nanmin(network.history_['validation_loss']):.4f}"
-            )
-        # A schedule that has come to its end, as it was meant to, is nothing to warn of.
-        return fitted, [one for one in warnings if one[1] is not ConvergenceWarning]
-
-    def _prepare(self, task, seed):
-        network = super()._prepare(task, seed)
-        if self._max_time is not None:
-            left = max(self._seconds_left(), _LEAST_SECONDS)
-            if task.member is self._first:
-                # Networks that are trained one after the other share what is left.
-                n_folds = len(task.member.folds)
-                left /= self._n_rounds - task.fold.number * self._n_rounds // n_folds
-            network.set_params(max_time=left)
-        return network

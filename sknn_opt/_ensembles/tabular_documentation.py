@@ -51,6 +51,11 @@ estimators_ : list of Pipeline
 encoders_ : list of transformer
     The fitted encoders, each once: what reads the table, the first step of a pipeline.
 
+member_names_ : list of str
+    The names of the members. Of 'auto' and 'fast', a member is dropped if its loss on the first
+    fold is more than 1.5 times the least one, provided that each fold has 300 rows; and with
+    `max_time`, if there is no time for it.
+
 member_weights_ : ndarray of shape (n_members,)
     How much each member counts; they sum to 1. Chosen by greedy selection [1]_.
 

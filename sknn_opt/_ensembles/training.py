@@ -1,5 +1,6 @@
 """Trains the networks of a committee, in threads."""
 
+import itertools
 import threading
 from collections import Counter
 from dataclasses import dataclass
@@ -28,6 +29,11 @@ class Task:
     def __str__(self):
         fold = "" if self.fold.held_out is None else f", fold {self.fold.number + 1}"
         return f"{self.member.name or 'member'}{fold}"
+
+    @property
+    def is_first(self):
+        """Whether it is the first one of its member."""
+        return self.fold is self.member.folds[0]
 
     @property
     def seeds(self):
@@ -73,26 +79,28 @@ class Training:
         self._snapshots = snapshots
         self._stop = threading.Event()
 
-    def _ordered(self, members):
-        """Return the networks to train, in this order."""
+    def _stages(self, members):
+        """Return lists of the networks to train, each in its order, one list after the other."""
         tasks = [Task(member, fold) for member in members for fold in member.folds]
         # By folds, so that few encodings are kept at a time.
-        return sorted(tasks, key=lambda task: task.fold.number)
+        return [sorted(tasks, key=lambda task: task.fold.number)]
 
     def run(self, members, n_jobs):
         """Return what is fitted, a list with one entry a fold for each member.
 
         A member of which snapshots are taken becomes one for each of them.
         """
-        tasks = self._ordered(members)
+        stages = self._stages(members)
+        tasks = [task for stage in stages for task in stage]
         encodings = Encodings(self._data, tasks, self._routing)
         self._reports.begin_fit(len(tasks))
-        config = get_config()
+        config, numbers, of_tasks = get_config(), itertools.count(), []
         try:
-            of_tasks = Parallel(n_jobs=n_jobs, require="sharedmem")(
-                delayed(self._fit_with)(config, number, task, encodings)
-                for number, task in enumerate(tasks)
-            )
+            for stage in stages:
+                of_tasks += Parallel(n_jobs=n_jobs, require="sharedmem")(
+                    delayed(self._fit_with)(config, next(numbers), task, encodings)
+                    for task in stage
+                )
         except BaseException:
             self._stop.set()
             raise

@@ -81,6 +81,16 @@ def test_an_encoding_is_dropped_after_its_last_use():
         assert len(encodings._made) == (i % 3 < 2)
 
 
+def test_an_encoding_is_dropped_when_its_last_user_is_left_out(counting):
+    encodings, tasks = encodings_of([1.0], 2, 2)
+    encodings.take(tasks[0])
+    encodings.leave_out(tasks[1])
+    assert encodings._made == {}
+    for task in tasks[2:]:
+        encodings.leave_out(task)
+    assert len(counting.fits) == 1
+
+
 def test_threads_wait_for_an_encoding_that_is_being_made(counting):
     encodings, tasks = encodings_of([1.0], 12, 2)
     with ThreadPoolExecutor(12) as pool:
