@@ -15,6 +15,7 @@ from sklearn.utils._param_validation import Interval, StrOptions
 from sklearn.utils.validation import check_is_fitted, validate_data
 
 from .._components import POSITIVE
+from .._documentation_link import DocumentationLinkMixin
 from .._network.layout import FLOATS
 from .numeric import row_chunks
 
@@ -22,7 +23,9 @@ from .numeric import row_chunks
 _LEAST_EIGENVALUE = 1e-6
 
 
-class KernelFeatures(ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseEstimator):
+class KernelFeatures(
+    DocumentationLinkMixin, ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseEstimator
+):
     r"""Encode rows by how near they are to a few rows of the training data.
 
     With the landmarks :math:`l_1, \dots, l_M`, rows drawn from those of `fit`, and a kernel
