@@ -1,4 +1,6 @@
-"""Which containers of data are read here."""
+"""Which containers of data are read here, and how."""
+
+import numpy as np
 
 
 def check_in_memory(*containers):
@@ -12,3 +14,12 @@ def check_in_memory(*containers):
                 "DaskMLPRegressor of sknn_opt.dask, or, if it fits in memory, pass what its "
                 "compute() returns."
             )
+
+
+def with_types(array, X):
+    """Return the array made of ``X``, or, where it is text, one of what a list has held.
+
+    NumPy makes strings of all values of a list that holds one.
+    """
+    is_mixed = not hasattr(X, "dtype") and array.dtype.kind in "SU"
+    return np.asarray(X, dtype=object) if is_mixed else array

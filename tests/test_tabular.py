@@ -4,6 +4,7 @@ import warnings
 import numpy as np
 import pandas as pd
 import pytest
+from numpy.testing import assert_allclose
 from sklearn import config_context
 from sklearn.base import clone
 from sklearn.datasets import load_diabetes, load_iris
@@ -442,3 +443,12 @@ def test_only_committees_for_classes_have_members_with_more_folds():
     assert list(classifier._n_folds) == [4, 4, 2, 2]
     regressor = TabularMLPRegressor(n_folds=2, random_state=0).fit(X[:100], Y[:100])
     assert list(regressor._n_folds) == [2, 2, 2, 2]
+
+
+def test_a_list_of_rows_is_read_like_a_frame():
+    rows = [[0.1 * number, "ab"[number % 2]] for number in range(40)]
+    y = np.arange(40) > 19
+    model = TabularMLPClassifier("fast", n_folds=2, random_state=0)
+    expected = model.fit(pd.DataFrame(rows), y).predict_proba(pd.DataFrame(rows))
+    assert model.encoders_[0].encoder_.kinds_ == ["numeric", "categorical"]
+    assert_allclose(model.fit(rows, y).predict_proba(rows), expected)

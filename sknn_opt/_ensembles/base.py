@@ -24,7 +24,7 @@ from sklearn.utils.validation import (
 )
 
 from .._components import resolve
-from .._containers import check_in_memory
+from .._containers import check_in_memory, with_types
 from .._documentation_link import DocumentationLinkMixin
 from .._estimators.callbacks import CallbackSupportMixin
 from .._estimators.pickle_format import VersionedPickle
@@ -250,7 +250,7 @@ class BaseCommittee(
         if sparse.issparse(X):
             X = X.tocsr()  # whose rows can be taken
         elif len(getattr(X, "shape", ())) != 2:
-            X = check_array(X, dtype=None, ensure_all_finite=False)
+            X = with_types(check_array(X, dtype=None, ensure_all_finite=False), X)
         validate_data(self, X, skip_check_array=True, reset=reset)
         return X
 

@@ -7,7 +7,7 @@ are 0.
 """
 
 import numpy as np
-from scipy.special import log_expit
+from scipy.special import log_expit, log_softmax
 
 from .losses import loss_of_classifiers
 from .predictions import Predictions, ProbabilityMixture
@@ -60,7 +60,7 @@ class ClassPredictions(Predictions):
     def output(self, network, X):
         if len(self.classes) == 1:
             return np.zeros((X.shape[0], 1, 1))
-        return network.predict_log_proba(X).astype(np.float64)[:, np.newaxis]
+        return _in_double(network.predict_log_proba(X))[:, np.newaxis]
 
     def prediction(self, output):
         return np.exp(output)
@@ -126,7 +126,7 @@ class OutputPredictions(ClassPredictions):
         n_classes = self.targets.n_classes
         output = np.full((X.shape[0], len(n_classes), self._n_classes), -np.inf)
         for j, one in enumerate(network.predict_log_proba(X)):
-            output[:, j, : n_classes[j]] = one
+            output[:, j, : n_classes[j]] = _in_double(one)
         return output
 
     def shown(self, prediction):
@@ -134,6 +134,11 @@ class OutputPredictions(ClassPredictions):
 
     def decode(self, output):
         return self.targets.decode(np.hstack(self.shown(output)))
+
+
+def _in_double(log_probabilities):
+    """Return logarithms of probabilities that sum to 1 in double precision, too."""
+    return log_softmax(log_probabilities.astype(np.float64), axis=1)
 
 
 _KINDS = {

@@ -67,7 +67,9 @@ def make_folds(cv, data, is_classifier, params):
     if cv is None:
         return [Fold(0, np.arange(len(data)), None)]
     y = data.labels
-    splits = check_cv(cv, y, classifier=is_classifier).split(data.X, y, **params)
+    # Several outputs have no strata, and may have classes that cannot be compared.
+    has_strata = is_classifier and y.ndim == 1
+    splits = check_cv(cv, y, classifier=has_strata).split(data.X, y, **params)
     folds = [Fold(i, *map(_row_numbers, split)) for i, split in enumerate(splits)]
     if not folds or not all(len(fold.train) and len(fold.held_out) for fold in folds):
         raise ValueError(f"cv={cv!r} gives a fold without rows to train on or to hold out.")

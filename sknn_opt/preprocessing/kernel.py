@@ -124,11 +124,19 @@ class KernelFeatures(
         Returns
         -------
         self : object
+
+        Raises
+        ------
+        ValueError
+            If distances between rows overflow.
         """
         X = validate_data(self, X, dtype=FLOATS)
         order = check_random_state(self.random_state).permutation(len(X))
         self.landmarks_ = X[order[: self.n_landmarks]]
-        distances = pairwise_distances(self.landmarks_.astype(np.float64))
+        with np.errstate(over="ignore", invalid="ignore"):
+            distances = pairwise_distances(self.landmarks_.astype(np.float64))
+        if not np.isfinite(distances).all():
+            raise ValueError("Distances between rows of X overflow. Scale the features.")
         apart = distances[distances > 0]
         self.width_ = float(self.width * np.median(apart)) if apart.size else 1.0
         eigenvalues, vectors = np.linalg.eigh(self._similarities(distances))

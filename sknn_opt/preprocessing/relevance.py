@@ -1,6 +1,6 @@
 """Scaling of features by how much a network makes of them."""
 
-from numbers import Integral
+from numbers import Integral, Real
 
 import numpy as np
 from scipy import sparse
@@ -121,9 +121,7 @@ class RelevanceScaler(DocumentationLinkMixin, MetaEstimatorMixin, TransformerMix
         -------
         X_scaled : ndarray of shape (n_samples, n_features_out)
         """
-        low, high = self.limits
-        if not 0 <= low <= high:
-            raise ValueError(f"limits must be two numbers, 0 <= low <= high, got {self.limits}.")
+        low, high = self._checked_limits()
         X = self._validate(X, reset=True)
         self.encoder_ = None if self.encoder is None else clone(self.encoder)
         encoded = self._encoded("fit_transform", X, y)
@@ -137,6 +135,12 @@ class RelevanceScaler(DocumentationLinkMixin, MetaEstimatorMixin, TransformerMix
         self.scale_ = self._factors(origins, low, high).astype(encoded.dtype, copy=False)
         return self._scaled(encoded)
 
+    def _checked_limits(self):
+        are_numbers = all(isinstance(limit, Real) for limit in self.limits)
+        if len(self.limits) != 2 or not are_numbers or not 0 <= self.limits[0] <= self.limits[1]:
+            raise ValueError(f"limits must be two numbers, 0 <= low <= high, got {self.limits}.")
+        return self.limits
+
     def _encoded(self, method, *data):
         """Return what the encoder makes of a table, an array whatever `set_output` says."""
         if self.encoder_ is None:
@@ -144,6 +148,11 @@ class RelevanceScaler(DocumentationLinkMixin, MetaEstimatorMixin, TransformerMix
         encoded = getattr(self.encoder_, method)(*data)
         if not sparse.issparse(encoded):
             encoded = np.asarray(encoded)  # frames of Polars would become double precision
+        if encoded.ndim == 2 and encoded.shape[1] == 0:
+            raise ValueError(
+                "The encoder makes no columns of X. TabularEncoder leaves out those that hold a "
+                "single value, or none, in the rows of fit."
+            )
         return check_array(encoded, dtype=FLOATS, order="C", ensure_all_finite=False)
 
     def _scaled(self, encoded):

@@ -9,7 +9,7 @@ from sklearn.utils._param_validation import HasMethods, Interval, StrOptions
 from sklearn.utils.validation import _check_feature_names_in, check_is_fitted, validate_data
 
 from .._components import FLOAT_TYPE, FRACTION, POSITIVE
-from .._containers import check_in_memory
+from .._containers import check_in_memory, with_types
 from .._documentation_link import DocumentationLinkMixin
 from .calendar import PHASE_LABELS, changing_cycles, encode_phase, phase
 from .categories import (
@@ -302,9 +302,7 @@ class TabularEncoder(DocumentationLinkMixin, TransformerMixin, BaseEstimator):
         check_in_memory(X)
         if frame_library(X) is None:
             array = validate_data(self, X, reset=reset, dtype=None, ensure_all_finite="allow-nan")
-            # NumPy makes strings of all values of a list that holds one.
-            is_mixed = not hasattr(X, "dtype") and array.dtype.kind in "SU"
-            return np.asarray(X, dtype=object) if is_mixed else array
+            return with_types(array, X)
         validate_data(self, X, reset=reset, skip_check_array=True)
         # In place of the table, which nobody should convert, an array of its shape.
         check_array(np.broadcast_to(0.0, X.shape), ensure_all_finite=False, estimator=self)

@@ -103,3 +103,10 @@ def test_a_single_class_is_certain():
     output = predictions.output(MLPClassifier(**FAST).fit(X, y), X)
     assert_array_equal(np.exp(output), np.ones((30, 1, 1)))
     assert_array_equal(predictions.decode(output), y)
+
+
+@pytest.mark.parametrize("kind", KINDS)
+def test_probabilities_of_networks_in_single_precision_sum_to_one(kind):
+    y, single = KINDS[kind], X.astype(np.float32)
+    network = MLPClassifier(**FAST, dtype="float32").fit(single, y)
+    assert_allclose(np.exp(of(y).output(network, single)).sum(axis=2), 1, rtol=1e-14)

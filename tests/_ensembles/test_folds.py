@@ -69,3 +69,9 @@ def test_halves_of_folds_hold_out_each_row_once():
         assert set(half.held_out) < set(folds[number // 2].held_out)
         assert_array_equal(np.sort(np.r_[half.train, half.held_out]), np.arange(20))
     assert_array_equal(np.sort(np.concatenate([h.held_out for h in halves])), np.arange(20))
+
+
+def test_classes_of_several_outputs_need_not_be_comparable():
+    y = np.array([[number, "abc"[number]] for number in Y], dtype=object)
+    folds = make_folds(3, Data(X, y), True, {})
+    assert_array_equal(folds[0].held_out, np.arange(4))

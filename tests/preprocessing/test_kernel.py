@@ -77,3 +77,8 @@ def test_rows_that_are_the_same():
     assert encoded.shape == (20, 4)
     constant = KernelFeatures(random_state=0).fit(np.ones((5, 2)))
     np.testing.assert_allclose(constant.transform(np.ones((2, 2))), 0, atol=1e-12)
+
+
+def test_rows_too_far_apart():
+    with pytest.raises(ValueError, match="overflow. Scale the features"):
+        KernelFeatures().fit([[0.0], [1e200]])

@@ -71,7 +71,12 @@ def test_a_network_that_has_learnt_nothing_scales_nothing():
     np.testing.assert_array_equal(scaler.scale_, 1)
 
 
-@pytest.mark.parametrize("limits", [(1, 0.5), (-1, 1)])
+def test_an_encoder_that_makes_no_columns():
+    with pytest.raises(ValueError, match="hold a single value"):
+        RelevanceScaler(NETWORK, TabularEncoder()).fit(np.ones_like(X), Y)
+
+
+@pytest.mark.parametrize("limits", [(1, 0.5), (-1, 1), (1,), (0, 1, 2), ("low", "high")])
 def test_bad_limits(limits):
     with pytest.raises(ValueError, match="limits must be two numbers"):
         RelevanceScaler(NETWORK, limits=limits).fit(X, Y)
