@@ -150,8 +150,8 @@ class RelevanceScaler(DocumentationLinkMixin, MetaEstimatorMixin, TransformerMix
             encoded = np.asarray(encoded)  # frames of Polars would become double precision
         if encoded.ndim == 2 and encoded.shape[1] == 0:
             raise ValueError(
-                "The encoder makes no columns of X. TabularEncoder leaves out those that hold a "
-                "single value, or none, in the rows of fit."
+                f"Found array with 0 feature(s) (shape={encoded.shape}) behind the encoder. "
+                "TabularEncoder leaves out columns that hold a single value in the rows of fit."
             )
         return check_array(encoded, dtype=FLOATS, order="C", ensure_all_finite=False)
 
