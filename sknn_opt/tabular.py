@@ -19,6 +19,7 @@ class TabularMLPClassifier(TabularCommittee, MLPEnsembleClassifier):
     _parameter_constraints = {
         **TabularCommittee._parameter_constraints,
         "loss": [StrOptions(CLASSIFIER_LOSSES.names), Loss],
+        "class_weight": [StrOptions({"balanced"}), dict, list, None],
     }
 
     def __init__(
@@ -28,6 +29,7 @@ class TabularMLPClassifier(TabularCommittee, MLPEnsembleClassifier):
         n_folds=4,
         categorical_features="from_dtype",
         loss="log_loss",
+        class_weight=None,
         max_time=None,
         calibrate=True,
         n_jobs=None,
@@ -38,11 +40,16 @@ class TabularMLPClassifier(TabularCommittee, MLPEnsembleClassifier):
         self.n_folds = n_folds
         self.categorical_features = categorical_features
         self.loss = loss
+        self.class_weight = class_weight
         self.max_time = max_time
         self.calibrate = calibrate
         self.n_jobs = n_jobs
         self.random_state = random_state
         self.verbose = verbose
+
+    def _weights(self, y, targets, sample_weight):
+        encoded = np.reshape(targets.encode(y), (y.shape[0], -1)).astype(np.float64)
+        return targets.weights(self, y, encoded, sample_weight, incremental=False)
 
     def _class_counts(self, y):
         return None if y.ndim == 2 else np.unique(y, return_counts=True)[1]

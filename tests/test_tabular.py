@@ -11,6 +11,7 @@ from sklearn.datasets import load_diabetes, load_iris
 from sklearn.exceptions import ConvergenceWarning
 from sklearn.model_selection import GridSearchCV
 from sklearn.pipeline import make_pipeline
+from sklearn.utils.class_weight import compute_sample_weight
 from sklearn.utils.estimator_checks import parametrize_with_checks
 
 from sknn_opt import (
@@ -284,7 +285,46 @@ def test_max_time_leaves_the_first_member(estimator, members, n_members):
     assert len(model.member_weights_) == n_members
 
 
-@pytest.mark.usefixtures("compilation_is_announced")
+SHARES = np.column_stack([0.2 + 0.6 * (Y > 0), 0.8 - 0.6 * (Y > 0)])
+LABELS = np.column_stack([Y > 0, Y > 1]).astype(int)
+
+
+@pytest.mark.parametrize(
+    ("y", "class_weight", "expected"),
+    [
+        (
+            CLASSES,
+            {"low": 2.0, "high": 0.5},
+            np.select([CLASSES == "low", CLASSES == "high"], [2, 0.5], 1),
+        ),
+        (CLASSES, "balanced", compute_sample_weight("balanced", CLASSES)),
+        (LABELS, [{0: 1, 1: 2}, {0: 3, 1: 1}], np.prod([1, 3] * (1 - LABELS) + [2, 1] * LABELS, 1)),
+        (SHARES, {0: 1, 1: 3}, SHARES @ [1, 3]),
+    ],
+    ids=["dict", "balanced", "labels", "probabilities"],
+)
+def test_class_weights_are_sample_weights(y, class_weight, expected):
+    weight = np.random.default_rng(0).uniform(0.5, 2, len(Y))
+    weighted = fast(TabularMLPClassifier, class_weight=class_weight)
+    if class_weight != "balanced":  # which takes sample weights for numbers of samples
+        expected = expected * weight
+        weighted.fit(X, y, sample_weight=weight)
+    else:
+        weighted.fit(X, y)
+    same = fast(TabularMLPClassifier).fit(X, y, sample_weight=expected)
+    np.testing.assert_allclose(weighted.predict_proba(X), same.predict_proba(X), rtol=1e-6)
+    np.testing.assert_allclose(weighted.member_losses_, same.member_losses_, rtol=1e-6)
+    assert weighted.oof_score_ == pytest.approx(same.oof_score_)
+
+
+def test_weights_where_metadata_are_routed():
+    weight = np.random.default_rng(0).uniform(0.5, 2, len(Y))
+    expected = fast(TabularMLPClassifier).fit(X, CLASSES, sample_weight=weight).predict_proba(X)
+    with config_context(enable_metadata_routing=True):
+        model = fast(TabularMLPClassifier).fit(X, CLASSES, sample_weight=weight)
+        np.testing.assert_array_equal(model.predict_proba(X), expected)
+
+
 # -- members that are dropped --------------------------------------------------------------
 
 
@@ -348,6 +388,7 @@ def test_losses_without_ratios_drop_nobody():
     assert len(model.member_names_) == 4
 
 
+@pytest.mark.usefixtures("compilation_is_announced")
 def test_verbose(capsys):
     fast(TabularMLPClassifier, verbose=True).fit(X, CLASSES)
     lines = capsys.readouterr().out.splitlines()
@@ -400,6 +441,9 @@ def test_names_of_losses_leave_what_the_members_say():
         ({"n_folds": 1}, "The 'n_folds' parameter"),
         ({"max_time": 0}, "The 'max_time' parameter"),
         ({"loss": "hinge"}, "loss='hinge' has none"),
+        ({"class_weight": "even"}, "The 'class_weight' parameter"),
+        ({"class_weight": {"low": -1}}, "finite, non-negative numbers"),
+        ({"class_weight": {"unknown": 2}}, "are not in class_weight"),
         ({"loss": "poisson"}, "The 'loss' parameter of TabularMLPClassifier"),
         ({"members": [("a", TabularEncoder())]}, "members of TabularMLPClassifier are networks"),
         ({"categorical_features": ["none"]}, "not a valid feature name"),

@@ -13,7 +13,7 @@ from scipy import sparse
 from sklearn.base import BaseEstimator, MetaEstimatorMixin, _fit_context, is_classifier
 from sklearn.utils import _safe_indexing, check_random_state, gen_batches, get_tags
 from sklearn.utils._param_validation import HasMethods, Interval
-from sklearn.utils.metadata_routing import _raise_for_params, _routing_enabled
+from sklearn.utils.metadata_routing import _raise_for_params
 from sklearn.utils.validation import (
     _check_sample_weight,
     _num_samples,
@@ -42,7 +42,7 @@ from .members import (
     network_of,
 )
 from .reports import Reports
-from .routing import Routing, routing_of
+from .routing import Routing, requesting_weights, routing_of
 from .snapshots import check_snapshots
 from .training import Training
 from .weights import greedy_weights
@@ -119,10 +119,7 @@ class BaseCommittee(
             return self.estimator
         if self.estimator is not None:
             return [("", self.estimator)]
-        network = self._network_class()
-        return [
-            ("", network.set_fit_request(sample_weight=True) if _routing_enabled() else network)
-        ]
+        return [("", requesting_weights(self._network_class()))]
 
     def _check_members(self):
         """Return the named members; raise ValueError unless they end in networks."""
@@ -185,6 +182,7 @@ class BaseCommittee(
             check_consistent_length(X, y)
             if sample_weight is not None:
                 sample_weight = _check_sample_weight(sample_weight, X, ensure_non_negative=True)
+            sample_weight = self._weights(y, targets, sample_weight)
             data = Data(X, y, sample_weight, targets)
             routing = Routing(self, named, X, {"sample_weight": sample_weight, **params})
             members = self._plan(named, data, routing.of_splitter)
@@ -200,6 +198,10 @@ class BaseCommittee(
             vars(self).update(attributes)
             reports.end_fit(attributes)
         return self
+
+    def _weights(self, y, targets, sample_weight):
+        """Return the weights that samples have in all of the fit; None means 1 each."""
+        return sample_weight
 
     def _train(self, members, *context):
         """Return what is fitted, a list with one entry a fold for each member."""

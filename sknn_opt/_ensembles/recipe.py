@@ -13,6 +13,7 @@ from sklearn.utils.fixes import parse_version
 from ..averaging import EMA
 from ..optimizers import AdamW, Muon
 from ..preprocessing import KernelFeatures, RelevanceScaler, TabularEncoder
+from .routing import requesting_weights
 
 #: Steps of training, which the cosine schedule of the learning rate spans.
 _STEPS = 4000
@@ -121,7 +122,7 @@ def _network(network_class, loss, hidden_layer_sizes=(128, 64), **changes):
     }
     if not network_class.__name__.endswith("Classifier"):
         parameters["scale_targets"] = True
-    return network_class(**{**parameters, **changes})
+    return requesting_weights(network_class(**{**parameters, **changes}))
 
 
 def adapt(name, member, n_rows, n_classes, least_target):

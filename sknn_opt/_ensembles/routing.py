@@ -59,6 +59,11 @@ class Routing:
         return _check_method_params(self._X, self._of_member[member.name]["network"], rows)
 
 
+def requesting_weights(network):
+    """Return the network, which requests sample weights where scikit-learn routes metadata."""
+    return network.set_fit_request(sample_weight=True) if _routing_enabled() else network
+
+
 def routing_of(owner, named, cv):
     """Return the router of a committee."""
     router = MetadataRouter(owner=owner).add_self_request(owner)

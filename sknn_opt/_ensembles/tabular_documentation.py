@@ -53,7 +53,7 @@ encoders_ : list of transformer
 
 member_names_ : list of str
     The names of the members. Of 'auto' and 'fast', a member is dropped if its loss on the first
-    fold is more than 1.5 times the least one, provided that each fold has 300 rows; and with
+    fold is more than twice the least one, provided that each fold has 300 rows; and with
     `max_time`, if there is no time for it.
 
 member_weights_ : ndarray of shape (n_members,)
@@ -99,6 +99,12 @@ CLASSIFIER = _document(
 loss : {'log_loss', 'squared_error', 'focal'} or Loss, default='log_loss'
     What the committee is chosen by, and members of 'auto' and 'fast' train with.
     'squared_error' is the Brier score.
+
+class_weight : dict, list of dict or 'balanced', default=None
+    Weight of each class, as for `MLPClassifier`. It multiplies the weights of the samples in all of
+    the fit: in training, in losses and scores for rows that members have not seen, and so in the
+    members' weights and in the temperature. Probabilities are then those of data in which classes
+    have these weights.
 """,
     _TIME,
     """

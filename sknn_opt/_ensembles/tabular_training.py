@@ -10,7 +10,7 @@ from .members import network_of
 from .training import Task, Training
 
 #: Members whose loss on the first fold is more than this many times the least one are hopeless.
-_HOPELESS = 1.5
+_HOPELESS = 2.0
 
 #: If the first fold of each member holds out this many rows. Fewer say little, and cost little.
 _ENOUGH_ROWS = 300

@@ -1,6 +1,7 @@
 """Means of the target by category, for columns of many categories."""
 
 import numpy as np
+from sklearn import config_context
 from sklearn.base import clone
 
 #: Standardised means beyond these are those of the rarest categories.
@@ -39,7 +40,10 @@ class TargetMeans:
         ]
         coded = self._coded(columns)
         pairs = zip(self._encoders, targets, strict=True)
-        means = _side_by_side([encoder.fit_transform(coded, target) for encoder, target in pairs])
+        # There are no metadata here, for which some versions of scikit-learn look all the same.
+        with config_context(enable_metadata_routing=False):
+            means = [encoder.fit_transform(coded, target) for encoder, target in pairs]
+        means = _side_by_side(means)
         self._mean, std = means.mean(axis=0), means.std(axis=0)
         self._std = np.where(std > 0, std, 1.0)
         return self._standardised(means)
