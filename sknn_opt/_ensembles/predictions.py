@@ -11,6 +11,9 @@ import numpy as np
 
 from .losses import gaussian_nll, loss_of_regressors, moments_about
 
+#: Predictions that overflow count as this, so that differences between them are no NaN.
+_LARGEST = np.finfo(np.float64).max / 4
+
 
 class Predictions(ABC):
     """What classes and numbers have in common.
@@ -105,7 +108,7 @@ class NumberPredictions(Predictions):
         mean = network.predict(X, return_std=self.has_variances)
         mean, std = mean if self.has_variances else (mean, np.zeros_like(mean))
         columns = [one.reshape(len(one), -1).astype(np.float64) for one in (mean, std)]
-        return np.stack([columns[0], columns[1] ** 2], axis=2)
+        return np.stack([columns[0].clip(-_LARGEST, _LARGEST), columns[1] ** 2], axis=2)
 
     def prediction(self, output):
         return output[:, :, 0]

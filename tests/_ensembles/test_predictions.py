@@ -73,3 +73,19 @@ def test_several_quantiles_of_one_target():
     y = predictions.encode(X[:, 0])
     assert_allclose(predictions.score(y, prediction, None), network.score(X, X[:, 0]))
     assert_allclose(predictions.loss(y, prediction, None), -network.score(X, X[:, 0]))
+
+
+def test_predictions_that_overflow_leave_no_nan():
+    network = MLPRegressor(**FAST, loss="poisson").fit(X, X[:, 0] ** 2)
+    network.intercepts_[-1][:] = 1e4
+    predictions = NumberPredictions(False, [SquaredError()])
+    with pytest.warns(RuntimeWarning, match="predictions overflow"):
+        assert np.isinf(network.predict(X)).all()
+        high = predictions.output(network, X)
+    mixture = predictions.mixture()
+    for output in (high, -high, np.zeros_like(high), high):
+        mixture.add(0.25, output)
+    mean, variance = np.moveaxis(mixture.output, -1, 0)
+    assert (mean > 1e300).all()
+    assert np.isfinite(mean).all()
+    assert np.isposinf(variance).all()
