@@ -74,7 +74,9 @@ def bare_products(units, n_samples, batch_size, dtype, epochs):
 
 def _product(kind, m, n, n_samples, batch_size, dtype, epochs):
     one = np.zeros(1, PRODUCT)
-    buffers = [np.zeros(shape, dtype) for shape in [(m, n), (batch_size, m), (batch_size, n)]]
+    rng = np.random.default_rng(0)  # pages that nobody has written to are slow to read
+    shapes = (m, n), (batch_size, m), (batch_size, n)
+    buffers = [rng.standard_normal(shape).astype(dtype) for shape in shapes]
     one["kind"], one["fan_in"], one["fan_out"] = kind, m, n
     one["w"], one["a"], one["d"] = map(address, buffers)
 
