@@ -365,6 +365,27 @@ def test_which_members_are_hopeless_does_not_depend_on_n_jobs():
     np.testing.assert_array_equal(one.predict(x), two.predict(x))
 
 
+@pytest.mark.usefixtures("judged_by_few_rows")
+@pytest.mark.parametrize("loss", ["squared_error", "absolute_error", "quantile", "gaussian_nll"])
+def test_members_are_judged_by_whatever_loss(loss):
+    x, y = wave()
+    weight = np.random.default_rng(0).uniform(0.5, 2, len(y))
+    model = fast(TabularMLPRegressor, loss=loss).fit(x, y, sample_weight=weight)
+    assert model.member_names_ == ["steps"]
+
+
+@pytest.mark.usefixtures("judged_by_few_rows")
+@pytest.mark.parametrize(
+    "y",
+    [CLASSES, LABELS, SHARES, np.column_stack([CLASSES, Y > 0])],
+    ids=["classes", "labels", "shares", "outputs"],
+)
+def test_members_are_judged_whatever_the_targets_mean(y):
+    model = fast(TabularMLPClassifier).fit(X, y)
+    assert set(model.member_names_) <= {"steps", "plain"}
+    assert len(model.member_losses_) == len(model.member_names_)
+
+
 def test_small_tables_drop_nobody(monkeypatch):
     monkeypatch.setattr(tabular_training, "_HOPELESS", 1.0)
     model = TabularMLPRegressor(n_folds=2, random_state=0).fit(*wave(100))

@@ -6,6 +6,7 @@ import numpy as np
 from joblib import effective_n_jobs
 from sklearn.exceptions import ConvergenceWarning
 
+from .held_out import HeldOut
 from .members import network_of
 from .training import Task, Training
 
@@ -112,8 +113,6 @@ class TabularTraining(Training):
         return network
 
     def _loss(self, task, fitted):
-        rows, predictions = task.fold.held_out, self._predictions
-        prediction = predictions.prediction(fitted.held_out)
-        return predictions.loss(
-            predictions.encode(self._data.y[rows]), prediction, self._data.weights(rows)
-        )
+        held_out = HeldOut([[fitted.held_out]], [[task.fold]], self._data, self._predictions)
+        (evidence,) = held_out.member_evidence()
+        return held_out.loss(evidence)
