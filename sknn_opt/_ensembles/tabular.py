@@ -47,8 +47,13 @@ class TabularCommittee(BaseCommittee):
     bootstrap = False
     snapshots = None
 
+    @property
+    def _is_recipe(self):
+        """Whether the members are those of a word, and not of the user's own list."""
+        return not isinstance(self.members, list)
+
     def _named_members(self):
-        if isinstance(self.members, list):
+        if not self._is_recipe:
             return self.members
         return [
             (
@@ -65,26 +70,24 @@ class TabularCommittee(BaseCommittee):
     def _plan(self, named, data, split_params):
         random_state = check_random_state(self.random_state)
         seed = random_state.randint(LARGEST_SEED)
-        folds = self._folds(data, seed)
-        halves = halved(folds)
-        is_recipe = not isinstance(self.members, list)
         counts = self._class_counts(data.labels)
+        folds = self._folds(data, counts, seed)
+        halves = halved(folds)
         n_classes = 0 if counts is None else len(counts)
         # A fold of very few rows says little.
         can_halve = len(halves[0].held_out) >= _LEAST_ROWS and is_classifier(self)
         of_named = []
         for name, member in named:
-            is_halved = is_recipe and can_halve and name in recipe.MORE_FOLDS[self.members]
+            is_halved = self._is_recipe and can_halve and name in recipe.MORE_FOLDS[self.members]
             of_named.append(halves if is_halved else folds)
-            if is_recipe:
+            if self._is_recipe:
                 n_rows = len(of_named[-1][0].train)
                 recipe.adapt(name, member, n_rows, n_classes, self._least_target(data.y))
                 if data.targets is not None and data.y.ndim == 2:
                     recipe.set_targets(member, data.targets.meaning)
         return make_members(named, len(named), of_named, None, random_state)
 
-    def _folds(self, data, seed):
-        counts = self._class_counts(data.labels)
+    def _folds(self, data, counts, seed):
         # Where a class has fewer rows than there are folds, some folds train without it.
         splitter = KFold if counts is None or counts.min() < self.n_folds else StratifiedKFold
         cv = splitter(self.n_folds, shuffle=True, random_state=seed)
@@ -99,8 +102,7 @@ class TabularCommittee(BaseCommittee):
         return None
 
     def _train(self, members, *context):
-        drops_hopeless = not isinstance(self.members, list)
-        training = TabularTraining(*context, self.max_time, drops_hopeless, self.verbose)
+        training = TabularTraining(*context, self.max_time, self._is_recipe, self.verbose)
         with announced_if(self.verbose):
             fitted = training.run(members, self.n_jobs)
         complete = [i for i, of_member in enumerate(fitted) if None not in of_member]
